@@ -33,7 +33,7 @@ from listeners.slack.requests import SlackRequests
 from listeners.slack.socket_mode import SocketMode
 from listeners.status.status import StatusCommand
 from services.assembly import Foundation, Services, build_doctor, build_services, build_worker
-from services.clock import SteadyClock
+from services.clock import SteadyClock, wall_ms
 from services.delivery.explain import Explainer
 from services.delivery.failed import FailedJobChanges
 from services.delivery.worker import Worker, WorkEvents
@@ -49,8 +49,10 @@ from services.intake.rate_limit import RateLimiter
 from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
 from services.intake.senders.field_mappings import FieldMappings
+from services.operations.clock_watch import ClockWatch
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
+from services.operations.readiness import Readiness
 from services.operations.vendor_calls import open_session
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.person_keys import PersonKeys
@@ -81,6 +83,7 @@ class App:
     monitoring: web.Application
     web: web.Application
     socket_mode: SocketMode | None
+    clock_watch: ClockWatch
     heartbeat: Heartbeat | None
     worker: Worker
     intake: Intake
@@ -96,25 +99,35 @@ class App:
 @asynccontextmanager
 async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | None = None) -> AsyncIterator[App]:
     """Wire every part, and close their connections at the end. `now` returns milliseconds; None is the real clock."""
-    database, metrics = Database(settings.database_url), Metrics()
+    database, metrics, clock = Database(settings.database_url), Metrics(), SteadyClock()
+    clock_watch = ClockWatch(clock, database)
     manifest = Manifest.parse((HERE / "manifest.json").read_text())
-    async with open_session(settings, metrics) as http:
-        clock = now or SteadyClock()
-        foundation = Foundation(settings, cipher, database, http, metrics, clock, WorkEvents(), WorkNotifier(database))
+    async with open_session(settings, metrics, clock_watch.saw_date) as http:
+        foundation = Foundation(
+            settings=settings,
+            cipher=cipher,
+            database=database,
+            http=http,
+            measures=metrics,
+            now=now or clock,
+            wall=now or wall_ms,
+            work_events=WorkEvents(),
+            notifier=WorkNotifier(database),
+        )
         services = build_services(foundation, manifest)
         try:
-            yield _build_app(foundation, services, metrics)
+            yield _build_app(foundation, services, metrics, clock_watch)
         finally:
             await services.salesforce.api.close()
             await database.close()
 
 
-def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> App:
+def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clock_watch: ClockWatch) -> App:
     settings, database, now = foundation.settings, foundation.database, foundation.now
     slack, salesforce = services.slack, services.salesforce
     pages = Pages.of(slack.manifest.name)
     connect = SalesforceConnect(salesforce.api.sessions, slack.directory, salesforce.describe, settings.public_url)
-    connect_routes = ConnectRoutes(connect, pages, foundation.cipher)
+    connect_routes = ConnectRoutes(connect, pages, foundation.cipher, foundation.wall)
     # Verbs that do not serve work without Slack's credentials, so there may be no flow and no Bolt app.
     flow = _build_oauth(foundation, services, pages) if settings.has_slack_credentials else None
     bolt = _build_bolt(foundation, services, flow) if flow else None
@@ -132,9 +145,10 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         salesforce_sessions=salesforce.api.sessions,
         database=database,
         cipher=foundation.cipher,
-        now=now,
+        now=foundation.wall,
     )
-    monitoring = health.routes(database, metrics, settings.metrics_token, services.watchdog)
+    readiness = Readiness(database, clock_watch)
+    monitoring = health.routes(database, metrics, settings.metrics_token, services.watchdog, readiness, now)
     intake_routes = intake.routes(services.intake, services.intake_keys, RateLimiter(now), metrics)
     routes = [*connect_routes.routes(), *intake_routes, *monitoring]
     return App(
@@ -143,6 +157,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         web=create_web(_build_slack_requests(foundation, bolt), installing, routes),
         monitoring=create_monitoring(monitoring),
         socket_mode=_build_socket_mode(foundation, services, bolt),
+        clock_watch=clock_watch,
         heartbeat=_build_heartbeat(foundation, services),
         worker=build_worker(foundation, services),
         intake=services.intake,
@@ -163,7 +178,7 @@ def _build_token_install(foundation: Foundation, services: Services) -> TokenIns
 
 
 def _build_oauth(foundation: Foundation, services: Services, pages: Pages) -> AsyncOAuthFlow:
-    slack, states = services.slack, AsyncOAuthStateStore(foundation.database, foundation.cipher, foundation.now)
+    slack, states = services.slack, AsyncOAuthStateStore(foundation.database, foundation.cipher, foundation.wall)
     parts = OAuthParts(slack.installations, states, slack.install, slack.organizations, foundation.cipher, pages)
     return create_oauth(foundation.settings, slack.manifest, parts)
 
@@ -235,7 +250,7 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
 def _build_slack_requests(foundation: Foundation, bolt: AsyncApp | None) -> SlackRequests | None:
     recorder = InboundRecorder(foundation.database, foundation.now)
     return (
-        SlackRequests.of(bolt, foundation.settings.slack_signing_secret, recorder, foundation.measures)
+        SlackRequests.of(bolt, foundation.settings.slack_signing_secret, recorder, foundation.wall, foundation.measures)
         if bolt
         else None
     )
@@ -250,7 +265,9 @@ def _build_socket_mode(foundation: Foundation, services: Services, bolt: AsyncAp
 
 def _build_heartbeat(foundation: Foundation, services: Services) -> Heartbeat | None:
     url = foundation.settings.heartbeat_url
-    return Heartbeat(url, foundation.http, foundation.database, services.watchdog) if url else None
+    if not url:
+        return None
+    return Heartbeat(url, foundation.http, foundation.database, services.watchdog, foundation.now)
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from services.clock import steady_ms
 from services.delivery.courier import Courier
 from services.delivery.router import Router
 from services.delivery.worker import Worker, WorkEvents
@@ -53,7 +54,7 @@ from store.slack.installations import AsyncInstallationStore
 
 @dataclass(frozen=True)
 class Foundation:
-    """What every service is built from. `now` returns milliseconds."""
+    """What every service is built from. `now` and `wall` return milliseconds; see services/clock.py."""
 
     settings: Settings
     cipher: Cipher
@@ -61,6 +62,7 @@ class Foundation:
     http: aiohttp.ClientSession
     measures: Measures
     now: Callable[[], int]
+    wall: Callable[[], int]
     work_events: WorkEvents
     notifier: WorkNotifier
 
@@ -134,7 +136,7 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
         slack=slack,
         salesforce=salesforce,
         intake=Intake(database, now, foundation.announce_accepted, journal),
-        intake_keys=IntakeKeys(database, foundation.cipher, now),
+        intake_keys=IntakeKeys(database, foundation.cipher, now, foundation.wall),
         delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now, slack.layouts), now),
         decider=decider,
         rulebook=Rulebook(database, salesforce.schemas, now),
@@ -142,7 +144,7 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
         status=Status(database, now),
         preferences=Preferences(slack.api, database, now),
         journal=journal,
-        watchdog=Watchdog(now),
+        watchdog=Watchdog(steady_ms),
     )
 
 

@@ -62,7 +62,7 @@ async def install(url: str, vendors: Mapping[str, Any] = NO_VENDORS, *, posts_pe
 
         await database.run(set_preferences)
     ids = [team["id"] for team in vendors["teams"]]
-    secret = await IntakeKeys(database, cipher, now).make(ids[0], SIGNING, "operator")
+    secret = await IntakeKeys(database, cipher, now, now).make(ids[0], SIGNING, "operator")
     await database.close()
     return InstalledApp(ids, secret, _environment(url, key, vendors))
 

@@ -19,6 +19,7 @@ from services.delivery.worker import Worker
 from services.home.status import Status
 from services.intake.files.importer import FileImporter
 from services.intake.keys import IntakeKeys
+from services.operations.clock_watch import ClockWatch
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
 from services.ownership.rulebook import Rulebook
@@ -59,6 +60,9 @@ class App(Protocol):
 
     @property
     def socket_mode(self) -> SocketMode | None: ...
+
+    @property
+    def clock_watch(self) -> ClockWatch: ...
 
     @property
     def heartbeat(self) -> Heartbeat | None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -13,27 +14,33 @@ from sqlalchemy import Connection
 
 from listeners.http.metrics import Metrics, Snapshot
 from services.operations.heartbeat import LONGEST_WAIT_MS
+from services.operations.readiness import DEADLINE_SECONDS, Readiness
 from services.operations.watchdog import Watchdog
 from services.settings import VERSION
-from store import migrations
 from store.database import Database, DatabaseUnavailableError
 from store.home import counts
 from store.operations import health_figures
 
-DEADLINE_SECONDS = 3
 DAY_MS = 24 * 60 * 60 * 1_000
 
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
-def routes(database: Database, metrics: Metrics, metrics_token: str | None, watchdog: Watchdog) -> list[web.RouteDef]:
+def routes(
+    database: Database,
+    metrics: Metrics,
+    metrics_token: str | None,
+    watchdog: Watchdog,
+    readiness: Readiness,
+    now: Callable[[], int],
+) -> list[web.RouteDef]:
     """
     The monitoring routes.
 
     If `metrics_token` is None, the metrics can be read from this machine only. `watchdog` has the heartbeats of this
     process's worker, or none if the process has no worker.
     """
-    health = _Health(database, metrics, metrics_token, watchdog)
+    health = _Health(database, metrics, metrics_token, watchdog, readiness, now)
     return [
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
@@ -41,13 +48,14 @@ def routes(database: Database, metrics: Metrics, metrics_token: str | None, watc
     ]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Health:
     database: Database
     metrics: Metrics
     metrics_token: str | None = field(repr=False)
     watchdog: Watchdog
-    _is_migrated: bool = False
+    readiness: Readiness
+    now: Callable[[], int]
 
     async def alive(self, _request: web.Request) -> web.Response:
         """Answer with 503 if a worker loop hangs, so that the process is restarted."""
@@ -57,24 +65,17 @@ class _Health:
         return web.json_response({"status": "alive", "version": VERSION})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        reasons = await self._reasons_not_to_serve()
-        status = "not ready" if reasons else "ready"
-        return web.json_response({"status": status, "reasons": reasons}, status=503 if reasons else 200)
-
-    async def _reasons_not_to_serve(self) -> list[str]:
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                # A schema is never downgraded, so it is checked only until it is the newest.
-                self._is_migrated = await self.database.run(_ping if self._is_migrated else migrations.is_newest)
-        except (DatabaseUnavailableError, TimeoutError):
-            return ["the database is not responding: check DATABASE_URL and that it is running"]
-        return [] if self._is_migrated else ["the database schema is out of date: run python app.py migrate"]
+        report = await self.readiness.check()
+        answer = {"status": "not ready" if report.reasons else "ready", "reasons": report.reasons}
+        if report.warnings:
+            answer["warnings"] = report.warnings
+        return web.json_response(answer, status=503 if report.reasons else 200)
 
     async def read_metrics(self, request: web.Request) -> web.Response:
         if not self._may_read_metrics(request):
             advice = "Send METRICS_TOKEN as a bearer token. If it is not set, request the metrics from this machine.\n"
             return web.Response(status=403, text=advice)
-        now = self.watchdog.now()
+        now = self.now()
         snapshot: Snapshot | None = None
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -106,8 +107,3 @@ def _snapshot(connection: Connection, now: int) -> Snapshot:
         health_figures.collect(connection, now),
         health_figures.is_stuck(connection, now - LONGEST_WAIT_MS, now),
     )
-
-
-def _ping(connection: Connection) -> bool:
-    connection.exec_driver_sql("SELECT 1")
-    return True

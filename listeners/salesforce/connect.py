@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -38,6 +39,7 @@ class ConnectRoutes:
     connect: SalesforceConnect
     pages: Pages
     cipher: Cipher = field(repr=False)
+    wall: Callable[[], int]
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -48,7 +50,7 @@ class ConnectRoutes:
 
     def link_for(self, workspace_id: str, user_id: str) -> str:
         """Return the address at which this admin continues in a browser. It works for 15 minutes."""
-        expires_at = self.connect.sessions.now() + CONNECT_LIFETIME_SECONDS * 1_000
+        expires_at = self.wall() + CONNECT_LIFETIME_SECONDS * 1_000
         return self.connect.public_url + ConnectLink(workspace_id, user_id, expires_at).address(self.cipher)
 
     async def show_form(self, request: web.Request) -> web.Response:
@@ -106,7 +108,7 @@ class ConnectRoutes:
 
     async def _open_link(self, sealed: str) -> tuple[ConnectLink, Workspace] | web.Response:
         """Return the link and its workspace, or the page that says why the link cannot be used."""
-        link = ConnectLink.unseal(self.cipher, sealed, self.connect.sessions.now())
+        link = ConnectLink.unseal(self.cipher, sealed, self.wall())
         workspace = await self.connect.sessions.database.run(workspaces.find, link.workspace_id) if link else None
         if link is None or workspace is None or not workspace.is_active:
             return self.pages.notice(_EXPIRED_LINK)

@@ -30,7 +30,7 @@ _IDS = ("team_id", "enterprise_id", "user_id", "channel_id")
 @dataclass(frozen=True)
 class SlackRequests:
     """
-    Verifies and validates requests before Bolt handles them.
+    Verifies and validates requests before Bolt handles them. `wall` is this machine's own clock, in milliseconds.
 
     Bolt assumes that requests are well-formed. It would answer a timestamp that is not a number, or deeply nested JSON,
     with a 500.
@@ -39,14 +39,20 @@ class SlackRequests:
     bolt: AsyncApp
     verifier: SignatureVerifier
     recorder: InboundRecorder
+    wall: Callable[[], int]
     measures: Measures = UNMEASURED
 
     @classmethod
     def of(
-        cls, bolt: AsyncApp, signing_secret: str, recorder: InboundRecorder, measures: Measures = UNMEASURED
+        cls,
+        bolt: AsyncApp,
+        signing_secret: str,
+        recorder: InboundRecorder,
+        wall: Callable[[], int],
+        measures: Measures = UNMEASURED,
     ) -> SlackRequests:
         """Raises ValueError for an empty secret."""
-        return cls(bolt, SignatureVerifier(signing_secret, _Clock(recorder.now)), recorder, measures)
+        return cls(bolt, SignatureVerifier(signing_secret, _Clock(wall)), recorder, wall, measures)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with 401 if Slack did not sign the request, 400 if Slack never sends such a body, or Bolt's answer."""
@@ -84,7 +90,7 @@ class SlackRequests:
         timestamp, signature = (headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
         if not (_SIGNATURE.fullmatch(signature) and _TIMESTAMP.fullmatch(timestamp)):
             return False
-        return abs(self.recorder.now() / 1_000 - int(timestamp)) < 300
+        return abs(self.wall() / 1_000 - int(timestamp)) < 300
 
 
 async def answer_of(

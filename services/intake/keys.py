@@ -75,11 +75,12 @@ class _CachedKeys:
 
 @dataclass(frozen=True)
 class IntakeKeys:
-    """The keys of all workspaces, cached for a few seconds."""
+    """The keys of all workspaces, cached for a few seconds. `wall` is this machine's own clock, in milliseconds."""
 
     database: Database
     cipher: Cipher
     now: Callable[[], int]
+    wall: Callable[[], int]
     _cache: dict[str, _CachedKeys] = field(default_factory=dict, init=False, repr=False)
 
     async def make(self, workspace_id: str, kind: str, made_by: str, grace_ms: int = GRACE_MS) -> str:
@@ -107,7 +108,7 @@ class IntakeKeys:
         result = KeyCheck.INVALID
         if credentials.bearers:
             result = await self._check(workspace_id, now, lambda keys: keys.match_bearers(credentials.bearers, now))
-        if result is KeyCheck.INVALID and credentials.signature and credentials.signature.is_timely(now):
+        if result is KeyCheck.INVALID and credentials.signature and credentials.signature.is_timely(self.wall()):
             return KeyCheck.NEEDS_BODY
         return result
 

@@ -18,11 +18,11 @@ from slack_sdk.signature import SignatureVerifier
 
 from domain.errors import PermanentError, TransientError
 from services.operations.check_results import CheckResult, CheckState
+from services.operations.clock_watch import MOST_SKEW_MS, skew_text
 from services.settings import Settings
 from store.slack.inbound_health import InboundHealth
 
 APPS = "https://api.slack.com/apps"
-MOST_SKEW_SECONDS = 60.0
 RECENT_MS = 2 * 24 * 3_600 * 1_000
 
 DOCTOR_USER_AGENT = "usergems-slack doctor"
@@ -132,10 +132,10 @@ def clock_result(skew_seconds: float | None) -> CheckResult:
     if skew_seconds is None:
         advice = "Slack did not give the time. Fix: check this machine's clock yourself"
         return CheckResult("clock", CheckState.UNKNOWN, advice)
-    if abs(skew_seconds) > MOST_SKEW_SECONDS:
-        offset = f"{abs(skew_seconds):,.0f} seconds {'ahead of' if skew_seconds > 0 else 'behind'} Slack's"
+    if abs(skew_seconds) * 1_000 > MOST_SKEW_MS:
+        offset = skew_text(skew_seconds)
         return CheckResult("clock", CheckState.FAILED, f"{offset}, so Slack's requests look forged. Fix: use NTP")
-    return CheckResult("clock", CheckState.OK, f"within {MOST_SKEW_SECONDS:.0f} seconds of Slack's")
+    return CheckResult("clock", CheckState.OK, f"within {MOST_SKEW_MS / 1_000:.0f} seconds of Slack's")
 
 
 def signing_secret_result(settings: Settings, health: InboundHealth, now: int) -> CheckResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -30,6 +31,7 @@ class Heartbeat:
     http: aiohttp.ClientSession = field(repr=False)
     database: Database
     watchdog: Watchdog
+    now: Callable[[], int]
 
     async def run(self) -> None:
         """Run until canceled."""
@@ -55,7 +57,7 @@ class Heartbeat:
     async def _problem(self) -> str | None:
         if not self.watchdog.is_healthy:
             return "the worker is not running"
-        now = self.watchdog.now()
+        now = self.now()
         try:
             async with asyncio.timeout(TIMEOUT.total):
                 is_stuck = await self.database.run(health_figures.is_stuck, now - LONGEST_WAIT_MS, now)

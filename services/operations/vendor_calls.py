@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,9 +20,13 @@ CALL_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
 """The timeout of a call to Slack. The lease of a lane is longer."""
 
 
-def open_session(settings: Settings, measures: Measures) -> aiohttp.ClientSession:
+def open_session(
+    settings: Settings, measures: Measures, saw_date: Callable[[str], None] = lambda _header: None
+) -> aiohttp.ClientSession:
     """
     Return the session for all calls to Slack, Salesforce and HEARTBEAT_URL. Raises SettingsError.
+
+    `saw_date` is called with the `Date` header of each answer of Slack's Web API.
 
     aiohttp's own `trust_env` is not used: it would also read passwords from a .netrc file, and the Slack SDK passes the
     proxy of the environment for every address, whatever NO_PROXY says.
@@ -36,7 +41,7 @@ def open_session(settings: Settings, measures: Measures) -> aiohttp.ClientSessio
 
     return aiohttp.ClientSession(
         timeout=CALL_TIMEOUT,
-        trace_configs=[trace_config(measures, settings.slack_api_url)],
+        trace_configs=[trace_config(measures, settings.slack_api_url, saw_date)],
         request_class=Request,
         connector=aiohttp.TCPConnector(ssl=ssl_context(network)),
     )
@@ -50,7 +55,9 @@ def ssl_context(network: Network) -> ssl.SSLContext:
         raise SettingsError([("SSL_CERT_FILE", f"cannot be used ({error.strerror or type(error).__name__})")]) from None
 
 
-def trace_config(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:
+def trace_config(
+    measures: Measures, slack_api_url: str, saw_date: Callable[[str], None] = lambda _header: None
+) -> aiohttp.TraceConfig:
     """Return a trace for an aiohttp session that measures calls to Slack's Web API and Salesforce's login."""
 
     async def begin(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
@@ -62,8 +69,10 @@ def trace_config(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:
         params: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams,
     ) -> None:
         if call := _vendor_and_method(str(params.url), slack_api_url):
-            status = params.response.status if isinstance(params, aiohttp.TraceRequestEndParams) else None
-            measures.called(*call, status, time.perf_counter() - context.began)
+            response = params.response if isinstance(params, aiohttp.TraceRequestEndParams) else None
+            measures.called(*call, response.status if response else None, time.perf_counter() - context.began)
+            if response and call[0] == "slack":
+                saw_date(response.headers.get("Date", ""))
 
     config = aiohttp.TraceConfig()
     config.on_request_start.append(begin)

@@ -11,7 +11,7 @@ LONGEST_ROUND_MS = 25_000
 
 @dataclass(frozen=True)
 class Watchdog:
-    """Heartbeats of one process's loops. `now` returns milliseconds."""
+    """Heartbeats of one process's loops. `now` returns monotonic time in milliseconds."""
 
     now: Callable[[], int]
     _last: dict[str, int] = field(default_factory=dict, init=False, repr=False)

@@ -8,6 +8,7 @@ import pytest
 
 from services.clock import SteadyClock
 from services.delivery import courier, router
+from services.operations.clock_watch import ClockWatch
 from store.database import Database
 from store.delivery import lanes, routing
 from tests.chaos.rig.simulated import open_simulation
@@ -58,6 +59,29 @@ async def test_a_running_process_is_not_affected(database, reports, jump):
         reports.append(report := await run.report(f"clock set {jump / HOUR:+.0f} hour while it runs"))
     assert report.is_complete, report
     assert seconds < 30
+
+
+@pytest.mark.parametrize("error", [2 * HOUR, -2 * HOUR], ids=["ahead", "behind"])
+async def test_a_process_that_started_with_a_wrong_clock_follows_the_right_one(database, reports, error):
+    """Once the machine's clock is right, so is the app's: deliveries and retries are not two hours late."""
+    machine = Machine()
+    machine.wall += error
+    clock = MachineClock(machine)
+    async with open_simulation(database, clock) as run:
+        slack_time = max(machine.wall, SOMEDAY / 1_000)
+        run.world.slack.world.now = lambda: slack_time + machine.steady  # nobody sets Slack's clock
+        watch = ClockWatch(clock.now, database)
+        await run.send(JOB_CHANGES, include_unowned=True)
+        await claim_and_die(run)
+        machine.wall -= error
+        for _ in range(2):
+            await watch.check()
+        assert clock() == round(machine.wall * 1_000)
+        seconds = await run.wait_until_drained(within=120, step=1)
+
+        reports.append(report := await run.report(f"clock {error / HOUR:+.0f} hours wrong at the start"))
+    assert report.is_complete, report
+    assert seconds < 60
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])

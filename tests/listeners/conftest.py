@@ -128,7 +128,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         api = Slack(client, store.bot_token, database, clock)
         bolt = _bolt(slack, client, store)
         directory = Directory(api, database, clock)
-        intake_keys = IntakeKeys(database, cipher, clock)
+        intake_keys = IntakeKeys(database, cipher, clock, clock)
         salesforce_auth = SalesforceSessions(database, cipher, http, "https://login.salesforce.com", None, None, clock)
         salesforce = Salesforce(salesforce_auth)
         describe = SalesforceDescribe(salesforce)
@@ -140,7 +140,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         home_tab = AppHome(home, view_signer)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         parts: dict[str, object] = {
-            "connect_routes": ConnectRoutes(connect, Pages.of("UserGems"), cipher),
+            "connect_routes": ConnectRoutes(connect, Pages.of("UserGems"), cipher, clock),
             "person_keys": PersonKeys(database, OrgSchemas(describe, clock), clock),
             "salesforce_sources": SalesforceSources(database, describe, clock),
             "field_mappings": FieldMappings(database, clock),

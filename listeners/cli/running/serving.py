@@ -108,13 +108,15 @@ async def running(build: Build, settings: Settings, cipher: Cipher, parts: Parts
                 await runner.cleanup()
                 raise RefusedError(_listen_error(error, settings.host, port)) from None
         tasks = [asyncio.create_task(coroutine) for coroutine in _coroutines(app, parts, stop)]
-        heartbeat = asyncio.create_task(app.heartbeat.run()) if parts.worker and app.heartbeat else None
+        watches = [asyncio.create_task(app.clock_watch.run())]
+        if parts.worker and app.heartbeat:
+            watches.append(asyncio.create_task(app.heartbeat.run()))
         try:
             yield app
         finally:
             stop.set()
-            if heartbeat:
-                heartbeat.cancel()
+            for watch in watches:
+                watch.cancel()
             with suppress(TimeoutError):
                 async with asyncio.timeout(GRACE_SECONDS):
                     await runner.cleanup()

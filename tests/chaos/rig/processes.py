@@ -26,6 +26,7 @@ from domain.workspace import BEARER
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
+from services.clock import wall_ms
 from services.intake.keys import IntakeKeys
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
@@ -232,9 +233,7 @@ async def _install(rig: Rig, scopes: str) -> None:
         installed_at=time.time(),
     )
     await AsyncInstallationStore(database, rig.slack.app.client_id, cipher).async_save(installation)
-    rig.intake_key = await IntakeKeys(database, cipher, lambda: round(time.time() * 1_000)).make(
-        rig.team.id, BEARER, "operator"
-    )
+    rig.intake_key = await IntakeKeys(database, cipher, wall_ms, wall_ms).make(rig.team.id, BEARER, "operator")
     await database.run(workspaces.change, rig.team.id, None, default_channel_id=channel.id, posts_per_minute=100_000)
     await database.close()
 

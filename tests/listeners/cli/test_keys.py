@@ -65,7 +65,7 @@ async def _furnish(url: str) -> None:
         expires_at=SOMEDAY,
     )
     await database.run(apps.begin, cipher, attempt, 1)
-    keys = IntakeKeys(database, cipher, lambda: SOMEDAY)
+    keys = IntakeKeys(database, cipher, lambda: SOMEDAY, lambda: SOMEDAY)
     await keys.make("T1", SIGNING, "U1")
     await keys.make("T1", BEARER, "U1")
     await database.close()

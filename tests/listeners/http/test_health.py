@@ -9,6 +9,9 @@ from sqlalchemy import text
 
 from listeners.http import health
 from listeners.http.metrics import Metrics
+from services.clock import SteadyClock
+from services.operations.clock_watch import ClockWatch
+from services.operations.readiness import Readiness
 from services.operations.watchdog import Watchdog
 from services.settings import VERSION
 from store.database import Database
@@ -16,9 +19,11 @@ from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace
 
 
-def served(database, clock, metrics_token=None, watchdog=None):
+def served(database, clock, metrics_token=None, watchdog=None, machine=None):
     app = web.Application()
-    app.add_routes(health.routes(database, Metrics(), metrics_token, watchdog or Watchdog(clock)))
+    machine = machine or SteadyClock(lambda: clock() / 1_000, lambda: clock() / 1_000)
+    readiness = Readiness(database, ClockWatch(machine, database))
+    app.add_routes(health.routes(database, Metrics(), metrics_token, watchdog or Watchdog(clock), readiness, clock))
     return TestClient(TestServer(app))
 
 

@@ -105,7 +105,7 @@ async def open_intake(
     database: Database, intake_database: Database, clock: Clock, *, burst: int = 100_000, body_seconds: float = 15
 ) -> AsyncIterator[ApiClient]:
     woken: list[bool] = []
-    keys = IntakeKeys(database, Cipher.of([Fernet.generate_key().decode()]), clock)
+    keys = IntakeKeys(database, Cipher.of([Fernet.generate_key().decode()]), clock, clock)
     metrics, rate_limiter = Metrics(), RateLimiter(clock, burst, 10)
     intake = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
     app = web.Application()
@@ -406,7 +406,7 @@ async def test_an_unavailable_database_is_no_reason_for_401(database, clock, tmp
     unavailable = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
     await database.run(add_workspace)
     async with open_intake(database, database, clock) as intake_api:
-        keys = IntakeKeys(unavailable, intake_api.keys.cipher, clock)
+        keys = IntakeKeys(unavailable, intake_api.keys.cipher, clock, clock)
         app = web.Application()
         app.add_routes(api.routes(Intake(unavailable, clock, lambda: None), keys, RateLimiter(clock), Metrics()))
         async with TestClient(TestServer(app)) as client:

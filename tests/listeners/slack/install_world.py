@@ -183,7 +183,7 @@ async def open_install_world(
                 now=made.now,
             )
             recorder = InboundRecorder(made.database, made.now)
-            heard = SlackRequests.of(made.bolt, signing_secret, recorder) if made.bolt else None
+            heard = SlackRequests.of(made.bolt, signing_secret, recorder, made.now) if made.bolt else None
             app = create_web(heard, installing, routes, patience_seconds)
             serving = create_runner(app, patience_seconds)
             await serving.setup()

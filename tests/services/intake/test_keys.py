@@ -35,7 +35,7 @@ def cipher(encryption_key):
 @pytest.fixture
 async def keys(database, clock, cipher):
     await database.run(add_workspace)
-    return IntakeKeys(database, cipher, clock)
+    return IntakeKeys(database, cipher, clock, clock)
 
 
 async def check(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> KeyCheck:
@@ -65,7 +65,7 @@ async def test_a_key_created_by_another_process_works_at_once(keys, database, cl
     known = await keys.make("T1", kind, "U_DANA")
     assert await check(keys, known) is KeyCheck.VALID
 
-    key = await IntakeKeys(database, cipher, clock).make("T1", kind, "U_DANA")
+    key = await IntakeKeys(database, cipher, clock, clock).make("T1", kind, "U_DANA")
 
     assert await check(keys, key) is KeyCheck.VALID
 

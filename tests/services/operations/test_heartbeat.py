@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import pytest
@@ -53,7 +53,7 @@ async def monitored(database, clock) -> AsyncIterator[MonitoredApp]:
     watchdog.beat("route")
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         url = str(server.make_url("/ping/s3cret-uuid"))
-        yield MonitoredApp(Heartbeat(url, http, database, watchdog), monitor, watchdog, clock)
+        yield MonitoredApp(Heartbeat(url, http, database, watchdog, clock), monitor, watchdog, clock)
 
 
 async def test_a_healthy_app_calls_the_url(monitored):
@@ -68,9 +68,7 @@ async def test_a_worker_that_is_not_running_is_unhealthy(monitored):
 
     assert not await monitored.heartbeat.beat()
     assert monitored.monitor.calls == 0
-    not_started = Heartbeat(
-        monitored.heartbeat.url, monitored.heartbeat.http, monitored.heartbeat.database, Watchdog(monitored.clock)
-    )
+    not_started = replace(monitored.heartbeat, watchdog=Watchdog(monitored.clock))
     assert not await not_started.beat()
 
 
@@ -86,7 +84,7 @@ async def test_a_job_change_that_waits_without_a_reason_is_unhealthy(monitored, 
 async def test_a_database_that_does_not_respond_is_unhealthy(monitored, tmp_path, caplog):
     """What waits is not known then."""
     away = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
-    heartbeat = Heartbeat(monitored.heartbeat.url, monitored.heartbeat.http, away, monitored.watchdog)
+    heartbeat = replace(monitored.heartbeat, database=away)
 
     assert not await heartbeat.beat()
     assert "the database is not responding" in caplog.text
@@ -106,7 +104,7 @@ async def test_a_refused_call_is_logged_without_the_url(monitored, caplog, statu
 async def test_an_unreachable_url_stops_nothing(monitored, caplog, unused_tcp_port):
     """It is called again a minute later."""
     url = f"http://127.0.0.1:{unused_tcp_port}/s3cret"
-    heartbeat = Heartbeat(url, monitored.heartbeat.http, monitored.heartbeat.database, monitored.watchdog)
+    heartbeat = replace(monitored.heartbeat, url=url)
 
     with caplog.at_level(logging.WARNING):
         assert await heartbeat.beat()

@@ -72,7 +72,7 @@ async def test_a_wrong_key_is_noticed_at_the_start(database):
     """One value of each encrypted column is decrypted."""
     await database.run(add_workspace)
     right, wrong = (Cipher.of([Fernet.generate_key().decode()]) for _ in range(2))
-    await IntakeKeys(database, right, lambda: SOMEDAY).make("T1", SIGNING, "operator")
+    await IntakeKeys(database, right, lambda: SOMEDAY, lambda: SOMEDAY).make("T1", SIGNING, "operator")
 
     await database.run(secrets.check_readable, right)
     with pytest.raises(WrongKeyError, match=r"ENCRYPTION_KEYS"):
