@@ -59,7 +59,6 @@ class SlackSandbox(Changes, UserActions):
         self.sockets = Sockets(self.world, self.base_url)
         self.app_client = AppClient(self.world, self.sockets, app_url, signing_clock)
         self.response_urls = ResponseUrls(self.world)
-        # Documented as tier 1, but every SDK calls it each time a connection ends.
         more_methods = {
             "apps.connections.open": Method(self.sockets.open, FACTS["apps.connections.open"], needs_token=False)
         }

@@ -120,8 +120,9 @@ class WebApi:
             raise ApiError("ratelimited", retry_after=seconds)
         if method.scopes:
             call.require_scope(*method.scopes)
-        if token is not None and token.is_enterprise_install and method.facts.required_of_org_tokens:
-            call.team()
+        is_org_wide = token is not None and token.is_enterprise_install
+        if is_org_wide and not all(map(call.text, method.facts.required_of_org_tokens)):
+            raise ApiError("missing_argument")
         for argument in method.facts.required:
             call.required(argument)
         body = method.run(call)

@@ -16,6 +16,9 @@ from sandbox.slack.web_api.methods import METHODS
 OUTSIDE_THE_REFERENCE = {"api.test", "users.conversations"}
 """Methods whose pages are not among the recorded ones."""
 
+CALLS_A_MINUTE = {1: 1, 2: 20, 3: 50, 4: 100, "special": 600}
+"""By tier. For special ones Slack publishes no number, except for chat.postMessage."""
+
 
 def test_every_method_of_the_sandbox_has_its_facts():
     """Its page, rate limit, scopes, required arguments and errors come from the reference."""
@@ -37,6 +40,26 @@ def test_an_installation_is_granted_what_the_manifest_asks_for():
     scopes = json.loads((Path(__file__).parents[3] / "manifest.json").read_text())["oauth_config"]["scopes"]
 
     assert set(scopes["bot"]) == DEFAULT_SCOPES
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+async def test_a_method_may_be_called_as_often_as_its_tier_says(acme, method):
+    """https://docs.slack.dev/apis/web-api/rate-limits: one call more in a minute is answered with a 429."""
+    limits, tier = acme.slack.limits, METHODS[method].facts.tier
+    limits.enabled = True
+    allowed = limits.posts_a_minute if method == "chat.postMessage" else CALLS_A_MINUTE[tier]
+    for _ in range(allowed - 1):  # without HTTP, which would take longer
+        assert limits.seconds_to_wait(method, acme.team.id, tier, acme.slack.world.now()) == 0
+
+    assert [await status_of(acme, method) for _ in range(2)] == [200, 429]
+
+
+async def status_of(acme, method):
+    """The HTTP status of a call, whether or not Slack performs it. With `test`, auth.revoke revokes nothing."""
+    try:
+        return (await acme.client.api_call(method, data={"test": "true"})).status_code
+    except SlackApiError as refused:
+        return refused.response.status_code
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].facts.required])

@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack.state import Team, Token, User
+from sandbox.slack.web_api.facts import FACTS
 
 OUTSIDERS_FLAGS = ("is_stranger", "enterprise_user")
 
@@ -45,7 +46,7 @@ async def error_of(call: Any) -> str:
     return str(caught.value.response["error"])
 
 
-@pytest.mark.parametrize("method", ["users.list", "usergroups.list", "usergroups.users.list", "conversations.list"])
+@pytest.mark.parametrize("method", [name for name, facts in FACTS.items() if facts.required_of_org_tokens])
 async def test_an_org_token_must_name_a_workspace_that_added_the_app(org, method):
     """https://docs.slack.dev/reference/methods/users.list: team_id is "required if org token is used"."""
     more = {"usergroup": "S1", "limit": 10}

@@ -70,7 +70,7 @@ def bot_info(call: Call) -> Json:
     app = call.world.app
     bot_id = call.text("bot") or call.bot.bot_id
     if call.bot.is_enterprise_install and call.text("team_id") != call.bot.enterprise_id:
-        call.team()  # "encoded team id or enterprise id where the bot exists, required if org token is used"
+        call.team()  # "encoded team id or enterprise id where the bot exists"
     if bot_id != call.bot.bot_id:
         raise ApiError("bot_not_found")
     bot = {"id": bot_id, "deleted": False, "name": app.bot_name, "app_id": app.id, "user_id": call.bot.bot_user}
