@@ -20,6 +20,7 @@ from domain.errors import PermanentError, TransientError
 from services.operations.check_results import CheckResult, CheckState
 from services.operations.clock_watch import MOST_SKEW_MS, skew_text
 from services.settings import Settings
+from services.slack.errors import error_for
 from store.slack.inbound_health import InboundHealth
 
 APPS = "https://api.slack.com/apps"
@@ -72,10 +73,12 @@ class SlackCheck:
         """https://docs.slack.dev/reference/methods/apps.connections.open"""
         status, answer = await self._post("apps.connections.open", f"Bearer {self.settings.slack_app_token}")
         if answer.get("ok") is not True:
-            error = str(answer.get("error", f"HTTP {status}"))[:100]
+            error = error_for("apps.connections.open", status, answer, None)
+            if isinstance(error, TransientError):
+                raise error
             raise PermanentError(
-                f"Slack does not accept SLACK_APP_TOKEN ({error}). Fix: create one with the scope connections:write"
-                f" under Basic Information at {APPS}, and turn on Socket Mode there"
+                f"Slack does not accept SLACK_APP_TOKEN ({error.code}). Fix: create one with the scope"
+                f" connections:write under Basic Information at {APPS}, and turn on Socket Mode there"
             )
         return "Slack accepts the app token"
 

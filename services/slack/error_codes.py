@@ -140,7 +140,11 @@ BY_METHOD: dict[str, dict[str, ErrorCode]] = {
         **_codes(Meaning.BUG, "oauth_authorization_url_mismatch"),
     },
     "apps.connections.open": {
-        **_texts(Meaning.CALL, forbidden_team="Socket Mode is off for the app."),
+        **_texts(
+            Meaning.CALL,
+            forbidden_team="Socket Mode is off for the app.",
+            token_expired="the app-level token has expired",  # noqa: S106
+        ),
         **_codes(Meaning.BUG, "insecure_request", "missing_args"),
     },
     "bots.info": {

@@ -5,25 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import PermanentError, TransientError
 from services.settings import is_loopback
-from services.slack.api import error_code
-from services.slack.errors import retry_after_seconds
+from services.slack.call import bearer, body, call, failure
 
-_REFUSED = {
-    "invalid_auth",
-    "not_authed",
-    "token_revoked",
-    "token_expired",
-    "account_inactive",
-    "not_allowed_token_type",
-    "missing_scope",
-    "forbidden_team",
-}
+_METHOD = "apps.connections.open"
 _ADVICE = (
     "Create one with the scope connections:write under Basic Information at https://api.slack.com/apps, and turn on"
     " Socket Mode there"
@@ -44,27 +33,16 @@ class SlackSocket:
         https://docs.slack.dev/reference/methods/apps.connections.open
         """
         try:
-            answer = await self.client.apps_connections_open(app_token=self.app_token)
+            answer = await call(self.client, _METHOD, bearer(self.app_token), data={})
         except SlackApiError as error:
-            raise _failure(error) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TransientError(f"Slack cannot be reached ({type(error).__name__})") from error
-        except (AttributeError, ValueError) as error:
-            raise TransientError("Slack sent an invalid response") from error
-        url = answer.data.get("url") if isinstance(answer.data, dict) else None
+            our_error = failure(_METHOD, error)
+            if isinstance(our_error, TransientError):
+                raise our_error from error
+            raise PermanentError(f"Slack does not accept SLACK_APP_TOKEN ({our_error.code}). {_ADVICE}") from error
+        url = body(answer).get("url")
         if not isinstance(url, str) or not _is_safe(url):
             raise TransientError("Slack gave no Socket Mode address")
         return url
-
-
-def _failure(error: SlackApiError) -> PermanentError | TransientError:
-    code = error_code(error)
-    if code in _REFUSED:
-        return PermanentError(f"Slack does not accept SLACK_APP_TOKEN ({code}). {_ADVICE}")
-    retry_after = error.response.headers.get("Retry-After")
-    if code == "ratelimited" or retry_after:
-        return TransientError("Slack rate limit reached", retry_after=retry_after_seconds(retry_after))
-    return TransientError(f"Slack did not open a Socket Mode connection ({code or 'invalid response'})")
 
 
 def _is_safe(url: str) -> bool:

@@ -14,6 +14,8 @@ from slack_bolt.response import BoltResponse
 from domain.errors import PermanentError
 from listeners.home.health_view import CHOOSE_CHANNEL
 from listeners.slack.socket_mode import SocketMode
+from sandbox.slack.web_api.facts import FACTS
+from services.slack.error_codes import Meaning, known_error
 from services.slack.socket import SlackSocket
 from tests.listeners.conftest import Office
 from tests.servers import GENEROUS_TIMEOUT
@@ -182,9 +184,22 @@ async def test_a_refused_token_is_reported_at_the_start(link, problem):
     assert token not in repr(mode)
 
 
-async def test_an_unreachable_slack_does_not_keep_the_app_from_starting(link):
-    """Intake works without Slack."""
-    link.office.slack.faults.add("apps.connections.open", status=503, error="service_unavailable")
+async def test_each_documented_code_means_at_the_start_what_the_table_says(link):
+    """Only what a person has to change keeps the app from starting."""
+    passing = {Meaning.RETRY, Meaning.IN_DOUBT, Meaning.WAIT, Meaning.MOVING}
+    for code in FACTS["apps.connections.open"].every_error:
+        link.office.slack.faults.add("apps.connections.open", code)
+        if known_error("apps.connections.open", code).meaning in passing:
+            await link.mode.check()
+        else:
+            with pytest.raises(PermanentError, match=f"SLACK_APP_TOKEN .{code}."):
+                await link.mode.check()
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"error": "a_code_of_next_year", "undocumented": True}])
+async def test_an_unreachable_slack_does_not_keep_the_app_from_starting(link, fault):
+    """Intake works without Slack. A code that Slack adds says nothing about the token."""
+    link.office.slack.faults.add("apps.connections.open", **fault)
 
     await link.mode.check()
 
