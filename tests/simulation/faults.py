@@ -234,8 +234,8 @@ FAULTS = (
     Fault(
         "a batch that was not settled is lost",
         ROUTING,
-        'connection.execute(_retry_later, {"ids": retried, ',
-        'connection.execute(_retry_later, {"ids": [], ',
+        '        due_at=bindparam("due"),\n        last_error=bindparam("error"),\n        attempts=',
+        '        due_at=bindparam("due") * 1_000,\n        last_error=bindparam("error"),\n        attempts=',
     ),
 )
 
