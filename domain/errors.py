@@ -1,4 +1,4 @@
-"""The exceptions that cross a layer: what failed outside, and whether a retry can help.
+"""What fails outside: the exceptions that cross a layer, whether a retry can help, and outages that last. Pure.
 
 PermanentError
 ├─ DestinationDeadError     the destination can no longer receive messages: use the fallback
@@ -9,6 +9,12 @@ TransientError(retry_after, in_doubt)
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from domain.day_counts import counted
 
 
 class PermanentError(Exception):
@@ -50,3 +56,43 @@ class UnknownCodeError(TransientError):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Vendor(StrEnum):
+    """As people read it."""
+
+    SLACK = "Slack"
+    SALESFORCE = "Salesforce"
+
+
+@dataclass(frozen=True)
+class Outage:
+    """
+    Calls of one workspace have failed since `since` (milliseconds), and none has succeeded since then.
+
+    `error` is the last failure, and may contain what Salesforce answered. `waiting` counts the job changes that wait.
+    """
+
+    workspace_id: str
+    vendor: Vendor
+    since: int
+    error: str
+    waiting: int
+
+    def text(self, shown_time: Callable[[int], str], *, with_error: bool = True) -> str:
+        """Say it in plain text. `shown_time` formats the time for the reader; only admins see the error."""
+        because = f" ({self.error.rstrip('.')})" if with_error and self.error else ""
+        waits = f"{counted(self.waiting, 'job change')} {'waits' if self.waiting == 1 else 'wait'}"
+        return (
+            f"Calls to {self.vendor} have failed since {shown_time(self.since)}{because}. They are retried."
+            f" {waits if self.waiting else 'Nothing waits'} for {self.vendor}"
+        )
+
+
+def by_vendor(outages: Iterable[Outage]) -> list[Outage]:
+    """Join the outages of all workspaces into one a vendor: the longest, with everything that waits."""
+    joined = dict[Vendor, Outage]()
+    for outage in sorted(outages, key=lambda outage: outage.since):
+        first = joined.get(outage.vendor)
+        joined[outage.vendor] = replace(first, waiting=first.waiting + outage.waiting) if first else outage
+    return list(joined.values())

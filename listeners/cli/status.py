@@ -11,7 +11,9 @@ from dataclasses import asdict
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, shown_time
+from services.clock import utc_text
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
+from services.messages.wording import sentence
 from store import audit
 from store.slack import workspaces
 
@@ -41,7 +43,7 @@ def show_status(options: Namespace, terminal: Terminal) -> int:
         objects = [status.as_dict() for status in statuses]
         terminal.write(json.dumps(objects[0] if options.workspace else objects, indent=2))
     elif statuses:
-        terminal.write("\n\n".join("\n".join(_lines(status)) for status in statuses))
+        terminal.write("\n\n".join("\n".join(status_lines_of(status)) for status in statuses))
     else:
         terminal.note("The app is not installed in any workspace yet.")
     return 0
@@ -54,12 +56,14 @@ async def _statuses(terminal: Terminal, workspace_ids: Sequence[str]) -> list[Wo
     return [status for status in statuses if status]
 
 
-def _lines(status: WorkspaceStatus) -> Iterator[str]:
+def status_lines_of(status: WorkspaceStatus) -> Iterator[str]:
     yield f"{status.workspace_name} ({status.workspace_id}){'' if status.is_active else ', app removed'}"
     yield f"  Default channel   {_channel(status)}"
     for number, line in enumerate(status.salesforce):
         time = f" {shown_time(line.at)}" if line.at is not None else ""
         yield f"  {'' if number else 'Salesforce':<17} {line.text}{time}"
+    for outage in status.outages:
+        yield f"  FAILING           {sentence(outage.text(utc_text))}"
     last_accepted = "never" if status.last_accepted_at is None else shown_time(status.last_accepted_at)
     yield f"  Last job change   {last_accepted}"
     since = f", the oldest since {shown_time(status.waiting_since)}" if status.waiting_since is not None else ""

@@ -11,8 +11,8 @@ from listeners.dialogs.preference_menus import fresh_block_id
 from listeners.intake.keys_view import HOW_TO_SEND
 from listeners.salesforce.settings_view import CONNECT, SOURCES, TRY_AGAIN
 from listeners.status.failed_view import SHOW_FAILED
+from listeners.status.status_view import outage_text
 from services.home.home_state import HomeState
-from services.messages.wording import slack_time
 from services.salesforce.health import Health
 from services.slack.mrkdwn import escape
 
@@ -85,6 +85,5 @@ def _other_problems(state: HomeState) -> Iterator[Block]:
     if failed := state.overview.status.failed:
         text = f":warning: *{counted(failed, 'job change')} could not be delivered.* See why, and try again."
         yield section(text, button("Review", SHOW_FAILED))
-    for vendor, since in state.overview.status.silent.items():
-        text = f":hourglass: *{vendor} has not responded* since {slack_time(since)}. Affected job changes are retried."
-        yield section(text)
+    for outage in state.outages:
+        yield section(f":hourglass: {outage_text(outage, with_error=state.is_admin)}")

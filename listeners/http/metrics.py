@@ -139,6 +139,14 @@ def _of_health(figures: HealthFigures) -> Iterable[Metric]:
     for (subject, why), count in figures.pauses.items():
         pauses.add_metric([subject, why], count)
     yield pauses
+    failing = GaugeMetricFamily(
+        "usergems_vendor_failing",
+        "Workspaces for which calls to a vendor fail since the last attempt",
+        labels=["vendor"],
+    )
+    for vendor, count in figures.failing.items():
+        failing.add_metric([vendor.lower()], count)
+    yield failing
 
 
 def _of_salesforce(use: SalesforceUse) -> Iterable[Metric]:

@@ -36,7 +36,8 @@ _MARKS = {Health.GOOD: "", Health.FAIR: ":information_source: ", Health.BAD: ":w
 
 def salesforce_blocks(state: HomeState) -> list[Block]:
     """Return the Salesforce section of Home. Only admins get its buttons."""
-    status = lines(state.salesforce, state.workspace.salesforce_daily_calls, state.shown_at)
+    limit = state.workspace.salesforce_daily_calls
+    status = lines(state.salesforce, limit, state.shown_at, state.outages)
     text = "\n".join(["*Salesforce*", *health_texts(status)])
     if not state.is_admin:
         return [section(text)]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
 from domain.delivery import FailedJobChange
+from domain.errors import Outage
 from domain.notification_hours import HeldBack
 from listeners.dialogs.blocks import Block, button, context, section, sections
 from listeners.salesforce.settings_view import health_texts
 from listeners.status.failed_view import PAGE_SIZE, SHOW_FAILED, failed_line
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
-from services.messages.wording import slack_time
+from services.messages.wording import sentence, slack_time
 from services.salesforce.health import Health
 from services.slack.mrkdwn import escape
 
@@ -64,12 +66,15 @@ def status_lines(status: WorkspaceStatus, *, is_admin: bool) -> list[str]:
         f"*Job changes in {escape(status.workspace_name, 100)}*",
         _channel(status),
         *(_salesforce_for_admins(status) if is_admin else _salesforce_for_members(status)),
-        *(
-            f":hourglass: {vendor} has not responded since {slack_time(since)}. Requests are kept and retried."
-            for vendor, since in status.silent.items()
-        ),
+        *(f":hourglass: {outage_text(outage, with_error=is_admin)}" for outage in status.outages),
         *_activity(status),
     ]
+
+
+def outage_text(outage: Outage, *, with_error: bool) -> str:
+    """In mrkdwn. `with_error` is for admins."""
+    escaped = replace(outage, error=escape(outage.error, 300))
+    return sentence(escaped.text(slack_time, with_error=with_error))
 
 
 def own_waiting_line(waiting: HeldBack) -> str | None:

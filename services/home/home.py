@@ -19,6 +19,7 @@ from services.operations.day_counts import DAYS_COUNTED, DayCounts
 from services.salesforce.sessions import SalesforceSessions
 from services.slack.directory import Directory, Person
 from store.database import Database
+from store.delivery import pauses
 from store.home import counts
 from store.ownership import owners
 from store.ownership import rule_sets as ownership
@@ -101,6 +102,7 @@ class Home:
             shown_at=now,
             ownership=_ownership(connection, workspace_id, is_admin=is_admin),
             overview=_overview(connection, workspace_id, now) if is_admin else None,
+            outages=pauses.outages(connection, workspace_id),
             retention_days=self.retention_days,
             member=read_member(connection, workspace_id, user_id, now, person.user),
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.day_counts import OUTCOME_NAMES, DayCount, RecipientCount
 from domain.delivery import NO_HISTORY, History
+from domain.errors import Outage
 from domain.job_change.model import JobChange
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.people import Absence
@@ -44,13 +45,14 @@ class WorkspaceStatus:
     waiting_since: int | None
     failed: int
     reported: int  # reports of wrong data in the last REPORTED_DAYS
-    silent: Mapping[str, int]  # since when a vendor has not responded, by its name
+    outages: tuple[Outage, ...] = ()
     preferences: Mapping[str, Value] = field(default_factory=dict)  # by the names in domain/preferences.py
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         last_day = {OUTCOME_NAMES[outcome]: count for outcome, count in self.last_day.items()}
-        return asdict(self) | {"last_day": last_day, "silent": dict(self.silent), "preferences": dict(self.preferences)}
+        silent = {outage.vendor: outage.since for outage in self.outages}  # as in versions before 0.3
+        return asdict(self) | {"last_day": last_day, "silent": silent, "preferences": dict(self.preferences)}
 
 
 @dataclass(frozen=True)
@@ -147,5 +149,6 @@ class HomeState:
     shown_at: int
     ownership: OwnershipState = NO_OWNERSHIP
     overview: Overview | None = None
+    outages: tuple[Outage, ...] = ()
     retention_days: int = 90
     member: MemberHome | None = None

@@ -21,11 +21,6 @@ from store.slack import workspaces
 
 DAY_MS = 24 * 60 * 60 * 1_000
 
-SILENT_MS = 5 * 60 * 1_000
-"""How long a vendor may fail to respond before it is reported."""
-
-VENDORS = {"slack": "Slack", "salesforce": "Salesforce"}
-
 
 @dataclass(frozen=True)
 class Status:
@@ -48,9 +43,9 @@ def read_status(connection: Connection, workspace_id: str, now: int) -> Workspac
     workspace = workspaces.find(connection, workspace_id)
     if workspace is None:
         return None
-    health = lines(connections.status_of(connection, workspace.id), workspace.salesforce_daily_calls, now)
+    failing = pauses.outages(connection, workspace_id)
+    health = lines(connections.status_of(connection, workspace.id), workspace.salesforce_daily_calls, now, failing)
     sources = map(source_line, salesforce_sources.all_of(connection, workspace.id))
-    failing = pauses.failing_since(connection, workspace_id, now - SILENT_MS)
     totals = counts.totals(connection, now - DAY_MS, workspace_id)
     return WorkspaceStatus(
         at=now,
@@ -67,6 +62,6 @@ def read_status(connection: Connection, workspace_id: str, now: int) -> Workspac
         waiting_since=totals.waiting_since,
         failed=totals.failed,
         reported=actions.count_reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
-        silent={name: failing[subject] for subject, name in VENDORS.items() if subject in failing},
+        outages=failing,
         preferences={row.name: getattr(workspace, row.name) for row in WORKSPACE_PREFERENCES},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,6 +12,7 @@ from sqlalchemy import text
 
 from domain.errors import PermanentError
 from domain.workspace import Workspace
+from services.clock import utc_text
 from services.operations.check_results import CheckResult, CheckState, UnknownError, run_check
 from services.operations.doctor_slack import APPS, SlackCheck, clock_result, events_result, signing_secret_result
 from services.operations.housekeeping import GONE_DAYS
@@ -24,6 +24,7 @@ from services.slack.api import Slack
 from services.slack.manifest import Manifest
 from store import migrations
 from store.database import Database
+from store.delivery import pauses
 from store.encryption import Cipher
 from store.operations import secrets
 from store.salesforce import connections
@@ -173,9 +174,18 @@ class Doctor:
             "Salesforce": self._salesforce,
         }
         shown = [] if installation.text == INSTALLED else [installation]
-        return shown + await asyncio.gather(
+        results = await asyncio.gather(
             *(self._run_check(f"{workspace.id} {name}", check(workspace)) for name, check in checks.items())
         )
+        return [*shown, *results, *await self._outages(workspace)]
+
+    async def _outages(self, workspace: Workspace) -> list[CheckResult]:
+        """What the app's own calls have met, because those of this doctor may succeed or fail differently."""
+        found = await self.database.run(pauses.outages, workspace.id)
+        return [
+            CheckResult(f"{workspace.id} calls to {outage.vendor}", CheckState.FAILED, outage.text(utc_text))
+            for outage in found
+        ]
 
     async def _installation(self, workspace: Workspace) -> str:
         rotating = await self.rotating_token(workspace.id)
@@ -191,8 +201,7 @@ class Doctor:
         return INSTALLED
 
     def _rotation(self, rotating: RotatingToken) -> str:
-        end = datetime.fromtimestamp(rotating.expires_at / 1_000, UTC)
-        end_text = f"{end.day} {end:%b %Y, %H:%M} UTC"
+        end_text = utc_text(rotating.expires_at)
         if rotating.refresh_token is None:
             raise PermanentError(f"Slack no longer renews its token, which ends at {end_text}. Fix: {self._install}")
         if rotating.expires_at < self.now():
@@ -255,8 +264,7 @@ class Doctor:
 
 
 def _gone_result(workspace: Workspace, public_url: str) -> CheckResult:
-    name, since = f"{workspace.id} installation", datetime.fromtimestamp((workspace.gone_at or 0) / 1_000, UTC)
-    date = f"{since.day} {since:%b %Y, %H:%M} UTC"
+    name, date = f"{workspace.id} installation", utc_text(workspace.gone_at or 0)
     if not workspace.may_come_back:
         text = f"{workspace.name} removed the app on {date}. Its data is erased {GONE_DAYS} days later"
         return CheckResult(name, CheckState.UNKNOWN, text)

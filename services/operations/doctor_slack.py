@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ import aiohttp
 from slack_sdk.signature import SignatureVerifier
 
 from domain.errors import PermanentError, TransientError
+from services.clock import utc_text
 from services.operations.check_results import CheckResult, CheckState
 from services.operations.clock_watch import MOST_SKEW_MS, skew_text
 from services.settings import Settings
@@ -149,19 +149,19 @@ def signing_secret_result(settings: Settings, health: InboundHealth, now: int) -
         return CheckResult(name, CheckState.FAILED, problem)
     valid_at, invalid_at = _latest(now, health.genuine, health.event), _latest(now, health.refused)
     if invalid_at > valid_at:
-        problem = f"the last signed request, at {_time(invalid_at)}, does not match SLACK_SIGNING_SECRET"
+        problem = f"the last signed request, at {utc_text(invalid_at)}, does not match SLACK_SIGNING_SECRET"
         return CheckResult(name, CheckState.FAILED, f"{problem}. {_COPY_AGAIN}, and restart the app")
     if not valid_at:
         advice = "no request from Slack yet to compare with. Type /usergems-status in Slack. If nothing answers,"
         return CheckResult(name, CheckState.UNKNOWN, f"{advice} {_COPY_AGAIN.removeprefix('Fix: ')}")
-    return CheckResult(name, CheckState.OK, f"matches Slack's requests, the last at {_time(valid_at)}")
+    return CheckResult(name, CheckState.OK, f"matches Slack's requests, the last at {utc_text(valid_at)}")
 
 
 def events_result(health: InboundHealth, now: int) -> CheckResult:
     """Judge the event subscriptions of an address that has answered Slack's challenge."""
     name, last = "event subscriptions", _latest(now, health.event)
     if last:
-        return CheckResult(name, CheckState.OK, f"the last event arrived at {_time(last)}")
+        return CheckResult(name, CheckState.OK, f"the last event arrived at {utc_text(last)}")
     advice = (
         "the address works, but no event has arrived in two days. Open the app's Home tab in Slack. If it stays empty,"
         f" verify the Request URL under Event Subscriptions at {APPS}"
@@ -173,11 +173,6 @@ def _latest(now: int, *moments: int | None) -> int:
     """Return the latest of these moments, or 0 if there is none in the last two days."""
     latest = max(moment or 0 for moment in moments)
     return latest if latest > now - RECENT_MS else 0
-
-
-def _time(milliseconds: int) -> str:
-    time = datetime.fromtimestamp(milliseconds / 1_000, UTC)
-    return f"{time.day} {time:%b %Y, %H:%M} UTC"
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
-
+from domain.errors import Outage, by_vendor
+from services.clock import utc_text
 from services.operations.clock_watch import ClockWatch
 from store import migrations
 from store.database import Database, DatabaseUnavailableError
+from store.delivery import pauses
 
 DEADLINE_SECONDS = 3
 
@@ -31,20 +32,18 @@ class Readiness:
     _is_migrated: bool = field(default=False, init=False)
 
     async def check(self) -> ReadinessReport:
-        reasons = [await self._database_problem(), self.clock_watch.problem]
-        warnings = [self.clock_watch.warning]
+        problem, failing = await self._read_database()
+        reasons = [problem, self.clock_watch.problem]
+        warnings = [self.clock_watch.warning, *(outage.text(utc_text) for outage in by_vendor(failing))]
         return ReadinessReport(tuple(filter(None, reasons)), tuple(filter(None, warnings)))
 
-    async def _database_problem(self) -> str | None:
+    async def _read_database(self) -> tuple[str | None, tuple[Outage, ...]]:
+        """Return what is wrong with the database, or None, and the outages of vendors."""
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 # A schema is never downgraded, so it is checked only until it is the newest.
-                self._is_migrated = await self.database.run(_ping if self._is_migrated else migrations.is_newest)
+                self._is_migrated = self._is_migrated or await self.database.run(migrations.is_newest)
+                failing = await self.database.run(pauses.outages) if self._is_migrated else ()
         except (DatabaseUnavailableError, TimeoutError):
-            return "the database is not responding: check DATABASE_URL and that it is running"
-        return None if self._is_migrated else "the database schema is out of date: run python app.py migrate"
-
-
-def _ping(connection: Connection) -> bool:
-    connection.exec_driver_sql("SELECT 1")
-    return True
+            return "the database is not responding: check DATABASE_URL and that it is running", ()
+        return None if self._is_migrated else "the database schema is out of date: run python app.py migrate", failing

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.day_counts import counted
+from domain.errors import Outage, Vendor
 from domain.salesforce import PAUSED, ConnectionStatus, Source
 from services.salesforce.refusals import GRANT
 
@@ -35,11 +36,14 @@ class HealthLine:
     at: int | None = None
 
 
-def lines(connection: ConnectionStatus | None, daily_limit: int, now: int) -> list[HealthLine]:
+def lines(
+    connection: ConnectionStatus | None, daily_limit: int, now: int, outages: Iterable[Outage] = ()
+) -> list[HealthLine]:
     """
     Describe the connection: its user, when it was last synced, the API calls used today, what cannot be read.
 
-    `daily_limit` is the most API calls a day that the workspace allows the app.
+    `daily_limit` is the most API calls a day that the workspace allows the app. During one of the `outages` it does not
+    count as connected.
     """
     if connection is None:
         text = (
@@ -47,7 +51,8 @@ def lines(connection: ConnectionStatus | None, daily_limit: int, now: int) -> li
             " one"
         )
         return [HealthLine(Health.FAIR, text)]
-    return [*_connection_lines(connection), *_api_call_lines(connection, daily_limit, now)]
+    since = next((outage.since for outage in outages if outage.vendor is Vendor.SALESFORCE), None)
+    return [*_connection_lines(connection, since), *_api_call_lines(connection, daily_limit, now)]
 
 
 def source_line(source: Source) -> HealthLine:
@@ -80,12 +85,14 @@ def _counts(source: Source) -> str:
     return f"{imported}, {records} (most recently {source.refusal})"
 
 
-def _connection_lines(connection: ConnectionStatus) -> Iterator[HealthLine]:
+def _connection_lines(connection: ConnectionStatus, failing_since: int | None) -> Iterator[HealthLine]:
     org = connection.org_name or connection.instance_url or connection.login_url
     kind = ", ".join(filter(None, [connection.org_edition, "sandbox" if connection.is_sandbox else None]))
     user = f" as {connection.user_name}" if connection.user_name else ""
     if connection.problem:
         yield HealthLine(Health.BAD, f"Salesforce ({org}) needs an admin: {connection.problem.rstrip('.')}")
+    elif failing_since is not None:
+        yield HealthLine(Health.FAIR, f"Salesforce ({org}) has not responded since", failing_since)
     elif connection.last_success_at is None:
         yield HealthLine(Health.FAIR, f"Salesforce ({org}) is set up but has not been used yet")
     else:

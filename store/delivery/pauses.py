@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal, select, update
 
+from domain.errors import Outage, Vendor
+from domain.states import WorkspaceState
 from store.database import insert_missing
-from store.schema import pauses, workspaces
+from store.schema import job_changes, pauses, workspaces
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,9 @@ class Failing:
     failures: int
     since: int
 
+
+SUBJECTS = {"slack": Vendor.SLACK, "salesforce": Vendor.SALESFORCE}
+"""The subjects of pauses that are a whole vendor."""
 
 _of_subject = (pauses.c.workspace_id == bindparam("of_workspace")) & (pauses.c.subject == bindparam("of_subject"))
 _until = select(pauses.c.until).where(_of_subject, pauses.c.until > bindparam("now"))
@@ -37,6 +42,25 @@ _count_failure = (
 )
 _forget_failures = delete(pauses).where(_of_subject, pauses.c.failures > 0)
 _restart_count = update(pauses).where(_of_subject, pauses.c.failures == 0).values(since=bindparam("now"))
+
+_open = (
+    select(func.count())
+    .where(job_changes.c.workspace_id == pauses.c.workspace_id, job_changes.c.ended_at.is_(None))
+    .correlate(pauses)
+)
+_outages = (
+    select(
+        pauses.c.workspace_id,
+        pauses.c.subject,
+        pauses.c.since,
+        pauses.c.reason,
+        _open.where(job_changes.c.routed_at.is_(None)).scalar_subquery().label("unrouted"),
+        _open.where(job_changes.c.routed_at.is_not(None)).scalar_subquery().label("unsent"),
+    )
+    .join(workspaces, workspaces.c.id == pauses.c.workspace_id)
+    .where(workspaces.c.state == WorkspaceState.ACTIVE, pauses.c.subject.in_(SUBJECTS), pauses.c.failures > 0)
+    .order_by(pauses.c.since, pauses.c.workspace_id, pauses.c.subject)
+)
 
 
 def paused_until(connection: Connection, workspace_id: str, subject: str, now: int) -> int | None:
@@ -76,11 +100,19 @@ def record_success(connection: Connection, workspace_id: str, subject: str) -> b
     return bool(connection.execute(_forget_failures, key).rowcount)
 
 
-def failing_since(connection: Connection, workspace_id: str, before: int) -> dict[str, int]:
-    """Return the subjects that have failed since before this time, with their first failure (milliseconds)."""
-    failing = (pauses.c.workspace_id == workspace_id) & (pauses.c.failures > 0) & (pauses.c.since < before)
-    rows = connection.execute(select(pauses.c.subject, pauses.c.since).where(failing).order_by(pauses.c.subject))
-    return {row.subject: row.since for row in rows}
+def outages(connection: Connection, workspace_id: str | None = None) -> tuple[Outage, ...]:
+    """Return those of one workspace or of all, the longest first."""
+    query = _outages if workspace_id is None else _outages.where(pauses.c.workspace_id == workspace_id)
+    return tuple(
+        Outage(
+            workspace_id=row.workspace_id,
+            vendor=(vendor := SUBJECTS[row.subject]),
+            since=row.since,
+            error=row.reason,
+            waiting=row.unrouted if vendor is Vendor.SALESFORCE else row.unsent,
+        )
+        for row in connection.execute(query)
+    )
 
 
 def clear(connection: Connection, workspace_id: str, subject: str) -> None:

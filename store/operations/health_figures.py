@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,7 +20,9 @@ from sqlalchemy import (
     select,
 )
 
+from domain.errors import Vendor
 from domain.states import DEFAULT_CHANNEL, DeliveryState, WorkspaceState
+from store.delivery.pauses import outages
 from store.delivery.routing import salesforce_awaited
 from store.leases import POST, ROUTE
 from store.salesforce.connections import DAY_MS
@@ -51,6 +54,7 @@ class HealthFigures:
     in_doubt: int
     parked: int
     pauses: Mapping[tuple[str, str], int]
+    failing: Mapping[Vendor, int]  # workspaces, by the vendor whose calls fail there
     salesforce: SalesforceUse
 
 
@@ -61,6 +65,7 @@ def collect(connection: Connection, now: int) -> HealthFigures:
         in_doubt=connection.execute(in_doubt).scalar_one(),
         parked=connection.execute(_parked).scalar_one(),
         pauses=_pauses(connection, now),
+        failing=dict.fromkeys(Vendor, 0) | Counter(outage.vendor for outage in outages(connection)),
         salesforce=_salesforce(connection, now),
     )
 

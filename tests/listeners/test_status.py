@@ -20,6 +20,7 @@ from store.intake.job_changes import NewJobChange
 from store.schema import job_changes as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
+from tests.listeners.home.home_states import outage
 from tests.services.messages.sample_job_changes import SAMPLES, job_change
 from tests.store.sample_rows import add_job_change, add_workspace
 
@@ -47,7 +48,6 @@ def status(**changes: object) -> WorkspaceStatus:
         "waiting_since": None,
         "failed": 0,
         "reported": 0,
-        "silent": {},
     }
     return WorkspaceStatus(**values | changes)
 
@@ -85,7 +85,8 @@ def test_a_healthy_workspace():
         ({"failed": 2}, "Failed, all time: 2. Admins can retry them with `/usergems-status failed`"),
         ({"reported": 1}, "🚩 1 report of wrong data in the last 30 days"),
         ({"reported": 1_200}, "🚩 1,200 reports of wrong data"),
-        ({"silent": {"Slack": SOMEDAY}}, ":hourglass: Slack has not responded since <!date"),
+        ({"outages": (outage(),)}, ":hourglass: Calls to Slack have failed since <!date"),
+        ({"outages": (outage(),)}, "(HTTP 503 &lt;busy&gt;). They are retried. 7 job changes wait for Slack."),
     ],
 )
 def test_a_problem_is_shown(changes, line):

@@ -17,6 +17,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from domain.day_counts import OUTCOMES, JobChangeTotals
+from domain.errors import Vendor
 from listeners.http.metrics import Metrics, Snapshot
 from store.database import Database
 from store.encryption import Cipher, key_in
@@ -41,7 +42,9 @@ def exposed() -> dict[str, set[str]]:
     metrics.called("slack", "auth.test", None, 0.1)
     snapshot = Snapshot(
         JobChangeTotals(0, None, dict.fromkeys(OUTCOMES, 0), 0),
-        health_figures.HealthFigures(0, 0, {("slack", "asked"): 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)),
+        health_figures.HealthFigures(
+            0, 0, {("slack", "asked"): 1}, {Vendor.SLACK: 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)
+        ),
         is_stuck=False,
     )
     text = metrics.exposition(snapshot, SOMEDAY, worker_is_up=True).decode()

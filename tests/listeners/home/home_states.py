@@ -15,6 +15,7 @@ from domain.day_counts import (
     DayCount,
     RecipientCount,
 )
+from domain.errors import Outage, Vendor
 from domain.salesforce import WEB_SERVER, SalesforceConnection
 from domain.workspace import ListedKey, Workspace
 from services.home.home_state import (
@@ -79,7 +80,6 @@ STATUS = WorkspaceStatus(
     waiting_since=None,
     failed=0,
     reported=0,
-    silent={},
 )
 
 
@@ -123,13 +123,17 @@ def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> Hom
     return replace(ADMIN, workspace=workspace, keys=(key,), overview=overview, ownership=ownership, member=member)
 
 
+def outage(vendor: Vendor = Vendor.SLACK) -> Outage:
+    return Outage("T1", vendor, SOMEDAY - 600_000, "HTTP 503 <busy>", 7)
+
+
 def trouble_state(channel: str, people: Sequence[str]) -> HomeState:
     """Every problem at once."""
     workspace = replace(ACME, default_channel_id=channel, default_channel_problem="it is archived")
-    status = replace(STATUS, failed=12, silent={"Slack": SOMEDAY - 600_000})
+    status = replace(STATUS, failed=12)
     broken = replace(SALESFORCE, problem="its login was revoked; connect it again")
     overview = Overview(status, busy_days(), (RecipientCount(people[0], 3),))
-    return replace(ADMIN, workspace=workspace, waiting=41, salesforce=broken, overview=overview)
+    return replace(ADMIN, workspace=workspace, waiting=41, salesforce=broken, overview=overview, outages=(outage(),))
 
 
 def member_state(channel: str) -> HomeState:

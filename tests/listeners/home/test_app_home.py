@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import insert
 
+from domain.salesforce import WEB_SERVER
 from store import audit
+from store.delivery import pauses
+from store.schema import salesforce_connections
 from store.slack import workspaces
+from tests.conftest import SOMEDAY
 from tests.listeners.conftest import Office
 
 CHOOSE, CHECK = "home_choose_channel", "home_check_channel"
@@ -348,3 +353,36 @@ async def test_home_is_published_even_if_slack_refuses_the_preselected_channel(o
 
     assert f"<#{office.wins.id}>" in home
     assert "initial_conversation" not in element(office, CHOOSE)
+
+
+async def test_home_says_that_salesforce_fails_from_the_first_failure_on(office, clock):
+    """It must not look well, or connected, until a call succeeds again."""
+    await office.database.run(workspaces.change, office.team.id, None, default_channel_id=office.wins.id)
+    await office.database.run(connect_salesforce, office.team.id)
+    home = await office.open_home(office.dana)
+    assert "Everything works" in home
+    assert "Connected to Salesforce" in home
+
+    await office.database.run(
+        pauses.record_failure, office.team.id, "salesforce", clock(), "Salesforce returned error 503"
+    )
+    home = await office.open_home(office.dana)
+    assert "Calls to Salesforce have failed since" in home
+    assert "(Salesforce returned error 503). They are retried. Nothing waits for Salesforce." in home
+    assert "Connected to Salesforce" not in home
+    assert "Everything works" not in home
+    assert "error 503" not in await office.open_home(office.mo)
+
+    await office.database.run(pauses.record_success, office.team.id, "salesforce")
+    assert "Connected to Salesforce" in await office.open_home(office.dana)
+
+
+def connect_salesforce(connection, workspace_id):
+    values = {
+        "workspace_id": workspace_id,
+        "flow": WEB_SERVER,
+        "login_url": "https://login.salesforce.com",
+        "connected_at": SOMEDAY,
+        "last_success_at": SOMEDAY,
+    }
+    connection.execute(insert(salesforce_connections).values(values))

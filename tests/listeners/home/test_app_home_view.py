@@ -10,6 +10,7 @@ import pytest
 
 from domain.day_counts import RecipientCount
 from domain.delivery import FailedJobChange
+from domain.errors import Vendor
 from domain.workspace import ListedKey
 from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.form import Entered
@@ -46,6 +47,7 @@ from tests.listeners.home.home_states import (
     admin_state,
     busy_days,
     day,
+    outage,
     trouble_state,
 )
 from tests.services.messages.sample_job_changes import SAMPLES
@@ -74,14 +76,13 @@ def largest(*, is_admin: bool = True) -> HomeState:
     people = [f"U{'A' * 19}{number}" for number in range(10)]
     state = trouble_state("C" + "A" * 20, people)
     lines = tuple(HealthLine(Health.BAD, LIVE_MARKUP, SOMEDAY) for _ in range(10))
-    status = replace(
-        STATUS, salesforce=lines, failed=1_000_000, reported=1_000_000, silent={"Slack": 0, "Salesforce": 0}
-    )
+    status = replace(STATUS, salesforce=lines, failed=1_000_000, reported=1_000_000)
     days = tuple(day(quiet.number, 1_000_000, 900_000, 800_000, 700_000) for quiet in QUIET_DAYS)
     recipients = tuple(RecipientCount(user, 10_000_000) for user in people)
     return replace(
         state,
         is_admin=is_admin,
+        outages=tuple(replace(outage(vendor), error=LIVE_MARKUP) for vendor in Vendor),
         workspace=replace(
             state.workspace,
             default_channel_problem=LIVE_MARKUP,
@@ -263,8 +264,8 @@ def test_there_is_one_green_line_when_everything_works():
             "Review",
         ),
         (
-            {"overview": replace(QUIET_OVERVIEW, status=replace(STATUS, silent={"Slack": SOMEDAY}))},
-            "*Slack has not responded* since",
+            {"outages": (outage(),)},
+            "Calls to Slack have failed since",
             None,
         ),
         (
