@@ -42,13 +42,14 @@ from services.home.member_home import MemberHomes
 from services.home.member_preferences import MemberPreferences
 from services.home.signal_channels import SignalChannels
 from services.home.status import Status
+from services.intake.added_senders import AddedSenders
 from services.intake.files.importer import FileImporter
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
+from services.intake.mapping.field_mappings import FieldMappings
 from services.intake.rate_limit import RateLimiter
 from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
-from services.intake.senders.field_mappings import FieldMappings
 from services.operations.clock_watch import ClockWatch
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
@@ -92,6 +93,7 @@ class App:
     rulebook: Rulebook
     simulation: Simulation
     intake_keys: IntakeKeys
+    added_senders: AddedSenders
     token_install: TokenInstall
     status: Status
 
@@ -166,6 +168,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         simulation=services.simulation,
         doctor=build_doctor(foundation, services),
         intake_keys=services.intake_keys,
+        added_senders=services.added_senders,
         token_install=_build_token_install(foundation, services),
         status=services.status,
     )
@@ -231,6 +234,7 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
             failed_job_changes=failed_job_changes,
         ),
         "intake_keys": services.intake_keys,
+        "added_senders": services.added_senders,
         "status": services.status,
         "delivery_actions": services.delivery_actions,
         "person_keys": PersonKeys(database, salesforce.schemas, now),

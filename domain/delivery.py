@@ -156,11 +156,21 @@ NO_HISTORY = History()
 
 
 @dataclass(frozen=True)
+class AttachedReport:
+    """Another sender's report of the same move, and when it came in."""
+
+    job_change_id: str
+    source: str
+    at: int
+
+
+@dataclass(frozen=True)
 class JobChangeRecord:
     """
     A job change with its outcome, its deliveries and its trace. Times are in milliseconds.
 
-    `sent_to` is "dri" or "channel", None when nobody was notified.
+    `sent_to` is "dri" or "channel", None when nobody was notified. `attached_to` is the job change of another sender
+    that reports the same move; `reports` are those that are attached to this one, oldest first.
     """
 
     id: str
@@ -176,6 +186,8 @@ class JobChangeRecord:
     decision: Decision = field(repr=False)
     deliveries: Sequence[DeliveryRecord]
     trace: Sequence[TraceStep]
+    attached_to: str | None = None
+    reports: Sequence[AttachedReport] = ()
 
     @property
     def reasons(self) -> Reasons:

@@ -139,6 +139,14 @@ RETENTION = Preference(
     None,
     "Counted from the day of delivery. After that, names, jobs and reasons are erased; counts are kept.",
 )
+MERGE_REPORTS = Preference(
+    "merge_reports",
+    "Several senders report one move",
+    (True, False),
+    {True: "Notify once", False: "Notify for each report"}.__getitem__,
+    True,
+    "Reports of one person's move to one company within 30 days are one job change; its history names every sender.",
+)
 WORKSPACE_PREFERENCES = (
     TELL_DRIS,
     CHANNEL_GETS,
@@ -148,6 +156,7 @@ WORKSPACE_PREFERENCES = (
     POSTS_PER_MINUTE,
     PATIENCE,
     RETENTION,
+    MERGE_REPORTS,
 )
 """Only admins and owners change them."""
 

@@ -68,12 +68,18 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     FAILED = "buried"
     MUTED = "muted"
+    ATTACHED = "attached"
+    """To another sender's report of the same move. It is stored as muted, which earlier versions can read."""
 
 
 class Step(StrEnum):
     """What happened to a job change, as its trace shows it. Older rows hold other words: store/delivery/trace.py."""
 
     ACCEPTED = "accepted"
+    REPORTED_AGAIN = "also reported"
+    """By another sender, with facts that the first report does not have."""
+    ATTACHED = "attached"
+    """To the first report of the same move."""
     ROUTED = "routed"
     HELD_BACK = "held back"
     """Until the hours that its reader has chosen."""

@@ -61,6 +61,7 @@ class Workspace:
     reminder_escalation: str = "nobody"
     signal_channels: Mapping[str, str] = field(default_factory=dict)
     retention_days: int | None = None
+    merge_reports: bool = True
     team_id: str | None = None
 
     @property
@@ -85,11 +86,16 @@ class Workspace:
 
 
 SIGNING, BEARER = "signing", "bearer"
+"""The kinds of keys: a secret that signs requests, and a key that is sent with them."""
 
 
 @dataclass(frozen=True)
 class StoredKey:
-    """A stored key. `secret` is encrypted for SIGNING and a SHA-256 for BEARER. `expires_at` None means valid."""
+    """
+    A stored key. `secret` is a SHA-256 for BEARER and encrypted for the others. `expires_at` None means valid.
+
+    `sender` is the sender that alone may use it; None means every sender of the workspace.
+    """
 
     id: int
     kind: str
@@ -97,6 +103,7 @@ class StoredKey:
     made_at: int
     made_by: str
     expires_at: int | None
+    sender: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,3 +114,4 @@ class ListedKey:
     made_at: int
     made_by: str
     expires_at: int | None
+    sender: str | None = None

@@ -14,6 +14,7 @@ from services.delivery.router import Router
 from services.delivery.worker import Worker, WorkEvents
 from services.home.preferences import Preferences
 from services.home.status import Status
+from services.intake.added_senders import AddedSenders
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
 from services.intake.salesforce.poller import SalesforcePoller
@@ -116,6 +117,7 @@ class Services:
     salesforce: SalesforceServices
     intake: Intake
     intake_keys: IntakeKeys
+    added_senders: AddedSenders
     delivery_actions: DeliveryActions
     decider: Decider
     rulebook: Rulebook
@@ -131,12 +133,14 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
     database, now = foundation.database, foundation.now
     slack, salesforce = _build_slack(foundation, manifest), _build_salesforce(foundation)
     journal = Journal(foundation.measures)
+    intake = Intake(database, now, foundation.announce_accepted, journal)
     decider = Decider(database, salesforce.api, salesforce.schemas, slack.directory, slack.groups, now)
     return Services(
         slack=slack,
         salesforce=salesforce,
-        intake=Intake(database, now, foundation.announce_accepted, journal),
+        intake=intake,
         intake_keys=IntakeKeys(database, foundation.cipher, now, foundation.wall),
+        added_senders=AddedSenders(database, intake, foundation.settings.public_url, now),
         delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now, slack.layouts), now),
         decider=decider,
         rulebook=Rulebook(database, salesforce.schemas, now),

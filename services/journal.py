@@ -45,6 +45,12 @@ class Journal:
             self.measures.received("refused", count)
             log.info("%d refused", count, extra={"workspace": workspace_id})
 
+    def skipped(self, workspace_id: str, count: int) -> None:
+        """Count what senders posted that is no job change."""
+        if count:
+            self.measures.received("skipped", count)
+            log.info("%d skipped", count, extra={"workspace": workspace_id})
+
     def routed(self, workspace_id: str, routed: Sequence[Routed], postponed: int) -> None:
         """Record one batch. `postponed` is the number of job changes that could not be routed yet."""
         outcomes = {decision.job_change_id: _outcome(decision) for decision in routed}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-RECEIVED = ("accepted", "duplicate", "refused")
+RECEIVED = ("accepted", "duplicate", "refused", "skipped")
 ROUTED = ("dri", "channel", "default_channel", "muted", "failed", "postponed")
 SETTLED = ("delivered", "retried", "postponed", "simplified", "in_doubt", "moved", "parked", "failed")
 

@@ -127,7 +127,7 @@ def _person_key(change: JobChange) -> str:
         return record_id[:15]
     if person.linkedin_url:
         return page_of(person.linkedin_url)
-    return min(person.emails)
+    return min(person.emails, default=None) or f"id:{person.external_id}"
 
 
 def _company_key(company: Company | None) -> str:
@@ -151,14 +151,21 @@ class _Missing:
     fields: tuple[str, ...]
 
 
+_PERSON_KEYS = (
+    *("person.emails", "person.linkedin_url", "salesforce.contact_id", "salesforce.lead_id"),
+    "person.external_id",
+)
+
+
 def _missing(change: JobChange) -> Iterator[_Missing]:
     person, ids = change.person, change.salesforce
-    if not person.full_name and not (person.first_name and person.last_name):
+    has_name = person.full_name or (person.first_name and person.last_name)
+    if not has_name and not person.external_id:
         fault = Fault("person.full_name", "is required, or first_name and last_name")
         yield _Missing(fault, ("person.full_name", "person.first_name", "person.last_name"))
-    if not (person.emails or person.linkedin_url or ids.contact_id or ids.lead_id):
-        fault = Fault("person", "needs one of emails, linkedin_url, salesforce.contact_id, salesforce.lead_id")
-        yield _Missing(fault, ("person.emails", "person.linkedin_url", "salesforce.contact_id", "salesforce.lead_id"))
+    if not (person.emails or person.linkedin_url or person.external_id or ids.contact_id or ids.lead_id):
+        fault = Fault("person", f"needs one of {', '.join(field.removeprefix('person.') for field in _PERSON_KEYS)}")
+        yield _Missing(fault, _PERSON_KEYS)
     if change.change_type is ChangeType.DEPARTURE:
         if not change.previous.company:
             fault = Fault("previous.company", "is required for a departure")

@@ -60,18 +60,21 @@ class Job(Part):
 
 
 class Person(Part):
-    """Who changed jobs."""
+    """Who changed jobs. `external_id` is the sender's own id of the person, for senders that know nothing else."""
 
     full_name: Text = None
     first_name: Text = None
     last_name: Text = None
     linkedin_url: Url = None
     emails: Emails = []
+    external_id: Text = None
 
     @property
     def name(self) -> str:
         """The full name, as people read it."""
-        return self.full_name or f"{self.first_name} {self.last_name}"
+        if self.full_name or not (self.first_name and self.last_name):
+            return self.full_name or f"Person {self.external_id}"
+        return f"{self.first_name} {self.last_name}"
 
 
 class SalesforceIds(Part):

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+
 from domain.day_counts import counted
 from domain.errors import PermanentError
 from listeners.cli.terminal import RefusedError, Terminal
 from services.clock import SteadyClock
 from services.operations.erasure_matching import PersonMatcher, without_recipient
 from store.database import Database
+from store.intake import refused_payloads
 from store.operations import erasure, workspace_erasure
 from store.operations.erasure import Content, Erased
 from store.slack import workspaces
@@ -68,6 +71,7 @@ class _Report:
     erased: Erased = field(default_factory=Erased)
     mentions: int = 0
     addresses: int = 0
+    refused: int = 0
     workspaces: set[str] = field(default_factory=set)
 
 
@@ -83,9 +87,17 @@ def _erase_person(person: PersonMatcher, database: Database, terminal: Terminal)
     _wait_until(lambda: not _are_busy(report, database, now()))
     if person.email:
         report.addresses = database.run_sync(erasure.delete_email, person.email)
+    report.refused = database.run_sync(_delete_refused, person)
     for workspace_id in sorted(report.workspaces):
         database.run_sync(erasure.record, workspace_id, now())
     return _print(report, terminal)
+
+
+def _delete_refused(connection: Connection, person: PersonMatcher) -> int:
+    """Delete the payloads of senders that were refused and mention the person, and return how many there were."""
+    payloads = refused_payloads.all_payloads(connection)
+    mentioning = [key for key, text in payloads if person.may_match(text) and person.matches(json.loads(text))]
+    return refused_payloads.delete_all(connection, mentioning)
 
 
 def _pages(database: Database) -> Iterator[Sequence[Content]]:
@@ -145,6 +157,7 @@ def _print(report: _Report, terminal: Terminal) -> int:
     terminal.write(f"Deliveries canceled         {erased.canceled:,}")
     terminal.write(f"Mentions removed            {report.mentions:,}")
     terminal.write(f"Email addresses erased      {report.addresses:,}")
+    terminal.write(f"Refused payloads erased     {report.refused:,}")
     if erased.messages:
         terminal.note(
             f"Left in Slack: {counted(erased.messages, 'message')}. Only Slack's own tools can delete messages."

@@ -24,7 +24,12 @@ from store.intake import job_changes
 from store.intake.job_changes import Origin
 from store.slack import members
 
-_OUTCOMES = {Outcome.DELIVERED: "Delivered", Outcome.FAILED: "Failed", Outcome.MUTED: "Muted"}
+_OUTCOMES = {
+    Outcome.DELIVERED: "Delivered",
+    Outcome.FAILED: "Failed",
+    Outcome.MUTED: "Muted",
+    Outcome.ATTACHED: "Attached",
+}
 _DELIVERED_TO = {"dri": "Delivered to the DRI", "channel": "Delivered to a channel"}
 
 
@@ -67,6 +72,10 @@ def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
     if job_change.routed_at is not None:
         yield f"  Routed      {shown_time(job_change.routed_at)}"
     yield f"  Outcome     {_outcome(job_change)}"
+    if job_change.attached_to:
+        yield f"  Attached to {job_change.attached_to}, another sender's report of the same move"
+    for report in job_change.reports:
+        yield f"  Also from   {report.source}, {shown_time(report.at)}: {report.job_change_id}"
     if job_change.ended_at is not None and job_change.reasons:
         yield f"  Reason      {for_others(job_change.reasons)}"
     yield from _decision(job_change)

@@ -1,20 +1,30 @@
-"""Setting up a workspace from the terminal: the Slack app's manifest, and keys for senders of job changes."""
+"""Setting up a workspace from the terminal: the Slack app's manifest, and the senders of job changes."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from getpass import getpass
 
 from domain.audit import OPERATOR
 from domain.workspace import BEARER, SIGNING
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import MANIFEST, RefusedError, Terminal, add_workspace_argument
-from services.intake.keys import GRACE_MS
+from listeners.cli.terminal import MANIFEST, App, RefusedError, Terminal, add_workspace_argument, shown_time
+from listeners.intake.senders_view import result_line, sender_line
+from services.intake.keys import GRACE_MS, LONGEST_SECRET
+from services.intake.senders import registry
+from services.intake.senders.proofs import API_KEY, STANDARD_WEBHOOKS
+from services.intake.senders.sender import Sender
 from services.settings import redirect_fault
 from services.slack.manifest import Manifest
 from store.slack import workspaces
 
 SECRET = "secret"  # noqa: S105 - a name for SIGNING
+
+
+_PRINTED = "that is printed here"
 
 
 def add_manifest_arguments(parser: ArgumentParser) -> None:
@@ -49,8 +59,14 @@ def add_key_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--kind",
         choices=(SECRET, BEARER, SIGNING),
-        default=SECRET,
+        default=None,
         help="secret: it signs each request (the default, also called signing); bearer: it is sent with each request",
+    )
+    parser.add_argument(
+        "--sender",
+        metavar="NAME",
+        help=f"a key for this sender alone: {', '.join(registry.SHIPPED)}, or any other name; a secret that the vendor"
+        " has made is read from a prompt or standard input",
     )
     parser.add_argument(
         "--stolen", action="store_true", help="revoke the previous keys at once instead of after 24 hours"
@@ -61,15 +77,91 @@ def make_key(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         if database.run_sync(workspaces.find, options.workspace) is None:
             raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
+    sender = _chosen_sender(options)
+    secret = _vendor_secret(sender) if sender and sender.proof.is_made_by_vendor else None
+    kind = BEARER if options.kind == BEARER else SIGNING
 
-    async def make() -> str:
+    async def make() -> str | None:
         settings = terminal.settings()
         async with terminal.build(settings, cipher_of(settings)) as app:
             grace_ms = 0 if options.stolen else GRACE_MS
-            kind = SIGNING if options.kind == SECRET else options.kind
-            return await app.intake_keys.make(options.workspace, kind, OPERATOR, grace_ms)
+            if sender is None:
+                return await app.intake_keys.make(options.workspace, kind, OPERATOR, grace_ms)
+            key = await app.intake_keys.make_for(options.workspace, sender, OPERATOR, secret, grace_ms)
+            _note_steps(sender, app.added_senders.url(options.workspace, sender.name), terminal)
+            return key
 
-    terminal.write(asyncio.run(make()))
+    if (key := asyncio.run(make())) is not None:
+        terminal.write(key)
+        terminal.note("Store it now: it is shown only once.")
     expiry = "stops working within seconds" if options.stolen else "keeps working for 24 hours"
-    terminal.note(f"Store it now: it is shown only once. The previous key, if any, {expiry}.")
+    terminal.note(f"The previous key, if any, {expiry}.")
+    return 0
+
+
+def _chosen_sender(options: Namespace) -> Sender | None:
+    """Raises RefusedError."""
+    if options.sender is None:
+        return None
+    name = registry.source_of({"source": options.sender})
+    if name is None:
+        raise RefusedError(f"The name of a sender has 1 to {registry.LONGEST_SOURCE} characters.", status=2)
+    sender = registry.find(name)
+    if options.kind is None:
+        return sender
+    if sender.proof not in (API_KEY, STANDARD_WEBHOOKS):
+        raise RefusedError(f"{sender.label} {sender.proof.about}. Leave out --kind.", status=2)
+    return replace(sender, proof=API_KEY if options.kind == BEARER else STANDARD_WEBHOOKS)
+
+
+def _vendor_secret(sender: Sender) -> str:
+    """Read the secret from a hidden prompt or standard input: a command line is visible to every user."""
+    prompt = f"Secret of {sender.label}, which {sender.proof.about}: "
+    secret = (getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not 0 < len(secret) <= LONGEST_SECRET:
+        raise RefusedError(f"A secret has 1 to {LONGEST_SECRET} characters. Nothing was changed.", status=2)
+    return secret
+
+
+def _note_steps(sender: Sender, url: str, terminal: Terminal) -> None:
+    terminal.note(f"{sender.label} {sender.proof.about}: {sender.documents}")
+    for number, step in enumerate(sender.steps, 1):
+        terminal.note(f"{number}. {step.format(url=url, secret=_PRINTED)}")
+
+
+def add_sender_arguments(parser: ArgumentParser) -> None:
+    add_workspace_argument(parser)
+    parser.add_argument("--refused", metavar="NAME", help="show the latest payloads of this sender that were refused")
+    parser.add_argument("--send-again", metavar="NUMBER", type=int, help="receive a refused payload once more")
+    parser.add_argument("--revoke", metavar="NAME", help="end the keys of this sender at once")
+
+
+def show_senders(options: Namespace, terminal: Terminal) -> int:
+    async def run() -> int:
+        settings = terminal.settings()
+        async with terminal.build(settings, cipher_of(settings)) as app:
+            return await _show_senders(options, terminal, app)
+
+    with terminal.database():
+        return asyncio.run(run())
+
+
+async def _show_senders(options: Namespace, terminal: Terminal, app: App) -> int:
+    workspace_id, added = options.workspace, app.added_senders
+    if options.revoke:
+        revoked = await app.intake_keys.revoke(workspace_id, options.revoke, OPERATOR)
+        terminal.write("Revoked." if revoked else f"{options.revoke} has no key.")
+        return 0 if revoked else 1
+    if options.send_again is not None:
+        received = await added.send_again(workspace_id, options.send_again)
+        if received is None:
+            raise RefusedError("It is no longer kept.")
+        terminal.write("; ".join(map(result_line, received.results)))
+        return 0
+    if options.refused:
+        for payload in await added.refused(workspace_id, options.refused):
+            terminal.write(f"{payload.id}  {shown_time(payload.received_at)}  {payload.reason}\n    {payload.text}")
+        return 0
+    for sender in await added.all_of(workspace_id):
+        terminal.write(f"{sender.name}: {sender_line(sender, shown_time)}")
     return 0

@@ -65,6 +65,12 @@ VERBS = (
         "simulate", "show who would be notified of job changes", ownership.simulate, ownership.add_simulation_arguments
     ),
     Verb("intake-key", "create a key for a sender of job changes", setup.make_key, setup.add_key_arguments),
+    Verb(
+        "senders",
+        "show the senders of a workspace, and what was refused",
+        setup.show_senders,
+        setup.add_sender_arguments,
+    ),
     Verb("erase", "erase a person or a workspace everywhere", erase.erase, erase.add_arguments),
     Verb("rotate-keys", "re-encrypt all secrets with the first encryption key", rotate_keys.rotate_keys),
     Verb("move", "move all data from SQLite to PostgreSQL", move.move, move.add_arguments),

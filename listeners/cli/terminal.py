@@ -17,6 +17,7 @@ from rich.console import Console
 from listeners.slack.socket_mode import SocketMode
 from services.delivery.worker import Worker
 from services.home.status import Status
+from services.intake.added_senders import AddedSenders
 from services.intake.files.importer import FileImporter
 from services.intake.keys import IntakeKeys
 from services.operations.clock_watch import ClockWatch
@@ -84,6 +85,9 @@ class App(Protocol):
 
     @property
     def intake_keys(self) -> IntakeKeys: ...
+
+    @property
+    def added_senders(self) -> AddedSenders: ...
 
     @property
     def token_install(self) -> TokenInstall: ...

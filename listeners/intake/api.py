@@ -7,28 +7,28 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic_core import from_json
 
-from domain.job_change.validation import Fault, InvalidJobChangeError
+from domain.job_change.validation import Fault
 from listeners.http.limits import BytesInFlight, TooManyBytesError
 from listeners.http.metrics import Metrics
 from listeners.intake import api_view, openapi
-from listeners.intake.api_view import Accepted, Duplicate, Error, Refused, Results, State
-from services.intake.intake import MOST_IN_ONE_BATCH, Intake
-from services.intake.keys import Credentials, IntakeKeys, KeyCheck
+from listeners.intake.api_view import Accepted, Error, Receipt, Refused, Results, State
+from services.intake.intake import MOST_IN_ONE_BATCH, Intake, Received
+from services.intake.keys import Checked, IntakeKeys, KeyCheck
 from services.intake.rate_limit import RateLimiter
-from services.intake.senders import senders
-from services.intake.signatures import Signature
+from services.intake.senders import registry
 from store.database import DatabaseUnavailableError
-from store.intake.job_changes import Added
 
 JOB_CHANGES = "/v1/workspaces/{workspace_id}/job-changes"
 JOB_CHANGE = JOB_CHANGES + "/{id}"
 
 LARGEST_BODY = 1024 * 1024
+LONGEST_CHALLENGE = 200
 SLOWEST_BODY_SECONDS = 15
 OUTAGE_SECONDS = 5
 """Sent as `Retry-After` while the database is unavailable."""
@@ -57,6 +57,7 @@ def routes(
     api = _Api(intake, keys, rate_limiter, metrics, body_seconds, bytes_in_flight or BytesInFlight())
     return [
         web.post(JOB_CHANGES, api.counted(api.post)),
+        web.get(JOB_CHANGES, api.counted(_answer_challenge), allow_head=False),
         web.get(JOB_CHANGE, api.counted(api.show), allow_head=False),
         web.route("*", JOB_CHANGES, api.counted(_only("POST"))),
         web.route("*", JOB_CHANGE, api.counted(_only("GET"))),
@@ -73,10 +74,19 @@ class _RefusedRequestError(Exception):
         super().__init__(error)
         self.status = status
         self.headers = headers
-        self.answer = Error(error=error, errors=_faults(faults))
+        self.answer = Error(error=error, errors=api_view.faults_of(faults))
 
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+@dataclass(frozen=True)
+class _Authorized:
+    """A genuine request. `sender` is the one that its address names, or else the one whose own key it used."""
+
+    workspace_id: str
+    body: bytes
+    sender: str | None
 
 
 @dataclass(frozen=True)
@@ -108,46 +118,47 @@ class _Api:
         return answered
 
     async def post(self, request: web.Request) -> web.Response:
-        workspace_id, body = await self._authorized(request)
-        self._limit_rate(workspace_id, 1)
-        raw = _decoded(request, body)
+        genuine = await self._authorized(request, _source(request))
+        self._limit_rate(genuine.workspace_id, 1)
+        raw = _decoded(request, genuine.body)
         if isinstance(raw, dict) and "job_changes" in raw:
-            return await self._post_batch(workspace_id, raw["job_changes"], _sender(request))
-        try:
-            added = await self.intake.accept(workspace_id, raw, _sender(request))
-        except InvalidJobChangeError as error:
-            raise _RefusedRequestError(422, "The job change is not valid.", error.faults) from None
-        result = self._result(added)
-        return _answer(202 if isinstance(result, Accepted) else 200, result)
+            return await self._post_batch(genuine, raw["job_changes"])
+        if isinstance(raw, list):
+            self._limit_rate(genuine.workspace_id, len(raw))
+        received = await self.intake.receive(genuine.workspace_id, raw, genuine.sender)
+        return _answer_payload(received, genuine.sender, raw, self.keys.now())
 
     async def show(self, request: web.Request) -> web.Response:
-        workspace_id, _ = await self._authorized(request)
-        self._limit_rate(workspace_id, 1)
+        genuine = await self._authorized(request, None)
+        self._limit_rate(genuine.workspace_id, 1)
         job_change_id = request.match_info["id"]
-        job_change = await self.intake.find(workspace_id, job_change_id) if _ID.fullmatch(job_change_id) else None
-        if job_change is None:
+        job_change = None
+        if _ID.fullmatch(job_change_id):
+            job_change = await self.intake.find(genuine.workspace_id, job_change_id)
+        if job_change is None or genuine.sender not in (None, job_change.source):  # a sender's own key shows its own
             raise _RefusedRequestError(404, "This workspace has no job change with this id.")
         return _answer(200, State.of(job_change))
 
-    async def _authorized(self, request: web.Request) -> tuple[str, bytes]:
-        """Return the workspace and the raw body. The body is not parsed before this check."""
-        workspace_id, credentials = request.match_info["workspace_id"], _credentials(request)
-        result, body = KeyCheck.INVALID, b""
+    async def _authorized(self, request: web.Request, source: str | None) -> _Authorized:
+        """Check the request, and read its body. The body is not parsed before this check."""
+        workspace_id = request.match_info["workspace_id"]
+        credentials = registry.credentials(request.headers, source)
+        checked, body = Checked(KeyCheck.INVALID), b""
         if _ID.fullmatch(workspace_id):
-            result = await self.keys.check_head(workspace_id, credentials)
-        if result is not KeyCheck.INVALID:
+            checked = await self.keys.check_head(workspace_id, credentials, source)
+        if checked.result is not KeyCheck.INVALID:
             body = await self._body(request)
-        if result is KeyCheck.NEEDS_BODY and credentials.signature:
-            result = await self.keys.check_signature(workspace_id, credentials.signature, body)
-        if result is KeyCheck.INVALID:
+        if checked.result is KeyCheck.NEEDS_BODY:
+            checked = await self.keys.check_signature(workspace_id, credentials, body, source)
+        if checked.result is KeyCheck.INVALID:
             text = (
                 "Not authorized. Sign the request, or send a key of this workspace."
                 " Admins create keys in the app's Home, under Sending job changes."
             )
             raise _RefusedRequestError(401, text, headers={"WWW-Authenticate": "Bearer"})
-        if result is KeyCheck.UNINSTALLED:
+        if checked.result is KeyCheck.UNINSTALLED:
             raise _no_such_workspace()
-        return workspace_id, body
+        return _Authorized(workspace_id, body, source or checked.sender)
 
     async def _body(self, request: web.Request) -> bytes:
         """Return the body as bytes, since the bytes are what is signed."""
@@ -180,26 +191,46 @@ class _Api:
         if wait is not None:
             raise _RefusedRequestError(429, "Too many job changes at once.", headers={"Retry-After": str(wait)})
 
-    async def _post_batch(self, workspace_id: str, raws: object, sender: str | None) -> web.Response:
+    async def _post_batch(self, genuine: _Authorized, raws: object) -> web.Response:
         if not isinstance(raws, list):
             raise _RefusedRequestError(422, "The batch is not valid.", [Fault("job_changes", "must be a list")])
         if not 1 <= len(raws) <= MOST_IN_ONE_BATCH:
             fault = Fault("job_changes", f"must have 1 to {MOST_IN_ONE_BATCH:,} items")
             raise _RefusedRequestError(422, "The batch is not valid.", [fault])
-        self._limit_rate(workspace_id, len(raws) - 1)
-        answers = await self.intake.accept_all(workspace_id, raws, sender)
-        return _answer(202, Results(results=[self._result(answer) for answer in answers]))
-
-    def _result(self, answer: Added | InvalidJobChangeError | None) -> Accepted | Duplicate | Refused:
-        if answer is None:
-            raise _no_such_workspace()
-        if isinstance(answer, InvalidJobChangeError):
-            return Refused(errors=_faults(answer.faults))
-        return Accepted(id=answer.id) if answer.is_new else Duplicate(id=answer.id)
+        self._limit_rate(genuine.workspace_id, len(raws) - 1)
+        items = await self.intake.accept_all(genuine.workspace_id, raws, genuine.sender)
+        _check_workspace(items)
+        return _answer(202, Results(results=[api_view.results_of(item) for item in items]))
 
 
-def _faults(faults: Sequence[Fault]) -> list[api_view.Fault]:
-    return [api_view.Fault(path=fault.path, message=fault.message) for fault in faults]
+def _answer_payload(received: Received, name: str | None, payload: object, now: int) -> web.Response:
+    """
+    Answer one payload as its sender expects it.
+
+    A vendor that stops sending after a few refusals gets none for what it cannot mend; admins see it in Home.
+    """
+    _check_workspace([received])
+    result, sender = api_view.results_of(received), registry.find(name) if name else None
+    if isinstance(result, Refused) and not (sender and sender.switches_off):
+        faults = [Fault(fault.path, fault.message) for fault in result.errors]
+        raise _RefusedRequestError(422, "The job change is not valid.", faults)
+    if sender and sender.acknowledge:
+        at = datetime.fromtimestamp(now / 1_000, UTC).isoformat(timespec="milliseconds")
+        return web.json_response(sender.acknowledge(payload if isinstance(payload, dict) else {}, at))
+    return _answer(202 if isinstance(result, Accepted | Results) else 200, result)
+
+
+def _check_workspace(items: Sequence[Received]) -> None:
+    if any(result is None for received in items for result in received.results):
+        raise _no_such_workspace()
+
+
+async def _answer_challenge(request: web.Request) -> web.Response:
+    """Answer a vendor that checks the address before it sends anything, and so proves nothing yet."""
+    source, challenge = _source(request), request.query.get("challenge", "")
+    if source and registry.find(source).answers_challenge and 0 < len(challenge) <= LONGEST_CHALLENGE:
+        return web.json_response({"challenge": challenge})
+    raise _RefusedRequestError(405, "Method not allowed. Use POST.", headers={"Allow": "POST"})
 
 
 def _only(method: str) -> Handler:
@@ -217,29 +248,9 @@ def _too_large() -> _RefusedRequestError:
     return _RefusedRequestError(413, "The body is larger than 1 MiB. Send smaller batches.")
 
 
-def _sender(request: web.Request) -> str | None:
+def _source(request: web.Request) -> str | None:
     """Return `?source=`, for senders that cannot add their name to the body."""
-    return senders.source_of({"source": request.query.get("source")})
-
-
-def _credentials(request: web.Request) -> Credentials:
-    headers = request.headers
-    scheme, _, bearer = headers.get("Authorization", "").partition(" ")
-    bearers = [headers.get("X-Api-Key", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
-    return Credentials(_signature(headers), tuple(_raw(key) for key in bearers if key))
-
-
-def _signature(headers: Mapping[str, str]) -> Signature | None:
-    signatures = headers.get("webhook-signature")
-    message_id, timestamp = headers.get("webhook-id"), headers.get("webhook-timestamp")
-    if not (signatures and message_id and timestamp):
-        return None
-    return Signature(_raw(message_id), _raw(timestamp), _raw(signatures))
-
-
-def _raw(header: str) -> bytes:
-    # The reverse of how aiohttp decodes headers: the signature covers the bytes that were sent.
-    return header.encode("utf-8", "surrogateescape")
+    return registry.source_of({"source": request.query.get("source")})
 
 
 def _decoded(request: web.Request, body: bytes) -> object:
@@ -255,5 +266,7 @@ def _decoded(request: web.Request, body: bytes) -> object:
 
 def _answer(status: int, answer: api_view.Answer, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(
-        body=answer.model_dump_json(), status=status, headers={"Content-Type": "application/json"} | dict(headers or {})
+        body=answer.model_dump_json(exclude_none=isinstance(answer, Receipt)),
+        status=status,
+        headers={"Content-Type": "application/json"} | dict(headers or {}),
     )

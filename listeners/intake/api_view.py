@@ -1,4 +1,4 @@
-"""The answers of the API as models, which openapi.json describes, and a job change as one of them. Pure."""
+"""The answers of the API as models, which openapi.json describes, and a job change as one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from domain.decision import record
 from domain.decision.record import DecidedDestination, RecordLinks
 from domain.decision.sentences import for_reader
 from domain.delivery import DeliveryRecord, JobChangeRecord
+from domain.job_change import validation
+from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DeliveryState, Outcome
+from services.intake import intake
+from services.intake.intake import Received, Result
 from services.messages.labels import step_detail
 
 _SHOWN_STATES = {state.value: state.name.lower() for kind in (Outcome, DeliveryState) for state in kind}
@@ -27,14 +31,46 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
-class Accepted(Answer):
+class Receipt(Answer):
+    """Base of the answers for one job change. What is null is left out."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=False)
+
+
+OutcomeName = Literal["delivered", "failed", "muted", "attached"]
+_ATTACHED_TO = Field(
+    default=None,
+    description="The job change of another sender that reports the same move. This one is attached to it, and nobody is"
+    " notified a second time.",
+)
+
+
+class Accepted(Receipt):
     id: str
     status: Literal["accepted"] = "accepted"
+    outcome: OutcomeName | None = Field(default=None, description="Set if the job change has ended at once.")
+    attached_to: str | None = _ATTACHED_TO
 
 
-class Duplicate(Answer):
+class Duplicate(Receipt):
     id: str
     status: Literal["duplicate"] = "duplicate"
+    outcome: OutcomeName | None = Field(default=None, description="How the first one ended, if it has.")
+    attached_to: str | None = _ATTACHED_TO
+
+
+class Skipped(Receipt):
+    """A payload, or a part of one, that is no job change. There is no need to send it again."""
+
+    status: Literal["skipped"] = "skipped"
+    reason: str
+
+
+class Tested(Receipt):
+    """A test of the sender: how it was read. Nothing was stored, and nobody is notified."""
+
+    status: Literal["test"] = "test"
+    results: Sequence[str]
 
 
 class Fault(Answer):
@@ -52,8 +88,10 @@ class Error(Answer):
     errors: Sequence[Fault]
 
 
-class Results(Answer):
-    results: Sequence[Accepted | Duplicate | Refused]
+class Results(Receipt):
+    """One result for each item. An item with several people has results of its own."""
+
+    results: Sequence[Accepted | Duplicate | Refused | Skipped | Tested | Results]
 
 
 class Candidate(Answer):
@@ -143,20 +181,28 @@ class Step(Answer):
     detail: str
 
 
+class Report(Answer):
+    """Another sender's report of the same move."""
+
+    id: str
+    source: str
+    at: Time
+
+
 class State(Answer):
     """The state and the history of a job change."""
 
     id: str
     source: str
-    state: Literal["accepted", "routed", "delivered", "failed", "muted"] = Field(
+    state: Literal["accepted", "routed", "delivered", "failed", "muted", "attached"] = Field(
         description="The outcome, or how far the job change is while it has none."
     )
-    outcome: Literal["delivered", "failed", "muted"] | None = Field(
-        description="How the job change ended, or null while it is in progress."
-    )
+    outcome: OutcomeName | None = Field(description="How the job change ended, or null while it is in progress.")
     sent_to: Literal["dri", "channel"] | None = Field(
         description="Whether the DRI was notified or a channel was used instead; null if nothing was sent."
     )
+    attached_to: str | None = _ATTACHED_TO
+    reports: Sequence[Report] = Field(description="Reports of the same move by other senders, oldest first.")
     reason: str | None
     attempts: int
     last_error: str | None
@@ -170,7 +216,8 @@ class State(Answer):
     @classmethod
     def of(cls, job_change: JobChangeRecord) -> State:
         """Times are in ISO 8601 and UTC."""
-        names = ("id", "source", "sent_to", "reason", "attempts", "last_error")
+        names = ("id", "source", "sent_to", "attached_to", "reason", "attempts", "last_error")
+        reports = [Report(id=one.job_change_id, source=one.source, at=_time(one.at)) for one in job_change.reports]
         trace = [Step(at=_time(step.at), step=step.step, detail=step_detail(step)) for step in job_change.trace]
         values = {name: getattr(job_change, name) for name in names} | {
             "state": _state(job_change.state),
@@ -180,12 +227,38 @@ class State(Answer):
             "ended_at": None if job_change.ended_at is None else _time(job_change.ended_at),
             "decision": Decision.of(job_change.decision) if job_change.decision else None,
             "deliveries": [Delivery.of(delivery) for delivery in job_change.deliveries],
+            "reports": reports,
             "trace": trace,
         }
         return cls.model_validate(values)
 
 
-ANSWERS: tuple[type[Answer], ...] = (Accepted, Duplicate, Refused, Error, Results, State)
+ANSWERS: tuple[type[Answer], ...] = (Accepted, Duplicate, Skipped, Tested, Refused, Error, Results, State)
+
+
+def result_of(result: Result) -> Accepted | Duplicate | Skipped | Refused:
+    """What became of one person of a payload. Raises ValueError if there is no such workspace."""
+    if result is None:
+        raise ValueError("there is no such workspace")
+    if isinstance(result, InvalidJobChangeError):
+        return Refused(errors=faults_of(result.faults))
+    if isinstance(result, intake.Skipped):
+        return Skipped(reason=result.reason)
+    outcome = "attached" if result.attached_to else _SHOWN_STATES.get(result.outcome or "")
+    values = {"id": result.id, "outcome": outcome, "attached_to": result.attached_to}
+    return Accepted.model_validate(values) if result.is_new else Duplicate.model_validate(values)
+
+
+def results_of(received: Received) -> Accepted | Duplicate | Skipped | Refused | Tested | Results:
+    """What became of a payload. Raises ValueError if there is no such workspace."""
+    if received.is_test:
+        return Tested(results=[str(result) for result in received.results])
+    results = [result_of(result) for result in received.results]
+    return results[0] if len(results) == 1 else Results(results=results)
+
+
+def faults_of(faults: Sequence[validation.Fault]) -> list[Fault]:
+    return [Fault(path=fault.path, message=fault.message) for fault in faults]
 
 
 def _state(stored: str) -> str:

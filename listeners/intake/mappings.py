@@ -24,8 +24,8 @@ from listeners.intake.mappings_view import (
     mappings_view,
 )
 from services.home.home import Home
-from services.intake.senders.field_mappings import FieldMappings, checked_source, try_mapping
-from services.intake.senders.row_mapping import RowMapping, decoded
+from services.intake.mapping.field_mappings import FieldMappings, checked_source, try_mapping
+from services.intake.mapping.row_mapping import RowMapping, decoded
 from services.messages.wording import one_line
 from services.slack.mrkdwn import escape
 

@@ -9,7 +9,7 @@ from typing import Any
 from domain.day_counts import counted
 from listeners.dialogs.blocks import View, actions, button, context, modal, noted, section
 from listeners.dialogs.form import LONGEST_TEXT, Form, Text
-from services.intake.senders.row_mapping import FIELDS
+from services.intake.mapping.row_mapping import FIELDS
 from services.slack.mrkdwn import escape
 
 TITLE = "Field mappings"

@@ -12,6 +12,7 @@ from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
 from listeners.intake.api_view import ANSWERS
 from services.intake.intake import MOST_IN_ONE_BATCH
+from services.intake.senders import registry
 
 PATH = "/openapi.json"
 
@@ -86,7 +87,8 @@ def _schemas() -> dict[str, Any]:
     job_change = JobChange.model_json_schema(ref_template=_REF)
     parts: dict[str, Any] = job_change.pop("$defs")
     parts["Person"] |= {
-        "description": "The person who changed jobs. Requires a full name, or a first name and a last name.",
+        "description": "The person who changed jobs. Requires a full name, or a first name and a last name,"
+        " unless the sender knows only an id of its own (`external_id`).",
         "anyOf": _NAMES,
     }
     whole = {"description": _JOB_CHANGE, "allOf": [{"anyOf": _KEYS}, {"anyOf": _PLACES}], "examples": [EXAMPLE]}
@@ -120,12 +122,13 @@ def _with(**properties: dict[str, Any]) -> dict[str, Any]:
 
 # Rules about several fields together, which the model checks when it parses: domain/job_change/model.py.
 _SOME = {"type": "string", "pattern": r"\S"}
-_NAMES = [_with(full_name=_SOME), _with(first_name=_SOME, last_name=_SOME)]
+_NAMES = [_with(full_name=_SOME), _with(first_name=_SOME, last_name=_SOME), _with(external_id=_SOME)]
 _KEYS = [
     _with(person=_with(emails={"type": "array", "minItems": 1})),
     _with(person=_with(linkedin_url=_SOME)),
     _with(salesforce=_with(contact_id=_SOME)),
     _with(salesforce=_with(lead_id=_SOME)),
+    _with(person=_with(external_id=_SOME)),
 ]
 _KNOWN = {"anyOf": [_with(name=_SOME), _with(domain=_SOME), _with(salesforce_id=_SOME)]}
 _PLACES = [
@@ -134,16 +137,17 @@ _PLACES = [
 ]
 _JOB_CHANGE = (
     "A person's job change. Requires the person's name, an identifier of the person (an email address, a LinkedIn URL,"
-    " or the id of a Salesforce contact or lead), and the company: the one joined, or for a departure the one left."
-    " Fields that are not listed here are kept under custom."
+    " the id of a Salesforce contact or lead, or the sender's own id), and the company: the one joined, or for a"
+    " departure the one left. Fields that are not listed here are kept under custom."
 )
 
 _TEXT = {"type": "string"}
 _SENDER = {
     "name": "source",
     "in": "query",
-    "description": "The sender of rows in another format than the one below: tamradar, common_room, clay, zapier, csv,"
-    " or any name for which an admin has set up a field mapping in the app's Home.",
+    "description": "The sender of payloads in another format than the one below, or with another proof: "
+    + ", ".join(registry.SHIPPED)
+    + ", csv, or any name for which an admin has set up a field mapping in the app's Home.",
     "schema": {"type": "string", "maxLength": 100},
 }
 _BATCH = _with(
@@ -184,9 +188,13 @@ _POST: dict[str, Any] = {
         "content": {"application/json": {"schema": {"oneOf": [_ref("JobChange"), _ref("Batch")]}, "example": EXAMPLE}},
     },
     "responses": {
-        "200": _json("A duplicate. The answer has the id of the first one.", _ref("Duplicate")),
+        "200": _json(
+            "A duplicate, with the id of the first one; or no job change, or a test of the sender.",
+            {"oneOf": [_ref("Duplicate"), _ref("Skipped"), _ref("Tested")]},
+        ),
         "202": _json(
-            "Stored, and will be delivered. For a batch, one result for each item, in order.",
+            "Stored, and will be delivered, unless it is attached to another sender's report of the same move. For a"
+            " batch or a payload with several people, one result for each, in order.",
             {"oneOf": [_ref("Accepted"), _ref("Results")]},
         ),
         "422": _error("Not valid. The answer lists every error with its path."),

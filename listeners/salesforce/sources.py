@@ -26,10 +26,10 @@ from listeners.salesforce.sources_view import (
     source_view,
     sources_view,
 )
+from services.intake.mapping.row_mapping import decoded
 from services.intake.salesforce.presets import Proposal
 from services.intake.salesforce.query import SourceQuery
 from services.intake.salesforce.sources import SalesforceSources
-from services.intake.senders.row_mapping import decoded
 from services.slack.mrkdwn import escape
 
 _STATES = {PAUSE: PAUSED, RESUME: ACTIVE, REMOVE: None}

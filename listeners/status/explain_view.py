@@ -27,6 +27,7 @@ _SENT_TO = {"dri": "Sent to the DRI", "channel": "Posted in a channel"}
 _OUTCOMES: Mapping[str, str] = {
     Outcome.FAILED: "Failed: nobody could be notified",
     Outcome.MUTED: "Sent to nobody",
+    Outcome.ATTACHED: "Attached to another sender's report of the same move",
 }
 
 
@@ -56,7 +57,7 @@ def explained_blocks(explanation: Explanation, reader: str | None) -> list[Block
         *_decided(record.decision),
         *_titled("*Deliveries*", [_delivery(delivery) for delivery in deliveries[:MOST_DELIVERIES]]),
         *_titled("*History*", history),
-        context(f"`{record.id}`, received from {escape(record.source, 80)} {slack_time(record.accepted_at)}"),
+        context(f"`{record.id}`, received from {_senders(record)} {slack_time(record.accepted_at)}"),
         *([context(f"Earlier job changes of this person: {other_ids}")] if other_ids else []),
     ]
 
@@ -72,6 +73,13 @@ def _outcome(record: JobChangeRecord) -> str:
     outcome = _SENT_TO.get(record.sent_to or "") or _OUTCOMES.get(record.outcome or "", "Delivered")
     reason = for_others(record.reasons)
     return f"{outcome} {slack_time(record.ended_at)}.{f' {sentence(escape(reason, 500))}' if reason else ''}"
+
+
+def _senders(record: JobChangeRecord) -> str:
+    """The sender, and those that have reported the same move later."""
+    others = dict.fromkeys(report.source for report in record.reports)
+    also = f" (also reported by {', '.join(escape(name, 80) for name in others)})" if others else ""
+    return f"{escape(record.source, 80)}{also}"
 
 
 def _decided(decision: Decision) -> Iterator[Block]:

@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+from pydantic_core import to_json
 
 from domain.delivery import JobChangeRecord
 from domain.job_change.model import JobChange
-from domain.job_change.validation import InvalidJobChangeError
-from services.intake.senders import senders
-from services.intake.senders.row_mapping import RowMapping
+from domain.job_change.moves import move_keys
+from domain.job_change.validation import Fault, InvalidJobChangeError
+from services.intake.mapping.row_mapping import RowMapping
+from services.intake.senders import registry
 from services.journal import UNCOUNTED, Journal
 from store.database import Database
-from store.intake import job_changes, mappings
+from store.intake import job_changes, mappings, refused_payloads
 from store.intake.job_changes import Added, NewJobChange
+from store.intake.refused_payloads import NewRefusal
+from store.intake.senders import Receipt
 
 MOST_IN_ONE_BATCH = 1_000
 READ_AT_ONCE = 50
 """How many job changes are parsed before other tasks may run, which takes about 2 ms."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A part of a payload that is no job change, and why. Its sender need not know."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+Result = Added | InvalidJobChangeError | Skipped | None
+"""What became of a person in a payload. None: there is no such workspace."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of a payload: one result for each person. A test is read and checked, but not stored."""
+
+    results: Sequence[Result]
+    is_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,31 +64,80 @@ class Intake:
 
     async def accept(self, workspace_id: str, raw: object, sender: str | None = None) -> Added | None:
         """
-        Accept a job change from decoded JSON. Return None if there is no such workspace.
+        Accept one job change from decoded JSON. Return None if there is no such workspace.
 
         `sender` is the sender of the row if it is not named in the row itself. Raises InvalidJobChangeError.
         """
-        change = _parsed(raw, sender, await self._field_mappings(workspace_id, [raw], sender))
-        if isinstance(change, InvalidJobChangeError):
-            self.journal.refused(workspace_id, 1)
-            raise change
-        added = await self.database.gather(job_changes.add, _row(workspace_id, change, self.now()))
-        self._finish(workspace_id, [added])
-        return added
+        result = (await self.receive(workspace_id, raw, sender)).results[0]
+        if isinstance(result, InvalidJobChangeError):
+            raise result
+        if isinstance(result, Skipped):
+            raise InvalidJobChangeError([Fault("", f"is no job change: {result.reason}")])
+        return result
+
+    async def receive(self, workspace_id: str, raw: object, sender: str | None = None) -> Received:
+        """Accept what a sender has posted in one payload. Requests with one job change share a commit."""
+        payload = _parsed(raw, sender, await self._field_mappings(workspace_id, [raw], sender))
+        changes = [item for item in payload.items if isinstance(item, JobChange)]
+        if len(changes) != 1 or payload.is_test:
+            return (await self._add_all(workspace_id, [payload], sender))[0]
+        row = _row(workspace_id, changes[0], self.now(), sender)
+        added = await self.database.gather(job_changes.add, row)
+        return await self._noted(workspace_id, self._received(workspace_id, payload, iter([added])), payload, sender)
 
     async def accept_all(
         self, workspace_id: str, raws: Sequence[object], sender: str | None = None
-    ) -> Sequence[Added | InvalidJobChangeError | None]:
-        """Accept the valid items in one commit. Return a result or an error for each item, in order."""
+    ) -> Sequence[Received]:
+        """Accept the valid items of a batch in one commit. Return what became of each item, in order."""
         own = await self._field_mappings(workspace_id, raws, sender)
-        items: list[JobChange | InvalidJobChangeError] = []
+        payloads: list[_Parsed] = []
         for chunk in (raws[start : start + READ_AT_ONCE] for start in range(0, len(raws), READ_AT_ONCE)):
-            items += [_parsed(raw, sender, own) for raw in chunk]
+            payloads += [_parsed(raw, sender, own) for raw in chunk]
             await asyncio.sleep(0)
-        changes = [item for item in items if isinstance(item, JobChange)]
-        added = iter(await self.accept_parsed(workspace_id, changes))
-        self.journal.refused(workspace_id, len(items) - len(changes))
-        return [next(added) if isinstance(item, JobChange) else item for item in items]
+        return await self._add_all(workspace_id, payloads, sender)
+
+    async def _add_all(self, workspace_id: str, payloads: Sequence[_Parsed], sender: str | None) -> list[Received]:
+        now = self.now()
+        rows = [
+            _row(workspace_id, item, now, sender)
+            for payload in payloads
+            for item in payload.items
+            if isinstance(item, JobChange) and not payload.is_test
+        ]
+        added = iter(await self.database.run(job_changes.add, rows) if rows else ())
+        received = [self._received(workspace_id, payload, added) for payload in payloads]
+        noted = (
+            self._noted(workspace_id, result, payload, sender)
+            for result, payload in zip(received, payloads, strict=True)
+        )
+        return await asyncio.gather(*noted)
+
+    async def _noted(self, workspace_id: str, received: Received, payload: _Parsed, sender: str | None) -> Received:
+        """Count what was refused, skipped or a test in the figures of a named sender, and keep what was refused."""
+        refused = [result for result in received.results if isinstance(result, InvalidJobChangeError)]
+        skipped = sum(isinstance(result, Skipped) for result in received.results)
+        if sender is None or not (refused or skipped):
+            return received
+        receipt = Receipt(workspace_id, sender, self.now())
+        if received.is_test:
+            receipt = replace(receipt, test="; ".join(map(str, received.results)))
+        else:
+            reason = str(refused[0]) if refused else None
+            receipt = replace(receipt, refused=len(refused), skipped=skipped, refusal=reason)
+        kept = to_json(payload.raw).decode() if refused and not received.is_test else None
+        await self.database.gather(refused_payloads.note, NewRefusal(receipt, kept))
+        return received
+
+    def _received(self, workspace_id: str, payload: _Parsed, added: Iterator[Added | None]) -> Received:
+        """Count the results of a payload. `added` has those of its valid job changes, in order."""
+        if payload.is_test:
+            read = [Skipped(_summary(item)) if isinstance(item, JobChange) else item for item in payload.items]
+            return Received(read, is_test=True)
+        results = [next(added) if isinstance(item, JobChange) else item for item in payload.items]
+        self._finish(workspace_id, [result for result in results if result is None or isinstance(result, Added)])
+        self.journal.refused(workspace_id, sum(isinstance(result, InvalidJobChangeError) for result in results))
+        self.journal.skipped(workspace_id, sum(isinstance(result, Skipped) for result in results))
+        return Received(results)
 
     async def accept_parsed(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
         """Accept job changes that are already parsed. Return a result for each, in order."""
@@ -85,25 +161,50 @@ class Intake:
         self, workspace_id: str, raws: Sequence[object], sender: str | None
     ) -> Mapping[str, RowMapping]:
         """Return the mappings by source. They are not read if every row has our own format."""
-        if sender is None and all(map(senders.is_ours, raws)):
+        if sender is None and all(map(registry.is_ours, raws)):
             return {}
         stored = await self.database.run(mappings.all_of, workspace_id)
         return {source: RowMapping.parse(definition) for source, definition in stored.items()}
 
 
-def _parsed(raw: object, sender: str | None, own: Mapping[str, RowMapping]) -> JobChange | InvalidJobChangeError:
+@dataclass(frozen=True)
+class _Parsed:
+    """The people of a payload, which is `raw`."""
+
+    raw: object = field(repr=False)
+    items: Sequence[JobChange | InvalidJobChangeError | Skipped]
+    is_test: bool = False
+
+
+def _parsed(raw: object, sender: str | None, own: Mapping[str, RowMapping]) -> _Parsed:
+    mapping = own.get(sender or registry.source_of(raw) or "") if own else None
     try:
-        mapping = own.get(sender or senders.source_of(raw) or "") if own else None
-        return JobChange.parse(senders.read(raw, sender, mapping))
+        reading = registry.read(raw, sender, mapping)
+    except InvalidJobChangeError as error:
+        return _Parsed(raw, [error])
+    skipped = [Skipped(reason) for reason in reading.skipped]
+    return _Parsed(raw, [*map(_checked, reading.job_changes), *skipped], reading.is_test)
+
+
+def _checked(raw: object) -> JobChange | InvalidJobChangeError:
+    try:
+        return JobChange.parse(raw)
     except InvalidJobChangeError as error:
         return error
 
 
-def _row(workspace_id: str, change: JobChange, now: int) -> NewJobChange:
+def _summary(change: JobChange) -> str:
+    companies = [job.company.label if job.company else "?" for job in (change.previous, change.current)]
+    return f"reads as {change.change_type}: {change.person.name}, {' to '.join(companies)}"
+
+
+def _row(workspace_id: str, change: JobChange, now: int, sender: str | None = None) -> NewJobChange:
     return NewJobChange(
         workspace_id,
         change.key(datetime.fromtimestamp(now / 1_000, UTC).date()),
         change.source,
         change.to_stored(),
         now,
+        move_keys(change),
+        sender,
     )

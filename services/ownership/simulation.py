@@ -14,7 +14,7 @@ from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import RowReader
 from services.intake.files.formats import detect_format
 from services.intake.files.rows import open_rows
-from services.intake.senders.row_mapping import RowMapping
+from services.intake.mapping.row_mapping import RowMapping
 from services.ownership.choice.decide import WaitingForSlack
 from services.ownership.choice.delivery_plan import decision_of, plan_deliveries
 from services.ownership.choice.person_notes import person_notes
@@ -47,14 +47,16 @@ class Simulation:
         definitions = await self.database.run(mappings.all_of, workspace_id)
         own = {of: RowMapping.parse(definition) for of, definition in definitions.items()}
         file = detect_format(path)
-        changes, errors, reading = [], [], RowReader(source, own, file.header)
+        reading = RowReader(source, own, file.header)
+        changes: list[JobChange] = []
+        errors: list[str] = []
         with open_rows(file) as (rows, _):
             for row in islice(rows, MOST_SIMULATED):
                 if row.fault:
                     errors.append(f"{row.line}: {row.fault}")
                     continue
                 try:
-                    changes.append(JobChange.parse(reading.read(row.content)))
+                    changes += [JobChange.parse(job_change) for job_change in reading.read(row.content)]
                 except InvalidJobChangeError as error:
                     errors.append(f"{row.line}: {error}")
         return changes, errors

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, true
 
-from domain.day_counts import FAILED, MOST_POSTS_COUNTED, OUTCOMES, JobChangeTotals, RecipientCount
+from domain.day_counts import FAILED, MOST_POSTS_COUNTED, MUTED, OUTCOMES, JobChangeTotals, RecipientCount
 from domain.states import Outcome
-from store.schema import job_changes, lanes, posts, workspaces
+from store.schema import attached_reports, job_changes, lanes, posts, workspaces
 
 _RECENTLY_ENDED = 100
 
@@ -37,7 +37,12 @@ def _ended(connection: Connection, since: int, workspace_id: str | None) -> dict
     for outcome, sent_to, count in rows:
         name = f"told_{sent_to}" if outcome == Outcome.DELIVERED else outcome
         ended[name] = ended.get(name, 0) + count
-    return ended
+    table = attached_reports  # these are stored as muted
+    of_workspace = (
+        table.c.workspace_id == workspace_id if workspace_id else table.c.workspace_id.in_(select(workspaces.c.id))
+    )
+    attached = connection.execute(select(func.count()).where(of_workspace, table.c.at >= since)).scalar_one()
+    return ended | {MUTED: ended[MUTED] - attached}
 
 
 def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:

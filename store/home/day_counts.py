@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from domain.day_counts import DAY_MS, OUTCOMES, DayCount
+from domain.day_counts import DAY_MS, MUTED, OUTCOMES, DayCount
 from domain.states import Outcome, WorkspaceState
 from store.database import insert_missing
-from store.schema import day_counts, job_changes, workspaces
+from store.schema import attached_reports, day_counts, job_changes, workspaces
 
 _stored = select(day_counts.c.day, *(day_counts.c[name] for name in OUTCOMES)).where(
     day_counts.c.workspace_id == bindparam("of_workspace"), day_counts.c.day >= bindparam("first")
@@ -23,6 +23,16 @@ _ended_on = (
         job_changes.c.ended_at < bindparam("until"),
     )
     .group_by(_day, job_changes.c.outcome, job_changes.c.told)
+)
+_day_attached = attached_reports.c.at // DAY_MS
+_attached_on = (
+    select(_day_attached, func.count())
+    .where(
+        attached_reports.c.workspace_id == bindparam("of_workspace"),
+        attached_reports.c.at >= bindparam("since"),
+        attached_reports.c.at < bindparam("until"),
+    )
+    .group_by(_day_attached)
 )
 _first_end = select(func.min(job_changes.c.ended_at)).where(
     job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.ended_at >= bindparam("since")
@@ -60,6 +70,8 @@ def count(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> 
     ended = {number: dict.fromkeys(OUTCOMES, 0) for number in range(min(numbers), max(numbers) + 1)}
     for number, outcome, sent_to, counted in connection.execute(_ended_on, key):
         ended[number][f"told_{sent_to}" if outcome == Outcome.DELIVERED else outcome] = counted
+    for number, counted in connection.execute(_attached_on, key):  # these are stored as muted
+        ended[number][MUTED] -= counted
     return [DayCount(number, {name: ended[number][name] for name in OUTCOMES}) for number in numbers]
 
 

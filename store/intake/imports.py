@@ -25,10 +25,11 @@ class Progress:
     refused: int = 0
     refused_bytes: int = 0
 
-    def plus(self, *, accepted: int = 0, duplicate: int = 0, refused: int = 0) -> Progress:
+    def plus(self, *, read: int, accepted: int = 0, duplicate: int = 0, refused: int = 0) -> Progress:
+        """Add counts. `read` and `refused` count rows, of which one may have several job changes."""
         return replace(
             self,
-            read=self.read + accepted + duplicate + refused,
+            read=self.read + read,
             accepted=self.accepted + accepted,
             duplicate=self.duplicate + duplicate,
             refused=self.refused + refused,

@@ -6,47 +6,85 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 from uuid6 import uuid7
 
 from domain.decision.record import Decision
-from domain.delivery import DeliveryRecord, JobChangeRecord, TraceStep
+from domain.delivery import AttachedReport, DeliveryRecord, JobChangeRecord, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step
 from store.database import DatabaseUnavailableError, insert_missing
 from store.delivery.trace import steps_of
-from store.schema import deliveries, delivery_reasons, job_changes, lanes, pauses, posts, workspaces
+from store.intake import moves, senders
+from store.intake.moves import Report
+from store.intake.senders import Receipt
+from store.schema import (
+    attached_reports,
+    deliveries,
+    delivery_reasons,
+    job_changes,
+    lanes,
+    pauses,
+    posts,
+    workspaces,
+)
 from store.slack.workspaces import takes_job_changes
+
+MOST_REPORTS = 50
+"""Reports of the same move that are listed."""
 
 
 @dataclass(frozen=True)
 class NewJobChange:
-    """A job change to accept. `key` is unique in its workspace; `accepted_at` is in milliseconds."""
+    """
+    A job change to accept. `key` is unique in its workspace; `accepted_at` is in milliseconds.
+
+    `move_keys` identify the move, whoever reports it. `sender` is the one whose figures count it, if it was named.
+    """
 
     workspace_id: str
     key: str
     source: str
     payload: str = field(repr=False)
     accepted_at: int
+    move_keys: Sequence[str] = ()
+    sender: str | None = None
 
 
 @dataclass(frozen=True)
 class Added:
-    """The id of an accepted job change. `is_new` is False if an earlier one has the same key."""
+    """
+    The id of an accepted job change. `is_new` is False if an earlier one has the same key.
+
+    `attached_to` is the job change of another sender that reports the same move, so that this one is not delivered.
+    `outcome` is how an earlier one ended; None if it is new or in progress.
+    """
 
     id: str
     is_new: bool
+    attached_to: str | None = None
+    outcome: str | None = None
 
 
 _lock_workspaces = (
-    select(workspaces.c.id)
+    select(workspaces.c.id, workspaces.c.merge_reports)
     .where(workspaces.c.id.in_(bindparam("ids", expanding=True)), takes_job_changes)
     .order_by(workspaces.c.id)
     .with_for_update(read=True, key_share=True)  # FOR KEY SHARE: it cannot be deleted until we commit
 )
-_ids_of_keys = select(job_changes.c.workspace_id, job_changes.c.key, job_changes.c.id).where(
-    # Not as pairs, for which SQLite would read the whole table. Other matches are ignored.
-    job_changes.c.workspace_id.in_(bindparam("workspace_ids", expanding=True)),
-    job_changes.c.key.in_(bindparam("keys", expanding=True)),
+_known = (
+    select(
+        job_changes.c.workspace_id,
+        job_changes.c.key,
+        job_changes.c.id,
+        job_changes.c.outcome,
+        attached_reports.c.attached_to,
+    )
+    .outerjoin(attached_reports, attached_reports.c.job_change_id == job_changes.c.id)
+    .where(
+        # Not as pairs, for which SQLite would read the whole table. Other matches are ignored.
+        job_changes.c.workspace_id.in_(bindparam("workspace_ids", expanding=True)),
+        job_changes.c.key.in_(bindparam("keys", expanding=True)),
+    )
 )
 
 
@@ -54,9 +92,11 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     """
     Accept job changes, and return a result for each in order; None means that its workspace is not active.
 
-    They are due at once. The same key may occur twice, and other replicas may be adding it at the same time.
+    They are due at once, except for those that are attached to another one. The same key may occur twice, and other
+    replicas may be adding it at the same time.
     """
-    active = set(connection.execute(_lock_workspaces, {"ids": list({item.workspace_id for item in items})}).scalars())
+    locked = connection.execute(_lock_workspaces, {"ids": list({item.workspace_id for item in items})})
+    active = {row.id: row.merge_reports for row in locked}
     ids = [str(uuid7()) for _ in items]
     rows = [_row(new_id, item) for new_id, item in zip(ids, items, strict=True) if item.workspace_id in active]
     if not rows:
@@ -65,12 +105,35 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     rows.sort(key=lambda row: (row["workspace_id"], row["key"], row["id"]))
     missing = insert_missing(connection, job_changes, "workspace_id", "key")
     inserted = connection.execute(missing, rows, execution_options={"preserve_rowcount": True})
-    existing = {} if inserted.rowcount == len(rows) else _existing_ids(connection, rows)
-    stored_ids = [existing.get((item.workspace_id, item.key), new_id) for new_id, item in zip(ids, items, strict=True)]
-    return [
-        Added(stored_id, is_new=stored_id == new_id) if item.workspace_id in active else None
-        for new_id, stored_id, item in zip(ids, stored_ids, items, strict=True)
+    known = {} if inserted.rowcount == len(rows) else _known_by_key(connection, rows)
+    added = [
+        _added(new_id, known.get((item.workspace_id, item.key))) if item.workspace_id in active else None
+        for new_id, item in zip(ids, items, strict=True)
     ]
+    merged = [
+        Report(item.workspace_id, result.id, item.source, item.payload, item.move_keys, item.accepted_at)
+        for item, result in zip(items, added, strict=True)
+        if result and result.is_new and item.move_keys and active[item.workspace_id]
+    ]
+    if attached := moves.attach(connection, merged):
+        added = [item and replace(item, attached_to=attached.get(item.id, item.attached_to)) for item in added]
+    if receipts := list(_receipts(items, added)):
+        senders.note(connection, receipts)
+    return added
+
+
+def _added(new_id: str, known: Row[Any] | None) -> Added:
+    if known is None or known.id == new_id:
+        return Added(new_id, is_new=True)
+    return Added(known.id, is_new=False, attached_to=known.attached_to, outcome=known.outcome)
+
+
+def _receipts(items: Sequence[NewJobChange], added: Sequence[Added | None]) -> Iterator[Receipt]:
+    """Yield what changes in the figures of senders."""
+    for item, result in zip(items, added, strict=True):
+        if item.sender and result:
+            new = int(result.is_new)
+            yield Receipt(item.workspace_id, item.sender, item.accepted_at, accepted=new, duplicate=1 - new)
 
 
 def _row(new_id: str, item: NewJobChange) -> dict[str, Any]:
@@ -85,12 +148,12 @@ def _row(new_id: str, item: NewJobChange) -> dict[str, Any]:
     }
 
 
-def _existing_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+def _known_by_key(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Row[Any]]:
     values = {"workspace_ids": list({row["workspace_id"] for row in rows}), "keys": list({row["key"] for row in rows})}
-    existing = {(row.workspace_id, row.key): row.id for row in connection.execute(_ids_of_keys, values)}
-    if not {(row["workspace_id"], row["key"]) for row in rows} <= existing.keys():
+    known: dict[tuple[str, str], Any] = {(row.workspace_id, row.key): row for row in connection.execute(_known, values)}
+    if not {(row["workspace_id"], row["key"]) for row in rows} <= known.keys():
         raise DatabaseUnavailableError("a job change was erased while it was being sent again")
-    return existing
+    return known
 
 
 _pause_reason = (
@@ -135,6 +198,18 @@ _deliveries = (
 )
 
 
+_attached_to = select(attached_reports.c.attached_to).where(
+    attached_reports.c.job_change_id == bindparam("of_job_change")
+)
+_reports = (
+    select(job_changes.c.id, job_changes.c.source, attached_reports.c.at)
+    .join(attached_reports, attached_reports.c.job_change_id == job_changes.c.id)
+    .where(attached_reports.c.attached_to == bindparam("of_job_change"))
+    .order_by(attached_reports.c.at, job_changes.c.id)
+    .limit(MOST_REPORTS)
+)
+
+
 def find(connection: Connection, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
     """Return a job change with its history, or None if this workspace has none with this id."""
     row = connection.execute(_find, {"of_workspace": workspace_id, "of_job_change": job_change_id}).one_or_none()
@@ -142,10 +217,15 @@ def find(connection: Connection, workspace_id: str, job_change_id: str) -> JobCh
         return None
     rows = connection.execute(_deliveries, {"of_job_change": job_change_id})
     delivery_records = [DeliveryRecord(*delivery) for delivery in rows]
+    attached_to = connection.execute(_attached_to, {"of_job_change": job_change_id}).scalar_one_or_none()
+    reports = [AttachedReport(*report) for report in connection.execute(_reports, {"of_job_change": job_change_id})]
+    columns = dict(row._mapping) | ({"outcome": Outcome.ATTACHED} if attached_to else {})  # noqa: SLF001 - its documented API
     job_change = JobChangeRecord(
-        **dict(row._mapping) | {"decision": Decision.from_stored(row.decision)},  # noqa: SLF001 - its documented API
+        **columns | {"decision": Decision.from_stored(row.decision)},
         deliveries=delivery_records,
         trace=steps_of(connection, job_change_id),
+        attached_to=attached_to,
+        reports=reports,
     )
     return replace(job_change, trace=sorted([*_steps_of_rows(job_change), *job_change.trace], key=lambda step: step.at))
 

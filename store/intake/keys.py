@@ -1,11 +1,11 @@
-"""Keys of senders: one current key of each kind, and rotated ones until they expire."""
+"""Keys: one current key of each kind for all senders, one for each sender, and rotated ones until they expire."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, true, update
 
 from domain.workspace import StoredKey
 from store.schema import intake_keys, workspaces
@@ -49,16 +49,42 @@ def of_workspace(connection: Connection, workspace_id: str) -> list[StoredKey]:
 
 
 def rotate(
-    connection: Connection, workspace_id: str, kind: str, secret: str, made_by: str, now: int, *, grace_ms: int
+    connection: Connection,
+    workspace_id: str,
+    kind: str,
+    secret: str,
+    made_by: str,
+    now: int,
+    *,
+    grace_ms: int,
+    sender: str | None = None,
 ) -> None:
-    """Add a key. Earlier ones expire after `grace_ms` at the latest, and expired ones are deleted."""
-    same = (intake_keys.c.workspace_id == workspace_id) & (intake_keys.c.kind == kind)
-    # Locked, so that if two admins rotate at the same time, the second one sees the first one's key.
-    connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update())
+    """
+    Add a key. Earlier ones expire after `grace_ms` at the latest, and expired ones are deleted.
+
+    Earlier ones are those of the same kind without a sender, or all keys of the sender.
+    """
+    same = _of(workspace_id, sender) & ((intake_keys.c.kind == kind) if sender is None else true())
+    _lock(connection, workspace_id)
     connection.execute(delete(intake_keys).where(same, intake_keys.c.expires_at <= now))
     until = now + grace_ms
     longer = intake_keys.c.expires_at.is_(None) | (intake_keys.c.expires_at > until)
     connection.execute(update(intake_keys).where(same, longer).values(expires_at=until))
-    connection.execute(
-        insert(intake_keys).values(workspace_id=workspace_id, kind=kind, secret=secret, made_at=now, made_by=made_by)
-    )
+    key = {"workspace_id": workspace_id, "sender": sender, "kind": kind, "secret": secret}
+    connection.execute(insert(intake_keys).values(key | {"made_at": now, "made_by": made_by}))
+
+
+def revoke(connection: Connection, workspace_id: str, sender: str) -> bool:
+    """Delete all keys of a sender, and return whether there were any."""
+    _lock(connection, workspace_id)
+    return bool(connection.execute(delete(intake_keys).where(_of(workspace_id, sender))).rowcount)
+
+
+def _lock(connection: Connection, workspace_id: str) -> None:
+    """If two admins rotate at the same time, the second one has to see the first one's key."""
+    connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update())
+
+
+def _of(workspace_id: str, sender: str | None) -> ColumnElement[bool]:
+    of_sender = intake_keys.c.sender.is_(None) if sender is None else intake_keys.c.sender == sender
+    return (intake_keys.c.workspace_id == workspace_id) & of_sender

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, or_, select, update
 
 from domain.audit import OPERATOR, AuditEntry
 from domain.delivery import TraceStep
+from domain.job_change.model import JobChange
+from domain.job_change.moves import move_keys
 from domain.states import DeliveryState
 from store import audit
 from store.delivery.trace import add_steps
+from store.intake import moves
 from store.leases import ROUTE
 from store.schema import (
     deliveries,
@@ -144,6 +147,7 @@ def erase(connection: Connection, job_change_ids: Sequence[str], now: int) -> Er
     connection.execute(_lock_lanes, ids).all()
     canceled = connection.execute(_cancel, ids | {"now": now}).rowcount
     messages = len(connection.execute(_delivered, ids).all())
+    _forget_moves(connection, ids)
     erased = connection.execute(_erase, ids).rowcount
     ended = connection.execute(_end, ids | {"now": now}).rowcount
     for statement in _erase_details:
@@ -152,6 +156,16 @@ def erase(connection: Connection, job_change_ids: Sequence[str], now: int) -> Er
         connection, [TraceStep(job_change_id, now, ERASED_STEP, "by the operator") for job_change_id in ids["ids"]]
     )
     return Erased(erased, ended, canceled, messages, busy)
+
+
+_payloads = select(job_changes.c.workspace_id, job_changes.c.payload).where(job_changes.c.id.in_(_ids))
+
+
+def _forget_moves(connection: Connection, ids: Mapping[str, Sequence[str]]) -> None:
+    """The keys of moves are hashes of what identifies the person."""
+    for workspace_id, payload in connection.execute(_payloads, ids).all():
+        if job_change := JobChange.if_readable(payload):
+            moves.forget(connection, workspace_id, move_keys(job_change))
 
 
 _locked = (

@@ -42,7 +42,7 @@ ALL_SECRETS = (
     SecretColumns(salesforce_attempts, ("verifier",), true()),
     SecretColumns(intake_keys, ("secret",), intake_keys.c.kind == SIGNING),
 )
-"""Every secret that is stored so that it can be read again; keys of senders are stored as hashes only."""
+"""Every secret that is stored so that it can be read again; keys that senders send are stored as hashes only."""
 
 _samples = [
     select(secrets.table.c[name]).where(secrets.where, secrets.table.c[name].is_not(None)).limit(1)

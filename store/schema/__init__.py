@@ -22,7 +22,16 @@ from store.schema.delivery import (
     turns,
 )
 from store.schema.home import absences, audit, day_counts, member_preferences, mute_limits, mutes
-from store.schema.intake import imports, intake_keys, job_changes, mappings
+from store.schema.intake import (
+    attached_reports,
+    imports,
+    intake_keys,
+    job_changes,
+    mappings,
+    refused_payloads,
+    reported_moves,
+    senders,
+)
 from store.schema.messages import handlings, laters, notices, wrong_data
 from store.schema.ownership import (
     ownership_accounts,
@@ -46,6 +55,7 @@ from store.schema.slack import first_workspace, members, slack_events, slack_sig
 
 __all__ = [
     "absences",
+    "attached_reports",
     "audit",
     "day_counts",
     "deliveries",
@@ -76,13 +86,16 @@ __all__ = [
     "pauses",
     "posts",
     "redraws",
+    "refused_payloads",
     "reminders",
+    "reported_moves",
     "salesforce_apps",
     "salesforce_attempts",
     "salesforce_connections",
     "salesforce_known_records",
     "salesforce_moves",
     "salesforce_sources",
+    "senders",
     "slack_events",
     "slack_signs",
     "trace",

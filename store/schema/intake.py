@@ -66,12 +66,65 @@ intake_keys = Table(
     metadata,
     Column("id", RowId, primary_key=True),
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("sender", Text),  # the sender that alone may use it; null: every sender
     Column("kind", Text, nullable=False),  # signing | bearer
     Column("secret", Text, nullable=False),  # signing: encrypted; bearer: its SHA-256
     Column("made_at", Milliseconds, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("expires_at", Milliseconds),  # null: in use; a rotated key is valid until then
     Index("ix_intake_keys_workspace", "workspace_id", "kind"),
+)
+
+senders = Table(  # the senders that have been added, with their figures
+    "senders",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("made_at", Milliseconds, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("accepted", BigInteger, nullable=False, server_default="0"),
+    Column("duplicate", BigInteger, nullable=False, server_default="0"),
+    Column("refused", BigInteger, nullable=False, server_default="0"),
+    Column("skipped", BigInteger, nullable=False, server_default="0"),
+    Column("received_at", Milliseconds),  # the last one
+    Column("refused_at", Milliseconds),  # the last one
+    Column("refusal", Text),  # why, without what was sent
+    Column("tested_at", Milliseconds),  # the last test event of the sender
+    Column("test", Text),  # how it was read
+)
+
+refused_payloads = Table(
+    "refused_payloads",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("received_at", Milliseconds, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON, as it was sent
+    Index("ix_refused_payloads_workspace", "workspace_id", "sender", "id"),
+)
+
+reported_moves = Table(  # that a person joined, left or was promoted at a company, and which job change says so first
+    "reported_moves",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),  # a hash of the person and the company, see domain/job_change/moves.py
+    Column("job_change_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Index("ix_reported_moves_at", "at"),
+)
+
+attached_reports = Table(  # job changes that repeat what another sender has reported; they are stored as muted
+    "attached_reports",
+    metadata,
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), primary_key=True),
+    Column("attached_to", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Index("ix_attached_reports_attached_to", "attached_to"),
+    Index("ix_attached_reports_workspace", "workspace_id", "at"),
 )
 
 imports = Table(  # the progress of importing a file, until it is finished

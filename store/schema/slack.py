@@ -37,6 +37,7 @@ workspaces = Table(
     Column("reminder_hours", Integer, nullable=False, server_default="0"),  # working hours; 0: no reminders
     Column("reminder_escalation", Text, nullable=False, server_default="nobody"),  # manager | channel | nobody
     Column("signal_channels", Text, nullable=False, server_default="{}"),  # JSON: channels by signal
+    Column("merge_reports", Boolean, nullable=False, server_default=text("true")),  # one move from two senders
     Column("retention_days", Integer),  # shorter than that of the operator; null: that of the operator
     # Notices that are sent once: a JSON object with the times by their names.
     Column("notices", Text, nullable=False, server_default="{}"),

@@ -245,7 +245,7 @@ def test_what_is_no_object_is_refused(raw):
         ),
         (
             without(LEAST, "person.emails"),
-            ("person", "needs one of emails, linkedin_url, salesforce.contact_id, salesforce.lead_id"),
+            ("person", "needs one of emails, linkedin_url, salesforce.contact_id, salesforce.lead_id, external_id"),
         ),
         (without(LEAST, "current.company"), ("current.company", "is required for a new_hire")),
         (
@@ -296,7 +296,7 @@ def test_every_fault_is_told_at_once():
         ("signal", "must be one of contact_tracking, new_hires_promotions or custom"),
         ("score", "must be a number"),
         ("person.full_name", "is required, or first_name and last_name"),
-        ("person", "needs one of emails, linkedin_url, salesforce.contact_id, salesforce.lead_id"),
+        ("person", "needs one of emails, linkedin_url, salesforce.contact_id, salesforce.lead_id, external_id"),
         ("current.company", "is required for a new_company"),
     ]
 

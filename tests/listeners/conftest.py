@@ -39,9 +39,9 @@ from services.home.signal_channels import SignalChannels
 from services.home.status import Status
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
+from services.intake.mapping.field_mappings import FieldMappings
 from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
-from services.intake.senders.field_mappings import FieldMappings
 from services.messages.actions import DeliveryActions
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer

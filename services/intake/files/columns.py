@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from domain.job_change.validation import Fault, InvalidJobChangeError
-from services.intake.senders import senders
-from services.intake.senders.row_mapping import RowMapping, value_at
+from services.intake.mapping.row_mapping import RowMapping, value_at
+from services.intake.senders import flat, registry
 
 DEFAULT_SOURCE = "import"
 
@@ -42,17 +42,26 @@ class RowReader:
     own: Mapping[str, RowMapping] = field(default_factory=dict)
     header: tuple[str, ...] = ()
 
-    def read(self, row: object) -> object:
-        """Return the row in the format of JobChange.parse. Raises InvalidJobChangeError."""
+    def read(self, row: object) -> tuple[object, ...]:
+        """
+        Return the job changes of a row in the format of JobChange.parse. A payload of a sender may have several.
+
+        Raises InvalidJobChangeError, also if the row has none.
+        """
         if not isinstance(row, dict):
             raise InvalidJobChangeError([Fault("", "must be an object")])
         if self.header:
             row_source = str(row.get(self._source_column) or "").strip() if self._source_column else ""
             rest = {name: value for name, value in row.items() if name != self._source_column}
-            return self._columns.read(rest, self.source or row_source or DEFAULT_SOURCE)
-        source = self.source or senders.source_of(row) or DEFAULT_SOURCE
-        job_change = senders.read(row, source, self.own.get(source))
-        return senders.flat(row, source) if job_change is row and "person" not in row else job_change
+            return (self._columns.read(rest, self.source or row_source or DEFAULT_SOURCE),)
+        source = self.source or registry.source_of(row) or DEFAULT_SOURCE
+        own = self.own.get(source)
+        if own is None and not registry.is_ours(row) and not registry.has_own_shape(source):
+            return (flat.read_row(row, source),)
+        reading = registry.read(row, source, own)
+        if not reading.job_changes:
+            raise InvalidJobChangeError([Fault("", f"is no job change: {'; '.join(reading.skipped)}")])
+        return reading.job_changes
 
     def interpret_columns(self, names: Sequence[str]) -> dict[str, str | None]:
         """Return our field for each of these columns, or None if it is kept under `custom`."""
@@ -61,7 +70,7 @@ class RowReader:
 
     @cached_property
     def _mapping(self) -> RowMapping:
-        return self.own.get(self.source or DEFAULT_SOURCE, senders.FLAT)
+        return self.own.get(self.source or DEFAULT_SOURCE, flat.FLAT)
 
     @cached_property
     def _columns(self) -> RowMapping:

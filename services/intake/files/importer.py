@@ -20,7 +20,7 @@ from services.intake.files.formats import RowsFile, detect_format
 from services.intake.files.refused_rows import RefusalList, RefusedRowsFile, refused_rows_path
 from services.intake.files.rows import FileRow, open_rows
 from services.intake.intake import Intake
-from services.intake.senders.row_mapping import RowMapping
+from services.intake.mapping.row_mapping import RowMapping
 from store.database import Database, DatabaseUnavailableError
 from store.intake import imports, mappings
 from store.intake.imports import DryRunKeys, Progress
@@ -59,7 +59,7 @@ class ImportPlan:
         """Why the first row will be refused, or None."""
         if self.first is not None:
             try:
-                _change(self.reader, self.first)
+                _read(self.reader, self.first)
             except InvalidJobChangeError as error:
                 return str(error)
         return None
@@ -122,12 +122,12 @@ class FileImporter:
             open_rows(plan.file) as (rows, position),
         ):
             for number, batch in enumerate(_batches(islice(rows, plan.progress.read, None)), 1):
-                changes = _changes(plan.reader, batch, refusals)
+                changes, refused = _changes(plan.reader, batch, refusals)
                 new = await (
                     self._count_new(plan, changes, dry_run_keys) if plan.is_dry_run else self._new(plan, changes)
                 )
                 counted = run.progress.plus(
-                    accepted=new, duplicate=len(changes) - new, refused=len(batch) - len(changes)
+                    read=len(batch), accepted=new, duplicate=len(changes) - new, refused=refused
                 )
                 run.progress, run.bytes_read = replace(counted, refused_bytes=refusals.flush()), position()
                 is_stopped = run.stop.is_set()
@@ -170,21 +170,29 @@ def _refusals(plan: ImportPlan, run: ImportRun) -> RefusedRowsFile | RefusalList
     return RefusalList(run.refused) if plan.is_dry_run else RefusedRowsFile.of(plan.file, plan.progress.refused_bytes)
 
 
-def _changes(reader: RowReader, batch: Sequence[FileRow], refusals: RefusedRowsFile | RefusalList) -> list[JobChange]:
-    """Parse rows. Those that are not valid are written to `refusals` with their reasons."""
-    changes = []
+def _changes(
+    reader: RowReader, batch: Sequence[FileRow], refusals: RefusedRowsFile | RefusalList
+) -> tuple[list[JobChange], int]:
+    """
+    Parse rows, and return their job changes and how many rows are not valid.
+
+    Those are written to `refusals` with their reasons.
+    """
+    changes: list[JobChange] = []
+    refused = 0
     for row in batch:
         try:
-            changes.append(_change(reader, row))
+            changes += _read(reader, row)
         except InvalidJobChangeError as error:
             refusals.write(row, str(error))
-    return changes
+            refused += 1
+    return changes, refused
 
 
-def _change(reader: RowReader, row: FileRow) -> JobChange:
+def _read(reader: RowReader, row: FileRow) -> list[JobChange]:
     if row.fault:
         raise InvalidJobChangeError([Fault("", row.fault)])
-    return JobChange.parse(reader.read(row.content))
+    return [JobChange.parse(job_change) for job_change in reader.read(row.content)]
 
 
 def _size(path: Path) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 
-_FORMS = re.compile(r"\b(?:inc|llc|ltd|limited|corp|corporation|co|gmbh|ag|sa|plc|bv)\b")
+from domain.job_change.moves import plain_name
+
 _WITHIN = {"promotion", "lateral", "additional_role"}
-_NOT_WORDS = re.compile(r"[^\w]+")
 
 
 def move_keys(job_change: Mapping[str, object]) -> list[str]:
@@ -27,15 +26,10 @@ def move_keys(job_change: Mapping[str, object]) -> list[str]:
         for verb, side in (("joined", "current"), ("left", "previous"))
     ]
     return [
-        hashlib.sha256("|".join((verb, _plain(str(name)), _plain(company))).encode()).hexdigest()
+        hashlib.sha256("|".join((verb, plain_name(str(name)), plain_name(company))).encode()).hexdigest()
         for verb, company in companies
-        if isinstance(company, str) and _plain(company) and _plain(str(name))
+        if isinstance(company, str) and plain_name(company) and plain_name(str(name))
     ]
-
-
-def _plain(text: str) -> str:
-    words = _NOT_WORDS.sub(" ", text.casefold())
-    return " ".join(_FORMS.sub(" ", words).split()) or words.strip()
 
 
 def _part(whole: Mapping[str, object], name: str) -> Mapping[str, object]:

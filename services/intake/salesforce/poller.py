@@ -151,11 +151,12 @@ class SalesforcePoller:
         for start in range(0, len(rows), _ACCEPTED_AT_ONCE):
             batch = await self._new_rows(source, query, rows[start : start + _ACCEPTED_AT_ONCE])
             results = await self.intake.accept_all(source.workspace_id, [query.read(row) for row in batch])
-            for row, result in zip(batch, results, strict=True):
-                if result is None:
-                    return None
-                if isinstance(result, InvalidJobChangeError):
-                    refused.append(f"{row['Id']}: {result}"[:300])
+            for row, received in zip(batch, results, strict=True):
+                for result in received.results:
+                    if result is None:
+                        return None
+                    if isinstance(result, InvalidJobChangeError):
+                        refused.append(f"{row['Id']}: {result}"[:300])
         return refused
 
     async def _new_rows(self, source: Source, query: SourceQuery, rows: Sequence[Row]) -> Sequence[Row]:

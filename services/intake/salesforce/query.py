@@ -11,7 +11,7 @@ from typing import Any
 from domain.errors import TransientError
 from domain.job_change.validation import Fault, InvalidJobChangeError
 from domain.salesforce import FIRST_MATCH
-from services.intake.senders.row_mapping import RowMapping, value_at
+from services.intake.mapping.row_mapping import RowMapping, value_at
 from services.salesforce.queries.statements import Row, format_soql
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "is set", "is not set")

@@ -1,1 +1,1 @@
-"""Senders whose rows have other field names, and how those are mapped."""
+"""Senders of job changes: one module for each product, and the registry that finds them."""

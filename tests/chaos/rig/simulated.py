@@ -30,7 +30,7 @@ class Simulation:
         places = self.owners + 1 if include_unowned else self.owners
         raws = [numbered_job_change(serial, serial % places) for serial in serials]
         responses = await self.world.intake.accept_all(self.world.workspace_id, raws)
-        self.accepted |= {serial: response.id for serial, response in zip(serials, responses, strict=True)}
+        self.accepted |= {serial: response.results[0].id for serial, response in zip(serials, responses, strict=True)}
 
     async def pass_time(self, seconds: float, step: float = 5.0) -> None:
         """Advance the clock in steps and run the worker after each."""

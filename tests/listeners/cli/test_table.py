@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,28 @@ def test_only_the_new_intake_key_goes_to_stdout(operator, kind, prefix):
     assert operator.status == 0
     assert re.fullmatch(rf"{prefix}\S{{40,}}\n", key)
     assert "shown only once" in operator.err
+
+
+def test_a_sender_gets_a_key_of_its_own_and_the_steps_of_its_product(operator, monkeypatch):
+    """A secret that the vendor has made is read from standard input, and what was refused can be looked at."""
+    operator.do(add_workspace)
+
+    key = operator.types("intake-key", "--workspace", "T1", "--sender", "common_room")
+    assert re.fullmatch(r"ugk_\S{40,}\n", key)
+    assert "3. " in operator.err
+    assert "/v1/workspaces/T1/job-changes?source=common_room" in operator.err
+    monkeypatch.setattr("sys.stdin", StringIO("secret of the vendor\n"))
+    assert operator.types("intake-key", "--workspace", "T1", "--sender", "lusha") == ""
+    assert operator.status == 0
+    operator.types("intake-key", "--workspace", "T1", "--sender", "common_room", "--kind", "secret")
+    assert (operator.status, "Leave out --kind" in operator.err) == (2, True)
+
+    shown = operator.types("senders", "--workspace", "T1")
+    assert shown.splitlines() == [
+        f"{name}: 0 job changes accepted, 0 repeated, nothing received yet" for name in ("common_room", "lusha")
+    ]
+    assert operator.types("senders", "--workspace", "T1", "--revoke", "lusha") == "Revoked.\n"
+    assert "its key was revoked" in operator.types("senders", "--workspace", "T1")
 
 
 def test_an_unknown_workspace_gets_no_key(operator):

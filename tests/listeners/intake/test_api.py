@@ -427,6 +427,8 @@ async def test_the_state_of_a_job_change_is_shown(intake_api):
         "state": "accepted",
         "outcome": None,
         "sent_to": None,
+        "attached_to": None,
+        "reports": [],
         "reason": None,
         "attempts": 0,
         "last_error": None,

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from services.intake.keys import Credentials, KeyCheck, valid_keys
+from services.intake.keys import KeyCheck, valid_keys
+from services.intake.senders.proofs import Credentials
 from tests.listeners.slack.install_world import break_database
 
 
@@ -24,7 +25,7 @@ async def test_a_key_is_shown_once_and_works(office, keys):
 
     assert key.startswith("ugk_")
     assert "https://usergems.example.com/v1/workspaces/" in shown
-    assert await keys.check_head(office.team.id, Credentials(None, (key.encode(),))) is KeyCheck.VALID
+    assert (await keys.check_head(office.team.id, Credentials(None, (key.encode(),)))).result is KeyCheck.VALID
     assert key not in home
     assert "Rotate API key" in home
 

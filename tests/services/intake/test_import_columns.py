@@ -7,7 +7,7 @@ import pytest
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import RowReader, missing
-from services.intake.senders.row_mapping import RowMapping
+from services.intake.mapping.row_mapping import RowMapping
 
 ROW = {"Full Name": "Ada Smith", "Work Email": "ada@globex.example", "New Company": "Globex", "Segment": "Enterprise"}
 
@@ -37,7 +37,7 @@ def test_missing_required_columns_are_listed():
 
 def test_a_csv_row_becomes_a_job_change():
     """Unknown columns go to custom."""
-    change = JobChange.parse(RowReader("clay", {}, tuple(ROW)).read(ROW))
+    change = JobChange.parse(*RowReader("clay", {}, tuple(ROW)).read(ROW))
 
     assert (change.source, change.person.name, change.person.emails) == ("clay", "Ada Smith", ["ada@globex.example"])
     assert change.custom == {"Segment": "Enterprise"}
@@ -51,7 +51,7 @@ def test_the_source_is_given_by_the_operator_or_by_the_row(given, cell, source):
     """It is part of the identity of a job change."""
     row = ROW if cell is None else ROW | {"SOURCE": cell}
 
-    assert RowReader(given, {}, tuple(row)).read(row)["source"] == source
+    assert RowReader(given, {}, tuple(row)).read(row)[0]["source"] == source
 
 
 def test_a_field_mapping_is_used_for_its_source():
@@ -59,16 +59,16 @@ def test_a_field_mapping_is_used_for_its_source():
     own = RowMapping.parse({"map": {"Who": "person.full_name", "Where": "current.company.name", "At": "person.emails"}})
     row = {"Who": "Ada Smith", "Where": "Globex", "At": "ada@globex.example"}
 
-    assert JobChange.parse(RowReader("sheet", {"sheet": own}, tuple(row)).read(row)).person.name == "Ada Smith"
-    assert JobChange.parse(RowReader("sheet", {"sheet": own}).read(row)).person.name == "Ada Smith"
+    assert JobChange.parse(*RowReader("sheet", {"sheet": own}, tuple(row)).read(row)).person.name == "Ada Smith"
+    assert JobChange.parse(*RowReader("sheet", {"sheet": own}).read(row)).person.name == "Ada Smith"
 
 
 def test_json_in_our_own_format_is_unchanged():
     """Flat rows of JSON are read like columns."""
     ours = {"source": "usergems", "person": {"full_name": "Ada Smith"}}
 
-    assert RowReader(None).read(ours) == ours
-    assert RowReader(None).read(ROW)["person"]["full_name"] == "Ada Smith"
+    assert RowReader(None).read(ours) == (ours,)
+    assert RowReader(None).read(ROW)[0]["person"]["full_name"] == "Ada Smith"
 
 
 @pytest.mark.parametrize("value", [None, 7, "text", ["list"]])

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from domain.workspace import BEARER, SIGNING
-from services.intake.keys import CACHED_MS, Credentials, IntakeKeys, KeyCheck, valid_keys
+from services.intake.keys import CACHED_MS, IntakeKeys, KeyCheck, valid_keys
+from services.intake.senders.proofs import Credentials
 from services.intake.signatures import Signature
 from store import audit
 from store.encryption import Cipher
@@ -40,12 +41,13 @@ async def keys(database, clock, cipher):
 
 async def check(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> KeyCheck:
     if not key.startswith("whsec_"):
-        return await keys.check_head(workspace_id, Credentials(None, (key.encode(),)))
+        return (await keys.check_head(workspace_id, Credentials(None, (key.encode(),)))).result
     now = keys.now() // 1_000
     signed = Webhook(key).sign("msg_1", datetime.fromtimestamp(now, UTC), "{}").encode()
     signature = Signature(b"msg_1", str(now).encode(), signed)
-    assert await keys.check_head(workspace_id, Credentials(signature, ())) is KeyCheck.NEEDS_BODY
-    return await keys.check_signature(workspace_id, signature, b"{}")
+    credentials = Credentials(signature, ())
+    assert (await keys.check_head(workspace_id, credentials)).result is KeyCheck.NEEDS_BODY
+    return (await keys.check_signature(workspace_id, credentials, b"{}")).result
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
@@ -188,8 +190,8 @@ async def test_missing_or_expired_credentials_are_invalid(keys):
     """The database is not queried."""
     await keys.make("T1", SIGNING, "U_DANA")
 
-    assert await keys.check_head("T1", Credentials(None, ())) is KeyCheck.INVALID
-    assert await keys.check_head("T1", Credentials(Signature(b"1", b"1", b"v1,x"), ())) is KeyCheck.INVALID
+    for credentials in (Credentials(), Credentials(Signature(b"1", b"1", b"v1,x"))):
+        assert (await keys.check_head("T1", credentials)).result is KeyCheck.INVALID
 
 
 async def test_an_unknown_workspace_costs_the_same(keys, monkeypatch):
@@ -199,7 +201,8 @@ async def test_an_unknown_workspace_costs_the_same(keys, monkeypatch):
     monkeypatch.setattr(Signature, "is_made_with", lambda _self, _secret, body: bool(computed.append(body)))
     await keys.make("T1", SIGNING, "U_DANA")
 
-    assert await keys.check_signature("T1", signature, b"known") is KeyCheck.INVALID
-    assert await keys.check_signature("T_UNKNOWN", signature, b"unknown") is KeyCheck.INVALID
+    for workspace_id, body in (("T1", b"known"), ("T_UNKNOWN", b"unknown")):
+        checked = await keys.check_signature(workspace_id, Credentials(signature), body)
+        assert checked.result is KeyCheck.INVALID
 
     assert computed == [b"known", b"unknown"]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.job_change.model import JobChange
-from domain.job_change.validation import InvalidJobChangeError
-from services.intake.senders import senders
-from services.intake.senders.row_mapping import RowMapping
+from domain.job_change.validation import Fault, InvalidJobChangeError
+from services.intake.mapping.row_mapping import RowMapping
+from services.intake.senders import flat, registry
 
 TAMRADAR: dict[str, Any] = {
     "event_id": "evt-1",
@@ -74,7 +74,10 @@ CLAY: dict[str, Any] = {
 
 
 def read(raw: dict[str, Any], source: str | None = None, own: RowMapping | None = None) -> JobChange:
-    return JobChange.parse(senders.read(raw, source, own))
+    reading = registry.read(raw, source, own)
+    if not reading.job_changes:
+        raise InvalidJobChangeError([Fault("skipped", reason) for reason in reading.skipped])
+    return JobChange.parse(reading.job_changes[0])
 
 
 @pytest.mark.parametrize(
@@ -140,8 +143,8 @@ def test_the_change_type_follows_from_the_companies(row: dict[str, Any], kind: s
         ({"name": "Ada Smith", "company": "Globex"}, "csv", "person"),
         ({"name": "Ada", "email": "a@x.example", "company": "G", "date": "11/01/2026"}, "csv", "occurred_on"),
         ({"name": "Ada", "email": "a@x.example", "company": "G", "change": "whatever"}, "csv", "change_type"),
-        ({"event_type": "radar_failure"}, "tamradar", "event_type"),
-        ({"event_type": "radar_finding", "data": {"radar_type": "reviews"}}, "tamradar", "data.radar_type"),
+        ({"event_type": "radar_failure"}, "tamradar", "skipped"),
+        ({"event_type": "radar_finding", "data": {"radar_type": "reviews"}}, "tamradar", "skipped"),
         ({"name": "Ada Smith"}, "unheard_of", "person"),
     ],
 )
@@ -169,8 +172,8 @@ def test_a_change_type_of_the_wrong_type_is_refused(value: object) -> None:
         ({"email": "ada@globex.example", "work_email": True}, "clay", "person.emails.1"),
         ({"emails": [["ada@globex.example"]]}, "clay", "person.emails.0"),
         ({"emails": [{"email": {"a": 1}}]}, "clay", "person.emails.0"),
-        ({"data": {"radar_type": ["promotions"]}}, "tamradar", "data.radar_type"),
-        ({"data": {"radar_type": {}}}, "tamradar", "data.radar_type"),
+        ({"data": {"radar_type": ["promotions"]}}, "tamradar", "skipped"),
+        ({"data": {"radar_type": {}}}, "tamradar", "skipped"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused_even_if_others_are_valid(
@@ -188,7 +191,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = sorted({path for mapping in (senders.FLAT, senders.COMMON_ROOM) for path in mapping.paths})
+NAMES = sorted(flat.FLAT.paths)
 INSIDE = {"radar_type": "promotions", "custom_fields": {}}
 
 
@@ -273,6 +276,6 @@ def test_an_invalid_mapping_lists_its_errors_by_path(definition: object, path: s
 def test_our_own_format_is_unchanged() -> None:
     """The address adds the sender if the job change does not name it."""
     ours = {"signal": "custom", "person": {"full_name": "Ada"}}
-    assert senders.read(ours) is ours
-    assert senders.read(ours, "clay") == {"source": "clay"} | ours
-    assert senders.read("nonsense") == "nonsense"
+    assert registry.read(ours).job_changes[0] is ours
+    assert registry.read(ours, "clay").job_changes == ({"source": "clay"} | ours,)
+    assert registry.read("nonsense").job_changes == ("nonsense",)

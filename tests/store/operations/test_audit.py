@@ -23,7 +23,7 @@ CHANGES_OF_ADMINS = {
     mappings: ("save", "remove"),
     apps: ("save", "remove"),
     sources: ("save", "set_state", "remove"),
-    keys: ("rotate",),
+    keys: ("rotate", "revoke"),
     failed: ("retry",),
 }
 """The functions of store/ that write what an admin changes, by module."""

@@ -81,7 +81,8 @@ async def test_repeated_keys_are_found_by_an_index(database):
     await database.run(look)
 
     assert plans
-    assert all("USING INDEX" in plan and "key=?" in plan for plan in plans)
+    assert all("USING INDEX" in plan for plan in plans)
+    assert all("key=?" in plan for plan in plans if "job_changes" in plan)
 
 
 async def test_keys_of_other_workspaces_are_not_mixed_up(database):

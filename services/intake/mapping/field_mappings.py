@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from domain.audit import AuditEntry
 from domain.job_change.model import JobChange
 from domain.job_change.validation import Fault, InvalidJobChangeError
-from services.intake.senders import senders
-from services.intake.senders.row_mapping import RowMapping
+from services.intake.mapping.row_mapping import RowMapping
+from services.intake.senders import registry
 from store import audit
 from store.database import Database
 from store.intake import mappings
@@ -41,15 +41,16 @@ class FieldMappings:
 
 def checked_source(typed: str) -> str:
     """Return the name of a sender. Raises InvalidJobChangeError if it is not valid."""
-    source = senders.source_of({"source": typed})
+    source = registry.source_of({"source": typed})
     if source is None:
-        raise InvalidJobChangeError([Fault("source", f"must have 1 to {senders.LONGEST_SOURCE} characters")])
+        raise InvalidJobChangeError([Fault("source", f"must have 1 to {registry.LONGEST_SOURCE} characters")])
     return source
 
 
 def try_mapping(definition: object, row: object, source: str) -> JobChange:
     """Read one row with a mapping. Raises InvalidJobChangeError with every fault of the mapping and the row."""
-    return JobChange.parse(senders.read(row, source, RowMapping.parse(definition)))
+    (job_change,) = registry.read(row, source, RowMapping.parse(definition)).job_changes
+    return JobChange.parse(job_change)
 
 
 def _save(

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from domain.job_change.validation import Fault, InvalidJobChangeError
-from services.intake.senders.row_values import SIGNALS, change_type_of, converted, has_value
+from services.intake.mapping.row_values import SIGNALS, change_type_of, converted, has_value
 
 Row = Mapping[str, object]
 
@@ -25,6 +26,7 @@ FIELDS = (
     "person.last_name",
     "person.linkedin_url",
     "person.emails",
+    "person.external_id",
     *(f"{side}.{of}" for side in ("previous", "current") for of in ("title", "company.name", "company.domain")),
     "previous.company.salesforce_id",
     "current.company.salesforce_id",
@@ -42,6 +44,7 @@ FIELDS = (
 
 MOST_PATHS = 200
 _NAMES = {"map", "set", "words"}
+_NOT_PLAIN = re.compile(r"[^a-z0-9]")
 
 
 def decoded(typed: str, name: str) -> Any:
@@ -91,9 +94,7 @@ class RowMapping:
         neither row nor mapping has them.
         """
         job_change: dict[str, Any] = {"source": source}
-        columns = {_plain(name): value for name, value in row.items()}
-        for (path, fields), plain in zip(self.paths.items(), self._plain_paths, strict=True):
-            value = columns[plain] if plain in columns else _inside(row, path)
+        for _, value, fields in self._values(row):
             for name in fields if has_value(value) else ():
                 put = _add if name == "person.emails" else _put
                 put(job_change, name, self._ours(name, value))
@@ -106,9 +107,20 @@ class RowMapping:
             job_change["custom"] = unmapped | job_change.get("custom", {})
         return job_change
 
+    def _values(self, row: Row) -> list[tuple[int, object, Sequence[str]]]:
+        """Return the values of the paths that lead somewhere, with their fields, in the order of the paths."""
+        columns = _Columns()
+        top = columns.of(row)
+        values = [(number, value, fields) for name, value in top.items() for number, fields in self._flat.get(name, ())]
+        for head, nested in row.items() if self._nested else ():
+            for number, path, fields in self._nested.get(head, ()) if isinstance(nested, dict | list) else ():
+                if _plain(path) not in top:
+                    values.append((number, columns.inside(row, path), fields))
+        return sorted(values, key=itemgetter(0))
+
     def _ours(self, name: str, value: object) -> object:
-        if isinstance(value, str):
-            words = {theirs.casefold(): ours for theirs, ours in self.words.get(name, {}).items()}
+        if isinstance(value, str) and name in self.words:
+            words = {theirs.casefold(): ours for theirs, ours in self.words[name].items()}
             value = words.get(value.strip().casefold(), value)
         return converted(name, value)
 
@@ -116,15 +128,55 @@ class RowMapping:
         return {name: value for name, value in row.items() if has_value(value) and not self._is_mapped(name, value)}
 
     def _is_mapped(self, name: str, value: object) -> bool:
-        return _plain(name) in self._plain_paths or (isinstance(value, dict | list) and name in self._heads)
+        return _plain(name) in self._flat or (isinstance(value, dict | list) and name in self._heads)
 
     @cached_property
-    def _plain_paths(self) -> list[str]:
-        return [_plain(path) for path in self.paths]
+    def _flat(self) -> Mapping[str, Sequence[tuple[int, Sequence[str]]]]:
+        """The number and the fields of each path, by the name of a column that it may be."""
+        flat: dict[str, list[tuple[int, Sequence[str]]]] = {}
+        for number, (path, fields) in enumerate(self.paths.items()):
+            flat.setdefault(_plain(path), []).append((number, fields))
+        return flat
+
+    @cached_property
+    def _nested(self) -> Mapping[str, Sequence[tuple[int, str, Sequence[str]]]]:
+        """The number, the path and the fields of each path that can lead into an object, by its first part."""
+        nested: dict[str, list[tuple[int, str, Sequence[str]]]] = {}
+        for number, (path, fields) in enumerate(self.paths.items()):
+            if "." in path:
+                nested.setdefault(path.partition(".")[0], []).append((number, path, fields))
+        return nested
 
     @cached_property
     def _heads(self) -> set[str]:
         return {path.partition(".")[0] for path in self.paths}
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a row and of the objects in it, each indexed once."""
+
+    _by_id: dict[int, dict[str, object]] = field(default_factory=dict)
+
+    def of(self, row: Row) -> dict[str, object]:
+        if id(row) not in self._by_id:
+            self._by_id[id(row)] = {_plain(name): value for name, value in row.items()}
+        return self._by_id[id(row)]
+
+    def at(self, row: Row, path: str) -> object:
+        columns, plain = self.of(row), _plain(path)
+        return columns[plain] if plain in columns else self.inside(row, path)
+
+    def inside(self, row: Row, path: str) -> object:
+        head, _, rest = path.partition(".")
+        inner = row.get(head) if rest else None
+        if isinstance(inner, dict):
+            return self.at(inner, rest)
+        if not isinstance(inner, list):
+            return None
+        number, _, rest = rest.partition(".")
+        item = inner[int(number)] if _is_index(number) and int(number) < len(inner) else None
+        return self.at(item, rest) if rest and isinstance(item, dict) else (None if rest else item)
 
 
 def value_at(row: Row, path: str) -> object:
@@ -133,20 +185,26 @@ def value_at(row: Row, path: str) -> object:
 
     Column names are compared without regard to case, spaces and punctuation.
     """
-    columns = {_plain(name): value for name, value in row.items()}
-    return columns[_plain(path)] if _plain(path) in columns else _inside(row, path)
+    return _Columns().at(row, path)
 
 
-def _inside(row: Row, path: str) -> object:
-    head, _, rest = path.partition(".")
-    inner = row.get(head) if rest else None
-    if isinstance(inner, list):
-        inner = {str(index): item for index, item in enumerate(inner)}
-    return value_at(inner, rest) if isinstance(inner, dict) else None
+LONGEST_REMEMBERED = 100
+"""Characters of a name whose plain form is remembered. A sender could fill the memory with longer ones."""
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
+    return _remembered_plain(name) if len(name) <= LONGEST_REMEMBERED else _plain_form(name)
+
+
+def _plain_form(name: str) -> str:
+    return _NOT_PLAIN.sub("", name.casefold())
+
+
+_remembered_plain = lru_cache(maxsize=8_192)(_plain_form)
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 7
 
 
 def _put(job_change: dict[str, Any], name: str, value: object) -> None:

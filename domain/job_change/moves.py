@@ -1,0 +1,98 @@
+"""Recognises one move of a person, whoever reports it and in whatever form. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+from domain.job_change.field_types import page_of
+from domain.job_change.model import JobChange
+from domain.job_change.parts import ChangeType, Company
+
+MOST_EMAILS = 5
+"""Email addresses of a person that are compared."""
+
+_VERBS = {
+    ChangeType.NEW_COMPANY: "joined",
+    ChangeType.NEW_HIRE: "joined",
+    ChangeType.DEPARTURE: "left",
+    ChangeType.PROMOTION: "promoted",
+}
+"""Other changes are not merged, since two of one person at one company within a month are likely to be two."""
+
+_LEGAL_FORMS = re.compile(r"\b(?:inc|llc|ltd|limited|corp|corporation|co|gmbh|ag|sa|plc|bv)\b")
+_NOT_WORDS = re.compile(r"[^\w]+")
+_LONGEST_FACT = 100
+
+
+def move_keys(change: JobChange) -> tuple[str, ...]:
+    """
+    The keys of a move: a hash for each identifier of the person with each of the company. None for a test.
+
+    Two job changes with a common key report the same move.
+    """
+    verb = _VERBS.get(change.change_type)
+    if verb is None or change.is_test:
+        return ()
+    company = change.previous.company if change.change_type is ChangeType.DEPARTURE else change.current.company
+    companies = tuple(_company_keys(company))
+    return tuple(_hash(person, verb, name) for person in _person_keys(change) for name in companies)
+
+
+def plain_name(name: str) -> str:
+    """A name without its legal form, punctuation and case, as names are compared."""
+    words = _NOT_WORDS.sub(" ", name.casefold())
+    return " ".join(_LEGAL_FORMS.sub(" ", words).split()) or words.strip()
+
+
+def extra_facts(first: JobChange, second: JobChange) -> list[str]:
+    """What the second report of a move says beyond the first one, as `field: value`."""
+    known = set(_facts(first))
+    return [f"{name}: {value[:_LONGEST_FACT]}" for name, value in _facts(second) if (name, value) not in known]
+
+
+def _person_keys(change: JobChange) -> Iterator[str]:
+    ids, person = change.salesforce, change.person
+    yield from dict.fromkeys(
+        f"id {found[:15]}" for found in (ids.contact_id, ids.past_contact_id, ids.lead_id) if found
+    )
+    if person.linkedin_url:
+        yield page_of(person.linkedin_url)
+    yield from person.emails[:MOST_EMAILS]
+
+
+def _company_keys(company: Company | None) -> Iterator[str]:
+    if company and company.domain:
+        yield f"domain {company.domain}"
+    if company and company.name and (name := plain_name(company.name)):
+        yield f"name {name}"
+    if company and company.salesforce_id and not (company.domain or company.name):
+        yield f"id {company.salesforce_id[:15]}"
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _facts(change: JobChange) -> Iterator[tuple[str, str]]:
+    person = change.person
+    yield from (
+        (name, str(value))
+        for name, value in (
+            ("name", person.name),
+            ("LinkedIn", page_of(person.linkedin_url) if person.linkedin_url else None),
+            ("new title", change.current.title),
+            ("new company", change.current.company and change.current.company.label),
+            ("previous title", change.previous.title),
+            ("previous company", change.previous.company and change.previous.company.label),
+            ("date", change.occurred_on),
+            ("relationship", change.relationship),
+            ("persona", change.persona),
+            ("score", change.score),
+            ("Salesforce contact", change.salesforce.contact_id),
+            ("Salesforce lead", change.salesforce.lead_id),
+        )
+        if value is not None
+    )
+    yield from (("email", email) for email in person.emails)
