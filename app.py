@@ -212,6 +212,7 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
     unmatched = UnmatchedOwners(database, slack.directory, salesforce.schemas, foundation.announce_deliveries, now)
     view_signer = ViewSigner(foundation.cipher)
     home_tab = AppHome(home, view_signer)
+    sample_sender = SampleSender(services.intake, slack.api)
     return {
         "now": now,
         "installations": slack.installations,
@@ -226,10 +227,11 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
         "member_preferences": MemberPreferences(database, member_homes, slack.notices, now),
         "signal_channels": SignalChannels(slack.api, database, now),
         "failed_job_changes": failed_job_changes,
+        "sample_sender": sample_sender,
         "status_command": StatusCommand(
             directory=slack.directory,
             status=services.status,
-            sample_sender=SampleSender(services.intake, slack.api),
+            sample_sender=sample_sender,
             explainer=Explainer(database),
             failed_job_changes=failed_job_changes,
         ),

@@ -1,9 +1,11 @@
-"""The kinds of notice that the app sends to the people who administer it. Pure."""
+"""The notices that the app sends to the people who administer it: their kinds, and the setup checklist. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
+
+from domain.workspace import Workspace
 
 NO_DEFAULT_CHANNEL = "no_default_channel"
 DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
@@ -43,12 +45,59 @@ class Notice:
 
 class SetupSteps(IntFlag):
     """
-    Which steps of the setup are done. Rules are optional.
+    Which steps of the setup are done.
 
     A notice stores the steps that its message shows, so these values never change.
     """
 
     CHANNEL = 1  # there is a default channel, and the app can post in it
     SALESFORCE = 2
-    JOB_CHANGE = 4
-    RULES = 8
+    JOB_CHANGE = 4  # one was received, of a sender or a test
+    RULES = 8  # ownership rules were published, or the default was kept
+    SENDER = 16  # there is a key for a sender, an import from Salesforce, or a job change that is not a test
+
+
+ALL_STEPS = SetupSteps(31)
+
+
+@dataclass(frozen=True)
+class ChecklistItem:
+    """A step, whether it is done, and its line in mrkdwn."""
+
+    step: SetupSteps
+    is_done: bool
+    line: str
+
+
+_DONE = {
+    SetupSteps.SALESFORCE: "Salesforce connected",
+    SetupSteps.RULES: "Ownership rules published",
+    SetupSteps.SENDER: "Job changes have a source",
+    SetupSteps.JOB_CHANGE: "First job change received",
+}
+_TO_DO = {
+    SetupSteps.SALESFORCE: "*Connect Salesforce*, so that owners can be looked up",
+    SetupSteps.RULES: (
+        "*Choose who is responsible* under *Ownership (DRIs)*, or keep the default: the owner of the record"
+    ),
+    SetupSteps.SENDER: "*Add a source of job changes*: create a key for a sender, or import from Salesforce",
+    SetupSteps.JOB_CHANGE: "*Send a test* job change to yourself, or wait for the first one",
+}
+
+
+def checklist(workspace: Workspace, steps: SetupSteps) -> list[ChecklistItem]:
+    """The steps of the setup in the order in which they are best done, as the welcome message and Home show them."""
+    items = [ChecklistItem(SetupSteps.CHANNEL, SetupSteps.CHANNEL in steps, _channel_line(workspace, steps))]
+    for step, done in _DONE.items():
+        is_done = step in steps
+        items.append(ChecklistItem(step, is_done, f"✅ {done}" if is_done else f"⬜ {_TO_DO[step]}"))
+    return items
+
+
+def _channel_line(workspace: Workspace, steps: SetupSteps) -> str:
+    channel = f"<#{workspace.default_channel_id}>"
+    if SetupSteps.CHANNEL in steps:
+        return f"✅ Default channel: {channel}"
+    if workspace.default_channel_id:
+        return f"⚠️ Default channel: the app cannot post in {channel}"
+    return "⬜ *Choose a default channel* for job changes without a DRI"

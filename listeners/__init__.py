@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
 from listeners.dialogs import dialog, failures
-from listeners.home import admin_dialogs, app_home, member_home, notice_actions
+from listeners.home import admin_dialogs, app_home, member_home, notice_actions, setup
 from listeners.intake import keys, mappings
 from listeners.messages import actions
 from listeners.ownership import rule_list
@@ -47,6 +47,7 @@ def register_listeners(app: AsyncApp, database: Database, **parts: object) -> No
     dialog.register(app)
     app_home.register(app)
     admin_dialogs.register(app)
+    setup.register(app)
     failed.register(app)
     keys.register(app)
     settings.register(app)

@@ -19,6 +19,7 @@ from listeners.dialogs.blocks import View, loading_view, message_view, sections,
 from listeners.dialogs.form import Entered, Form, InvalidFormError, filled_again
 from listeners.dialogs.home_tab import HomeTab
 from listeners.dialogs.metadata import ViewSigner, with_workspace
+from services.home.home_state import HomeNotice
 from services.home.preferences import Change
 from services.slack.api import error_code
 from services.slack.directory import Directory, Person
@@ -178,19 +179,25 @@ class Dialog:
             await self.ack()
         return done
 
-    async def publish_home(self, notice: str | None = None) -> None:
+    async def publish_home(self, notice: str | None = None, control: str | None = None) -> None:
         """
         Update the Home of the person who acts. `notice` is the result of what they did, in mrkdwn.
+
+        `control` is the action_id of the element of Home beside which it is shown, such as the button that opened a
+        dialog. None is the element that they have just used in Home.
 
         If Slack has said in this interaction whether they are an admin, it is not asked again only to show it.
         """
         person = self._persons[-1] if self._persons else None
-        await self.home_tab.publish(self.client, self.workspace_id, self.user_id, notice, self._home, person)
+        control = control or (self.action["action_id"] if self._home and self.body.get("actions") else None)
+        shown = HomeNotice(notice, control) if notice else None
+        await self.home_tab.publish(self.client, self.workspace_id, self.user_id, shown, self._home, person)
 
     async def change_in_home(self, change: Change) -> None:
         """Make a change for an admin, and show its result in their Home."""
         await self.ack()
-        await self.home_tab.change(self.client, self.workspace_id, self.user_id, change, self._home)
+        control = self.action["action_id"]
+        await self.home_tab.change(self.client, self.workspace_id, self.user_id, change, control, self._home)
 
     async def refuse_forged(self) -> BoltResponse:
         """Answer an interaction in a dialog that carries something that the app has not put there."""

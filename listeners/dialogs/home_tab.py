@@ -7,6 +7,7 @@ from typing import Protocol
 from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners.dialogs.blocks import View, data_of
+from services.home.home_state import HomeNotice
 from services.home.preferences import Change
 from services.slack.directory import Person
 
@@ -19,7 +20,7 @@ class HomeTab(Protocol):
         client: AsyncWebClient,
         workspace_id: str,
         user_id: str,
-        notice: str | None = None,
+        notice: HomeNotice | None = None,
         view: View | None = None,
         person: Person | None = None,
     ) -> None:
@@ -31,9 +32,9 @@ class HomeTab(Protocol):
         """
 
     async def change(
-        self, client: AsyncWebClient, workspace_id: str, user_id: str, change: Change, view: View | None
+        self, client: AsyncWebClient, workspace_id: str, user_id: str, change: Change, control: str, view: View | None
     ) -> None:
-        """Make a change if the user is an admin, and publish their Home with the result."""
+        """Make a change if the user is an admin, and publish their Home with the result beside the `control`."""
 
 
 def seen_version(view: View) -> int:

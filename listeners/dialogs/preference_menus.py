@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from domain.preferences import (
     CHANNEL_GETS,
-    DAILY_CALLS,
     REMINDER_ESCALATION,
     REMINDER_HOURS,
     TELL_DRIS,
@@ -18,7 +17,6 @@ PREFERENCE_ACTIONS = {
     "home_channel_gets": CHANNEL_GETS,
     "home_reminder_hours": REMINDER_HOURS,
     "home_reminder_escalation": REMINDER_ESCALATION,
-    "salesforce_daily_calls": DAILY_CALLS,
 }
 """The preferences that are changed right there, by the action_id of their menu. Dialogs change the others."""
 

@@ -1,4 +1,4 @@
-"""The dialogs behind the admins' Home: top recipients, channels by signal, required notifications, limits and data."""
+"""The dialogs behind the admins' Home: statistics, channels by signal, required notifications, limits and data."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from listeners.home.admin_dialogs_view import (
     LIMITS,
     PICK_CHANNEL,
     SIGNALS_TITLE,
-    TOP_RECIPIENTS_TITLE,
+    STATISTICS_TITLE,
     USE_DEFAULT_CHANNEL,
     chosen_limits,
     limits_view,
     signal_channels_view,
     signal_of,
-    top_recipients_view,
+    statistics_view,
 )
-from listeners.home.admin_home_view import CHANGE_REQUIRED, SHOW_TOP_RECIPIENTS
+from listeners.home.admin_home_view import CHANGE_REQUIRED, SHOW_STATISTICS
 from listeners.home.member_dialogs_view import (
     REQUIRED_FORM,
     chosen_options,
     required_notifications_view,
 )
 from services.home.home import Home
-from services.home.preferences import NOT_INSTALLED, ChangeResult, Preferences
+from services.home.preferences import NOT_INSTALLED, Preferences
 from services.home.signal_channels import SignalChannels
 
 
 def register(app: AsyncApp) -> None:
-    app.action(SHOW_TOP_RECIPIENTS)(show_top_recipients)
+    app.action(SHOW_STATISTICS)(show_statistics)
     app.action(CHANGE_SIGNAL_CHANNELS)(show_signal_channels)
     app.action(re.compile(f"^({PICK_CHANNEL}|{USE_DEFAULT_CHANNEL})({'|'.join(Signal)})$"))(save_signal_channel)
     app.action(CHANGE_REQUIRED)(show_required_notifications)
@@ -47,11 +47,11 @@ def register(app: AsyncApp) -> None:
     app.view(CHANGE_LIMITS)(save_limits)
 
 
-async def show_top_recipients(dialog: Dialog, home: Home) -> None:
+async def show_statistics(dialog: Dialog, home: Home) -> None:
     async def make_view() -> View:
-        return top_recipients_view(await home.top_recipients(dialog.workspace_id))
+        return statistics_view(await home.statistics(dialog.workspace_id))
 
-    await dialog.open(TOP_RECIPIENTS_TITLE, make_view)
+    await dialog.open(STATISTICS_TITLE, make_view)
 
 
 async def show_signal_channels(dialog: Dialog, home: Home) -> None:
@@ -66,7 +66,7 @@ async def save_signal_channel(dialog: Dialog, home: Home, signal_channels: Signa
         channel_id = dialog.action.get("selected_conversation")
         seen = seen_version(dialog.view)
         result = await signal_channels.choose(dialog.workspace_id, dialog.user_id, signal, channel_id, seen)
-        return await _signal_channels(dialog, home, _note(result))
+        return await _signal_channels(dialog, home, result.note)
 
     await dialog.update(SIGNALS_TITLE, make_view)
     await dialog.publish_home()
@@ -82,10 +82,10 @@ async def show_required_notifications(dialog: Dialog, preferences: Preferences) 
 async def save_required_notifications(dialog: Dialog, preferences: Preferences) -> None:
     async def save(entered: Entered) -> str:
         await preferences.set_required_notifications(dialog.workspace_id, dialog.user_id, chosen_options(entered))
-        return "Saved. These job changes can no longer be muted."
+        return ":white_check_mark: Saved. These job changes can no longer be muted."
 
     if notice := await dialog.submit(REQUIRED_FORM, save):
-        await dialog.publish_home(notice)
+        await dialog.publish_home(notice, CHANGE_REQUIRED)
 
 
 async def show_limits(dialog: Dialog, home: Home) -> None:
@@ -96,7 +96,7 @@ async def save_limits(dialog: Dialog, home: Home, preferences: Preferences) -> N
     async def save(entered: Entered) -> View:
         seen = seen_version(dialog.view)
         change = preferences.change(dialog.workspace_id, dialog.user_id, chosen_limits(entered), seen)
-        return await _limits(dialog, home, _note(await home.database.run(change)))
+        return await _limits(dialog, home, (await home.database.run(change)).note)
 
     await dialog.submit(LIMITS, save)
     await dialog.publish_home()
@@ -114,7 +114,3 @@ async def _limits(dialog: Dialog, home: Home, note: str | None = None) -> View:
     if workspace is None:
         return message_view(LIMITS.title, NOT_INSTALLED)
     return limits_view(workspace, home.retention_days, note)
-
-
-def _note(result: ChangeResult) -> str:
-    return f"{':white_check_mark:' if result.stored else ':no_entry:'} {result.text}"

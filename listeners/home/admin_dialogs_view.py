@@ -1,39 +1,52 @@
-"""The dialogs behind the admins' Home: top recipients, channels by signal, and limits and data. Pure."""
+"""The dialogs behind the admins' Home: statistics, channels by signal, and limits and data. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from domain.day_counts import MOST_POSTS_COUNTED, RecipientCount, counted
+from domain.day_counts import MOST_POSTS_COUNTED, counted
 from domain.job_change.parts import Signal
-from domain.preferences import PATIENCE, POSTS_PER_MINUTE, RETENTION, Preference, Value, duration
+from domain.preferences import DAILY_CALLS, PATIENCE, POSTS_PER_MINUTE, RETENTION, Preference, Value, duration
 from domain.workspace import Workspace
-from listeners.dialogs.blocks import Block, View, actions, button, context, modal, noted, plain, section
+from listeners.dialogs.blocks import Block, View, actions, button, context, divider, modal, noted, plain, section
 from listeners.dialogs.form import Choice, Entered, Form
+from listeners.home.day_count_chart import chart, summary
+from services.home.home_state import Statistics
 from services.home.mute_options import SIGNALS
 
-TOP_RECIPIENTS_TITLE = "Top recipients"
+STATISTICS_TITLE = "Statistics"
 
 CHANGE_SIGNAL_CHANNELS, SIGNALS_TITLE = "home_signal_channels", "Channels by signal"
 PICK_CHANNEL, USE_DEFAULT_CHANNEL = "signal_channel_", "signal_default_"
 """The action_ids of the pickers and the buttons in that dialog; the signal follows."""
 
 CHANGE_LIMITS = "home_pace"
-_LIMITS = [(row, Choice.of(row)) for row in (POSTS_PER_MINUTE, PATIENCE, RETENTION)]
+_LIMITS = [(row, Choice.of(row)) for row in (POSTS_PER_MINUTE, PATIENCE, DAILY_CALLS, RETENTION)]
 LIMITS = Form(CHANGE_LIMITS, "Limits and data", "Save", [field for _, field in _LIMITS])
 
 CHANNEL_HINT = "The app posts a short note in the channel you choose. Invite it to private channels first."
 
 
-def top_recipients_view(recipients: Sequence[RecipientCount]) -> View:
-    """`recipients` are sorted by their number of messages, highest first."""
+def statistics_view(statistics: Statistics) -> View:
+    """The figures of the last 30 days."""
     lines = [
         f"{place}. <@{recipient.user_id}>: {counted(recipient.messages, 'message')}"
-        for place, recipient in enumerate(recipients, 1)
+        for place, recipient in enumerate(statistics.top_recipients, 1)
     ]
     hint = f"Direct messages of the last 30 days, from the workspace's latest {MOST_POSTS_COUNTED:,} messages."
-    return modal(TOP_RECIPIENTS_TITLE, [section("\n".join(lines) or "No direct messages yet."), context(hint)])
+    reported = f"🚩 {counted(statistics.reported, 'report')} of wrong data in the last 30 days."
+    return modal(
+        STATISTICS_TITLE,
+        [
+            section(f"*Last 30 days, by week*\n{summary(statistics.day_counts)}"),
+            chart(statistics.day_counts),
+            *([context(reported)] if statistics.reported else []),
+            divider(),
+            section("\n".join(["*Top recipients*", *(lines or ["No direct messages in the last 30 days."])])),
+            context(hint),
+        ],
+    )
 
 
 def signal_channels_line(workspace: Workspace) -> str:
@@ -63,12 +76,13 @@ def signal_of(action_id: str) -> Signal:
     return Signal(action_id.removeprefix(PICK_CHANNEL).removeprefix(USE_DEFAULT_CHANNEL))
 
 
-def limits_line(workspace: Workspace, retention_days: int) -> str:
+def limits_line(workspace: Workspace, retention_days: int, *, has_salesforce: bool) -> str:
     """`retention_days` is the operator's upper limit."""
     kept = min(workspace.retention_days or retention_days, retention_days)
+    calls = f" and calls it up to {workspace.salesforce_daily_calls:,} times a day" if has_salesforce else ""
     return (
         f"Up to {workspace.posts_per_minute:,} messages a minute."
-        f" Waits up to {duration(workspace.salesforce_patience_minutes)} for Salesforce."
+        f" Waits up to {duration(workspace.salesforce_patience_minutes)} for Salesforce{calls}."
         f" Keeps personal data for {counted(kept, 'day')}."
     )
 
@@ -87,8 +101,8 @@ def limits_view(workspace: Workspace, retention_days: int, note: str | None = No
 
 
 def chosen_limits(entered: Entered) -> dict[str, Value]:
-    """The values that were chosen, by the names of the preferences. Raises InvalidFormError."""
-    return {row.name: row.parse(entered[field]) for row, field in _LIMITS}
+    """The values that were chosen, by the names of the preferences, of the fields that the dialog had."""
+    return {row.name: row.parse(entered[field]) for row, field in _LIMITS if field in entered}
 
 
 def _offered(row: Preference, current: Value, choices: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What only admins see in Home: the figures of the last 30 days, and every setting with its button. Pure."""
+"""What only admins see in Home: the setup checklist, and every setting with its control, section by section. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from domain.audit import OPERATOR
 from domain.day_counts import counted
+from domain.notices import SetupSteps
 from domain.preferences import (
     CHANNEL_GETS,
     REMINDER_ESCALATION,
@@ -22,93 +23,128 @@ from listeners.home.admin_dialogs_view import (
     CHANNEL_HINT,
     LIMITS,
     SIGNALS_TITLE,
-    TOP_RECIPIENTS_TITLE,
     limits_line,
     signal_channels_line,
 )
-from listeners.home.day_count_chart import chart, summary
-from listeners.home.health_view import channel_picker
+from listeners.home.day_count_chart import summary
+from listeners.home.health_view import channel_picker, on_hold
 from listeners.intake.keys_view import HOW_TO_SEND, KEY_NAMES, KEY_TITLES, MAKE_KEY
-from listeners.ownership.home_view import ownership_blocks, unmatched_line
-from listeners.ownership.rule_list_view import PEOPLE
-from listeners.salesforce.settings_view import salesforce_blocks
+from listeners.intake.mappings_view import MAPPINGS
+from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
+from listeners.ownership.home_view import KEEP_DEFAULT, ownership_blocks, unmatched_line
+from listeners.ownership.rule_list_view import OPEN, PEOPLE
+from listeners.ownership.rule_list_view import TITLE as OWNERSHIP_TITLE
+from listeners.salesforce.settings_view import CONNECT, salesforce_blocks
 from services.home.home_state import HomeState
 from services.home.mute_options import labels
 from services.messages.wording import slack_time
 
-SHOW_TOP_RECIPIENTS = "home_busiest"
+SHOW_STATISTICS = "home_busiest"
 CHANGE_REQUIRED = "home_mute_limits"
+SEND_TEST = "home_send_test"
 """The action_ids of the buttons and menus."""
 
-_MOST_NAMED = 3
 _MOST_KEYS = 8
 
 
-def overview_blocks(state: HomeState) -> Iterator[Block]:
-    """The figures of the last 30 days, and who could not be matched."""
-    overview = state.overview
-    if overview is None:
+def statistics_blocks(state: HomeState) -> Iterator[Block]:
+    """The last 30 days in one line, with the dialog that has more."""
+    if state.overview and state.overview.has_counts:
+        yield section(
+            f"*Last 30 days*\n{summary(state.overview.day_counts)}", button("Statistics…", SHOW_STATISTICS), "figures"
+        )
+
+
+def setup_blocks(state: HomeState) -> Iterator[Block]:
+    """The setup checklist with a control for each open step. Nothing once all steps are done."""
+    if state.is_set_up:
         return
-    yield section(f"*Last 30 days, by week*\n{summary(overview.day_counts)}")
-    yield chart(overview.day_counts)
-    if reported := overview.status.reported:
-        yield context(f"🚩 {counted(reported, 'report')} of wrong data in the last 30 days.")
-    top = overview.top_recipients
-    named = " · ".join(f"<@{recipient.user_id}> {recipient.messages:,}" for recipient in top[:_MOST_NAMED])
-    show_all = button("Show all…", SHOW_TOP_RECIPIENTS) if len(top) > _MOST_NAMED else None
-    yield section(f"*{TOP_RECIPIENTS_TITLE}*\n{named or 'No direct messages in the last 30 days.'}", show_all)
-    match = button("Match owners…", PEOPLE)
-    yield section(f"*Unmatched owners*\n{unmatched_line(state.ownership)}", match, "unmatched")
-    yield divider()
+    yield header("Setup")
+    for item in state.setup:
+        if not item.is_done:
+            yield from _open_step(state, item.step, item.line)
+    if done := [item.line for item in state.setup if item.is_done]:
+        yield context("\n".join(done))
 
 
-def settings_blocks(state: HomeState) -> Iterator[Block]:
-    """Everything that an admin can change."""
-    yield header("Settings")
-    yield from _channels(state)
-    yield from _reminders(state)
-    if state.member:
-        required = ", ".join(labels(state.member.required)) or "None. Everyone can mute any job change."
-        yield section(f"*Required notifications*\n{required}", button("Change…", CHANGE_REQUIRED))
-    yield divider()
+def _open_step(state: HomeState, step: SetupSteps, line: str) -> Iterator[Block]:
+    match step:
+        case SetupSteps.CHANNEL:
+            text = f"{line}.{on_hold(state)}"
+            yield section(text, channel_picker(state.workspace), fresh_block_id("no-channel", state))
+        case SetupSteps.SALESFORCE:
+            yield section(f"{line}.", button("Connect Salesforce", CONNECT))
+        case SetupSteps.RULES:
+            yield section(f"{line}.", button(OWNERSHIP_TITLE, OPEN))
+            yield from actions(button("Keep the default", KEEP_DEFAULT))
+        case SetupSteps.SENDER:
+            yield section(f"{line}.", button("How to send", HOW_TO_SEND))
+        case SetupSteps.JOB_CHANGE:
+            yield section(f"{line}.", button("Send a test", SEND_TEST))
+
+
+def sources_blocks(state: HomeState) -> Iterator[Block]:
+    """Where job changes come from, and the Salesforce in which their owners are looked up."""
+    yield header("Sources")
     yield from salesforce_blocks(state)
-    yield divider()
-    yield from ownership_blocks(state)
-    yield divider()
-    yield from _sending(state)
-    yield divider()
-    limits = f"*{LIMITS.title}*\n{limits_line(state.workspace, state.retention_days)}"
-    yield section(limits, button("Change…", CHANGE_LIMITS), "pace")
+    yield from _senders(state)
+    mapped = "Map the fields of a sender's own rows to those of a job change."
+    yield section(f"*{MAPPINGS_TITLE}*\n{mapped}", button("Change…", MAPPINGS))
 
 
-def _channels(state: HomeState) -> Iterator[Block]:
+def routing_blocks(state: HomeState) -> Iterator[Block]:
+    """Who gets a job change, and which channel."""
     workspace = state.workspace
-    if workspace.default_channel_id:  # otherwise the picker is at the top of Home
+    yield header("Routing")
+    if workspace.default_channel_id:  # otherwise the picker is in the setup checklist
         text = f"*Default channel*\n<#{workspace.default_channel_id}>"
         yield section(text, channel_picker(workspace), fresh_block_id("channel", state))
         yield context(CHANNEL_HINT)
-    yield preference_menu(TELL_DRIS, state)
-    if workspace.tell_dris:  # otherwise every job change is posted in the channel
-        yield preference_menu(CHANNEL_GETS, state)
     signals = f"*{SIGNALS_TITLE}*\n{signal_channels_line(workspace)}"
     yield section(signals, button("Change…", CHANGE_SIGNAL_CHANNELS), "signals")
+    yield from ownership_blocks(state)
+    unmatched = f"*Unmatched owners*\n{unmatched_line(state)}"
+    yield section(unmatched, button("Match owners…", PEOPLE), "unmatched")
 
 
-def _reminders(state: HomeState) -> Iterator[Block]:
+def policy_blocks(state: HomeState) -> Iterator[Block]:
+    """When people are notified, and of what they have to be notified."""
+    yield header("Notification policy")
+    yield preference_menu(TELL_DRIS, state)
+    if state.workspace.tell_dris:  # otherwise every job change is posted in the channel
+        yield preference_menu(CHANNEL_GETS, state)
     yield preference_menu(REMINDER_HOURS, state)
     if hours := state.workspace.reminder_hours:
         yield preference_menu(REMINDER_ESCALATION, state, f"Escalate after {working_hours(hours, 'more ')}")
         yield context(REMINDER_HOURS.about)
+    if state.member:
+        required = ", ".join(labels(state.member.required)) or "None. Everyone can mute any job change."
+        yield section(f"*Required notifications*\n{required}", button("Change…", CHANGE_REQUIRED), "required")
 
 
-def _sending(state: HomeState) -> Iterator[Block]:
+def limits_blocks(state: HomeState) -> Iterator[Block]:
+    yield header(LIMITS.title)
+    limits = limits_line(state.workspace, state.retention_days, has_salesforce=state.salesforce is not None)
+    yield section(limits, button("Change…", CHANGE_LIMITS), "pace")
+
+
+def admin_sections(state: HomeState) -> Iterator[Block]:
+    """The settings of the workspace."""
+    for blocks in (sources_blocks, routing_blocks, policy_blocks, limits_blocks):
+        yield divider()
+        yield from blocks(state)
+
+
+def _senders(state: HomeState) -> Iterator[Block]:
+    """The address for senders, and their keys."""
     yield section(
-        f"*Sending job changes*\nPOST job changes to `{state.intake_url}`, signed with a secret or with an API key."
+        f"*Senders*\nPOST job changes to `{state.intake_url}`, signed with a secret or with an API key.",
+        button("How to send", HOW_TO_SEND),
     )
-    buttons = [_key_button(kind, state) for kind in KEY_NAMES]
-    yield from actions(*buttons, button("How to send", HOW_TO_SEND))
+    yield from actions(*(_key_button(kind, state) for kind in KEY_NAMES))
     if keys := "\n".join(_key_line(key) for key in state.keys[:_MOST_KEYS]):
-        yield context(keys)
+        more = f"\nand {counted(len(state.keys) - _MOST_KEYS, 'more key')}" if len(state.keys) > _MOST_KEYS else ""
+        yield context(keys + more)
 
 
 def _key_line(key: ListedKey) -> str:

@@ -21,7 +21,7 @@ from listeners.dialogs.preference_menus import PREFERENCE_ACTIONS
 from listeners.home.app_home_view import home_view
 from listeners.home.health_view import CHECK_CHANNEL, CHOOSE_CHANNEL
 from services.home.home import Home
-from services.home.home_state import HomeState
+from services.home.home_state import HomeNotice, HomeState
 from services.home.preferences import Change, ChangeResult, Preferences
 from services.slack.api import error_code
 from services.slack.directory import Person
@@ -47,7 +47,7 @@ class AppHome:
         client: AsyncWebClient,
         workspace_id: str,
         user_id: str,
-        notice: str | None = None,
+        notice: HomeNotice | None = None,
         view: View | None = None,
         person: Person | None = None,
     ) -> None:
@@ -56,14 +56,15 @@ class AppHome:
             await self._publish(client, user_id, state, notice, view)
 
     async def change(
-        self, client: AsyncWebClient, workspace_id: str, user_id: str, change: Change, view: View | None
+        self, client: AsyncWebClient, workspace_id: str, user_id: str, change: Change, control: str, view: View | None
     ) -> None:
         state, result = await self.home.change_and_read(workspace_id, user_id, change)
         if state:
-            await self._publish(client, user_id, state, result.text if result else ADMINS_ONLY, view)
+            notice = HomeNotice(result.note if result else ADMINS_ONLY, control)
+            await self._publish(client, user_id, state, notice, view)
 
     async def _publish(
-        self, client: AsyncWebClient, user_id: str, state: HomeState, notice: str | None, view: View | None
+        self, client: AsyncWebClient, user_id: str, state: HomeState, notice: HomeNotice | None, view: View | None
     ) -> None:
         seen = (view or {}).get("hash")
         try:
@@ -79,7 +80,7 @@ class AppHome:
             # A newer Home was published in the meantime, so the state that was read here may be out of date.
             await self.publish(client, state.workspace.id, user_id, notice)
 
-    def _view(self, state: HomeState, user_id: str, notice: str | None) -> View:
+    def _view(self, state: HomeState, user_id: str, notice: HomeNotice | None) -> View:
         view, workspace = home_view(state, notice), state.workspace
         named = with_workspace(view, workspace.id) if workspace.is_enterprise_install else view
         return self.view_signer.signed(named, workspace.id, user_id)
@@ -125,7 +126,7 @@ async def _change_channel(dialog: Dialog, change: Callable[..., Awaitable[Change
     notice = ADMINS_ONLY
     if await dialog.is_admin():
         seen = seen_version(dialog.view)
-        notice = (await change(dialog.workspace_id, dialog.user_id, seen_version=seen)).text
+        notice = (await change(dialog.workspace_id, dialog.user_id, seen_version=seen)).note
     await dialog.publish_home(notice)
 
 

@@ -1,5 +1,5 @@
 """
-The Home tab: members see their own part and how the app works here; admins also see figures and settings. Pure.
+The Home tab: members see what is theirs and how the app works here; admins also see its health and settings. Pure.
 
 https://docs.slack.dev/surfaces/app-home, https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -7,36 +7,65 @@ https://docs.slack.dev/surfaces/app-home, https://docs.slack.dev/reference/block
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
-from listeners.dialogs.blocks import Block, View, context, divider, header, noted, section
-from listeners.home.admin_home_view import overview_blocks, settings_blocks
+from listeners.dialogs.blocks import Block, View, context, divider, header, section
+from listeners.home.admin_home_view import admin_sections, setup_blocks, statistics_blocks
 from listeners.home.health_view import EVERYTHING_WORKS, health_blocks
-from listeners.home.member_home_view import member_blocks
+from listeners.home.member_home_view import assigned_blocks, preference_blocks
 from listeners.ownership.home_view import who_is_notified
-from services.home.home_state import HomeState
+from services.home.home_state import HomeNotice, HomeState
 
 
-def home_view(state: HomeState, notice: str | None = None) -> View:
-    """The Home tab of one person. `notice` is the result of what they just did, in mrkdwn."""
-    member = [*member_blocks(state.member), divider()] if state.member else []
-    parts = _for_members(state, member)
-    if state.is_admin:
-        parts = [*health_blocks(state), divider(), *member, *overview_blocks(state), *settings_blocks(state)]
-    blocks = [header("Job changes"), *noted(notice), *parts]
+def home_view(state: HomeState, notice: HomeNotice | None = None) -> View:
+    """The Home tab of one person. `notice` is the result of what they just did."""
+    parts = _for_admins(state) if state.is_admin else _for_members(state)
+    blocks = _confirmed([header("Job changes"), *parts], notice)
     # A change says which version the person saw, so that nobody overwrites what they have not seen.
     seen = json.dumps({"version": state.workspace.version})
     return {"type": "home", "private_metadata": seen, "blocks": blocks}
 
 
-def _for_members(state: HomeState, member: list[Block]) -> list[Block]:
+def _for_admins(state: HomeState) -> Iterator[Block]:
+    yield from health_blocks(state)
+    yield from statistics_blocks(state)
+    yield from setup_blocks(state)
+    if state.member:
+        yield divider()
+        yield from assigned_blocks(state.member)
+    yield from admin_sections(state)
+    if state.member:
+        yield divider()
+        yield from preference_blocks(state.member)
+
+
+def _for_members(state: HomeState) -> Iterator[Block]:
     """Without other people's figures, and without anything that only an admin can change."""
-    return [
-        section(_health_line(state)),
-        divider(),
-        *member,
-        section(f"*Who is notified*\n{who_is_notified(state.ownership)} {_channel_sentence(state)}"),
-        context("Workspace admins and owners change these settings here in Home."),
-    ]
+    yield section(_health_line(state))
+    yield divider()
+    if state.member:
+        yield from assigned_blocks(state.member)
+        yield divider()
+        yield from preference_blocks(state.member)
+        yield divider()
+    who = f"*Who is notified*: {who_is_notified(state.ownership)} {_channel_sentence(state)}"
+    yield context(f"{who} Workspace admins and owners can change this.")
+
+
+def _confirmed(blocks: list[Block], notice: HomeNotice | None) -> list[Block]:
+    """With the result of what the person did: beside the control that they used, or else at the top."""
+    if notice is None:
+        return blocks
+    places = (place for place, block in enumerate(blocks, 1) if notice.control in _action_ids(block))
+    place = next(places, None) if notice.control else None
+    if place is None:
+        return [blocks[0], section(notice.text), *blocks[1:]]
+    return [*blocks[:place], context(notice.text), *blocks[place:]]
+
+
+def _action_ids(block: Block) -> list[str]:
+    elements = [block.get("accessory"), *block.get("elements", ())]
+    return [element["action_id"] for element in elements if element and "action_id" in element]
 
 
 def _health_line(state: HomeState) -> str:

@@ -1,4 +1,4 @@
-"""The top of Home for admins: a green line, or each problem with the button that fixes it. Pure."""
+"""The top of Home for admins: one line if everything works, or each problem with the button that fixes it. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from domain.day_counts import counted
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, button, plain, section
-from listeners.dialogs.preference_menus import fresh_block_id
-from listeners.intake.keys_view import HOW_TO_SEND
 from listeners.salesforce.settings_view import CONNECT, SOURCES, TRY_AGAIN
 from listeners.status.failed_view import SHOW_FAILED
 from listeners.status.status_view import outage_text
@@ -26,8 +24,9 @@ EVERYTHING_WORKS = ":white_check_mark: Everything works. Job changes are deliver
 
 
 def health_blocks(state: HomeState) -> list[Block]:
+    """What is not set up yet is no problem: the checklist below has it."""
     problems = [*_channel_problems(state), *_salesforce_problems(state), *_other_problems(state)]
-    return problems or [section(EVERYTHING_WORKS)]
+    return problems or [section(EVERYTHING_WORKS if state.is_set_up else _setup_line(state))]
 
 
 def channel_picker(workspace: Workspace) -> Block:
@@ -46,18 +45,24 @@ def channel_picker(workspace: Workspace) -> Block:
     return picker | ({"initial_conversation": workspace.default_channel_id} if is_visible else {})
 
 
+def on_hold(state: HomeState) -> str:
+    """How many job changes wait for the default channel, as a sentence after others; empty if none does."""
+    if not state.waiting:
+        return ""
+    return f" {counted(state.waiting, 'job change')} {'is' if state.waiting == 1 else 'are'} on hold until then."
+
+
+def _setup_line(state: HomeState) -> str:
+    done = sum(item.is_done for item in state.setup)
+    return f":point_right: *The setup is not finished yet.* {done} of {len(state.setup)} steps are done."
+
+
 def _channel_problems(state: HomeState) -> Iterator[Block]:
     workspace = state.workspace
-    on_hold = ""
-    if state.waiting:
-        on_hold = f" {counted(state.waiting, 'job change')} {'is' if state.waiting == 1 else 'are'} on hold until then."
-    if workspace.default_channel_id is None:
-        text = f":warning: *There is no default channel yet.* Choose one for job changes without a DRI.{on_hold}"
-        yield section(text, channel_picker(workspace), fresh_block_id("no-channel", state))
-    elif workspace.default_channel_problem:
+    if workspace.default_channel_problem:
         why = escape(workspace.default_channel_problem, 300)
         text = f":warning: *The app cannot post in <#{workspace.default_channel_id}>:* {why}."
-        text += f" Fix this in Slack and check again, or choose another channel below.{on_hold}"
+        text += f" Fix this in Slack and check again, or choose another channel below.{on_hold(state)}"
         yield section(text, button("Check again", CHECK_CHANNEL))
 
 
@@ -77,9 +82,6 @@ def _salesforce_problems(state: HomeState) -> Iterator[Block]:
 
 
 def _other_problems(state: HomeState) -> Iterator[Block]:
-    if not state.keys and not state.salesforce:
-        text = ":point_right: *Nothing sends job changes yet.* Create a key for a sender or connect Salesforce below."
-        yield section(text, button("How to send", HOW_TO_SEND))
     if state.overview is None:
         return
     if failed := state.overview.status.failed:

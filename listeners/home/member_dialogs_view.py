@@ -144,9 +144,14 @@ def offered_options(view: View) -> frozenset[str]:
 
 
 def absence_view(member: MemberHome) -> View:
-    """From when until when a member is out of office, and who gets their job changes."""
-    today = datetime.fromtimestamp(member.shown_at / 1_000, zone_of(member.hours.tz)).date()
-    return ABSENCE_FORM.view([FIRST.block(today), LAST.block(), DELEGATE.block()])
+    """From when until when a member is out of office, and who gets their job changes: the stored dates, or today."""
+    absence, zone = member.absence, zone_of(member.hours.tz)
+    first = absence.since if absence else member.shown_at
+    last = absence.until - 1 if absence and absence.until else None  # `until` is the midnight after the last day
+    days = [datetime.fromtimestamp(at / 1_000, zone).date() if at else None for at in (first, last)]
+    return ABSENCE_FORM.view(
+        [FIRST.block(days[0]), LAST.block(days[1]), DELEGATE.block(absence.delegate if absence else None)]
+    )
 
 
 def not_me_view(member: MemberHome) -> View:

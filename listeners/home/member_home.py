@@ -35,7 +35,7 @@ from services.home.home_state import MemberHome
 from services.home.member_home import MemberHomes
 from services.home.member_preferences import MemberPreferences, hours_errors
 
-LOADING_TITLE = "For you"
+LOADING_TITLE = "Your preferences"
 
 _VIEWS: dict[str, Callable[[MemberHome], View]] = {
     CHANGE_HOURS: hours_view,
@@ -87,7 +87,7 @@ async def turn_page(dialog: Dialog, member_homes: MemberHomes) -> None:
 async def end_absence(dialog: Dialog, member_preferences: MemberPreferences) -> None:
     await dialog.ack()
     await member_preferences.end_absence(dialog.workspace_id, dialog.user_id)
-    await dialog.publish_home("Welcome back. You get your job changes again.")
+    await dialog.publish_home(":white_check_mark: Welcome back. You get your job changes again.", SET_ABSENCE)
 
 
 async def undo_not_me(dialog: Dialog, member_preferences: MemberPreferences) -> None:
@@ -105,20 +105,20 @@ async def save_hours(dialog: Dialog, member_preferences: MemberPreferences) -> N
             raise InvalidFormError(errors)
         user = (await dialog.person()).user
         await member_preferences.save_hours(dialog.workspace_id, dialog.user_id, hours, user.tz if user else None)
-        return "Saved. Your notification settings apply from now on."
+        return ":white_check_mark: Saved. Your notification settings apply from now on."
 
     if notice := await dialog.submit(HOURS_FORM, save):
-        await dialog.publish_home(notice)
+        await dialog.publish_home(notice, CHANGE_HOURS)
 
 
 async def save_mutes(dialog: Dialog, member_preferences: MemberPreferences) -> None:
     async def save(entered: Entered) -> str:
         chosen, offered = chosen_options(entered), offered_options(dialog.view)
         await member_preferences.save_mutes(dialog.workspace_id, dialog.user_id, chosen, offered)
-        return "Saved. This applies to new job changes."
+        return ":white_check_mark: Saved. This applies to new job changes."
 
     if notice := await dialog.submit(MUTES_FORM, save):
-        await dialog.publish_home(notice)
+        await dialog.publish_home(notice, CHANGE_MUTES)
 
 
 async def save_absence(dialog: Dialog, member_preferences: MemberPreferences) -> None:
@@ -127,17 +127,19 @@ async def save_absence(dialog: Dialog, member_preferences: MemberPreferences) ->
         delegate = entered[DELEGATE] or None
         if errors := await member_preferences.set_absence(dialog.workspace_id, dialog.user_id, *days, delegate):
             raise InvalidFormError(errors)
-        return "Saved. Enjoy your time off."
+        return ":white_check_mark: Saved. Enjoy your time off."
 
     if notice := await dialog.submit(ABSENCE_FORM, save):
-        await dialog.publish_home(notice)
+        await dialog.publish_home(notice, SET_ABSENCE)
 
 
 async def report_not_me(dialog: Dialog, member_preferences: MemberPreferences) -> None:
     async def report(entered: Entered) -> str:
         reported = await member_preferences.report_not_me(dialog.workspace_id, dialog.user_id, entered[OWNER])
-        text = "Saved. You no longer get this owner's job changes, and your admins have been notified."
+        text = (
+            ":white_check_mark: Saved. You no longer get this owner's job changes, and your admins have been notified."
+        )
         return text if reported else ""
 
     if notice := await dialog.submit(NOT_ME_FORM, report):
-        await dialog.publish_home(notice)
+        await dialog.publish_home(notice, NOT_ME)

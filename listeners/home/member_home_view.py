@@ -12,7 +12,7 @@ from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from domain.people import Absence
 from domain.preferences import WEEKDAYS, clock
 from domain.states import HandlingState, Side
-from listeners.dialogs.blocks import LONGEST_SECTION, Block, button, context, header, section
+from listeners.dialogs.blocks import LONGEST_SECTION, Block, actions, button, context, header, section
 from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
 from services.home.mute_options import labels
 from services.messages.wording import headline, sentence, slack_time
@@ -25,8 +25,13 @@ SET_ABSENCE, END_ABSENCE, NOT_ME = "my_away", "my_back", "my_not_me"
 _DAY_MS = 24 * 60 * 60 * 1_000
 
 
-def member_blocks(member: MemberHome) -> list[Block]:
-    """At most 16 blocks."""
+def assigned_blocks(member: MemberHome) -> list[Block]:
+    """The job changes of a member: what waits for them, and what was sent to them."""
+    return [*_held_back(member), *_recent_deliveries(member)]
+
+
+def preference_blocks(member: MemberHome) -> list[Block]:
+    """What a member chooses for themselves."""
     hours = f"*Notifications*\n{hours_text(member.hours)}"
     mutes = f"*Muted*\n{', '.join(labels(member.muted)) or 'No muted job changes.'}"
     if member.required:
@@ -34,12 +39,11 @@ def member_blocks(member: MemberHome) -> list[Block]:
     absence = f"*Out of office*\n{absence_text(member.absence, member.hours, member.shown_at)}"
     reportable = member.identities or member.not_me
     return [
-        header("For you"),
-        *_held_back(member),
-        *_recent_deliveries(member),
+        header("Your preferences"),
         section(hours, button("Change…", CHANGE_HOURS)),
         section(mutes, button("Change…", CHANGE_MUTES)),
-        section(absence, button("I'm back", END_ABSENCE) if member.absence else button("Set dates…", SET_ABSENCE)),
+        section(absence, button("Change…" if member.absence else "Set dates…", SET_ABSENCE)),
+        *(actions(button("I'm back", END_ABSENCE)) if member.absence else []),
         section(
             f"*Your Salesforce account*\n{_identities_text(member)}",
             button("Not my account…", NOT_ME) if reportable else None,

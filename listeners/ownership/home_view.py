@@ -7,6 +7,7 @@ from listeners.dialogs.mentions import mention
 from listeners.ownership.rule_list_view import OPEN
 from services.home.home_state import HomeState, OwnershipState
 
+KEEP_DEFAULT = "home_keep_default_owners"
 MOST_COUNTED = 100
 
 
@@ -14,7 +15,7 @@ def ownership_blocks(state: HomeState) -> list[Block]:
     """The section about the rules, for admins."""
     draft = " There is an unpublished draft." if state.ownership.has_draft else ""
     text = f"*Ownership (DRIs)*\n{who_is_notified(state.ownership)}{draft}"
-    return [section(text, button("Ownership (DRIs)", OPEN), "ownership")]
+    return [section(text, button("Change…", OPEN), "ownership")]
 
 
 def who_is_notified(ownership: OwnershipState) -> str:
@@ -27,10 +28,12 @@ def who_is_notified(ownership: OwnershipState) -> str:
     return f"The ownership rules decide: version {ownership.version}, published by {mention(ownership.published_by)}."
 
 
-def unmatched_line(ownership: OwnershipState) -> str:
+def unmatched_line(state: HomeState) -> str:
     """The number of unmatched owners."""
+    ownership = state.ownership
     if not ownership.unmatched:
-        return "All owners are matched to Slack members."
+        is_connected = state.salesforce is not None
+        return "All owners are matched to Slack members." if is_connected else "Salesforce is not connected yet."
     if ownership.unmatched == 1:
         return (
             ":warning: 1 owner has no Slack member, so a channel gets their job changes. Match them to a Slack member."

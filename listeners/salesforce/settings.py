@@ -61,7 +61,8 @@ async def disconnect(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
     await dialog.ack()
     try:
         was_connected = await connect_routes.connect.disconnect(dialog.workspace_id, dialog.user_id)
-        notice = "Salesforce disconnected. Your rules were kept." if was_connected else "Salesforce was not connected."
+        done = ":white_check_mark: Salesforce disconnected. Your rules were kept."
+        notice = done if was_connected else "Salesforce was not connected."
     except NotAnAdminError:
         notice = ADMINS_ONLY
     await dialog.publish_home(notice)
@@ -72,13 +73,13 @@ async def try_again(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
     await dialog.ack()
     try:
         await connect_routes.connect.try_again(dialog.workspace_id, dialog.user_id)
-        notice = "Salesforce is working again."
+        notice = ":white_check_mark: Salesforce is working again."
     except NotAnAdminError:
         notice = ADMINS_ONLY
     except PermanentError:
-        notice = "Salesforce still refuses the connection."
+        notice = ":no_entry: Salesforce still refuses the connection."
     except TransientError:
-        notice = "Salesforce did not respond. Try again in a moment."
+        notice = ":no_entry: Salesforce did not respond. Try again in a moment."
     await dialog.publish_home(notice)
 
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.preferences import DAILY_CALLS
 from domain.salesforce import SalesforceApp
 from listeners.dialogs.blocks import Block, View, actions, button, confirm, context, divider, noted, section
 from listeners.dialogs.form import Form, Text
-from listeners.dialogs.preference_menus import preference_menu
-from listeners.intake.mappings_view import MAPPINGS
-from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
 from services.home.home_state import HomeState
 from services.messages.wording import slack_time
 from services.salesforce.health import Health, HealthLine, lines
@@ -41,8 +37,7 @@ def salesforce_blocks(state: HomeState) -> list[Block]:
     text = "\n".join(["*Salesforce*", *health_texts(status)])
     if not state.is_admin:
         return [section(text)]
-    blocks = [section(text), *actions(*_buttons(state))]
-    return [*blocks, preference_menu(DAILY_CALLS, state)] if state.salesforce else blocks
+    return [section(text), *actions(*_buttons(state))]
 
 
 def health_texts(status: Sequence[HealthLine]) -> list[str]:
@@ -60,12 +55,11 @@ def health_text(line: HealthLine) -> str:
 def _buttons(state: HomeState) -> list[Block]:
     connection = state.salesforce
     if connection is None:
-        return [button("Connect Salesforce", CONNECT, style="primary"), button(MAPPINGS_TITLE, MAPPINGS)]
+        return [button("Connect Salesforce", CONNECT, style="primary")]
     other = "Connect another org" if connection.has_worked else "Connect Salesforce"
     buttons = [
         button("Connect again" if connection.connected_by else other, CONNECT),
         button(SOURCES_TITLE, SOURCES),
-        button(MAPPINGS_TITLE, MAPPINGS),
         button("Find people by…", PERSON_KEYS),
     ]
     if not connection.uses_operator_app:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from domain.day_counts import DAY_MS, RecipientCount
+from domain.day_counts import DAY_MS, DayCount
 from domain.workspace import Workspace
-from services.home.home_state import HomeState, Overview, OwnershipState
+from services.home.home_state import REPORTED_DAYS, HomeState, Overview, OwnershipState, Statistics
 from services.home.member_home import read_member
 from services.home.preferences import Change, ChangeResult
 from services.home.status import read_status
@@ -21,6 +21,7 @@ from services.slack.directory import Directory, Person
 from store.database import Database
 from store.delivery import pauses
 from store.home import counts
+from store.messages import actions, notices
 from store.ownership import owners
 from store.ownership import rule_sets as ownership
 from store.salesforce import connections
@@ -63,9 +64,10 @@ class Home:
     async def workspace(self, workspace_id: str) -> Workspace | None:
         return await self.database.run(workspaces.find, workspace_id)
 
-    async def top_recipients(self, workspace_id: str) -> list[RecipientCount]:
-        """Return the people with most direct messages in the last 30 days, highest number first."""
-        return await self.database.run(_top_recipients, workspace_id, self.now())
+    async def statistics(self, workspace_id: str) -> Statistics:
+        """Return the figures of the last 30 days."""
+        days = await DayCounts(self.database, self.now).for_workspace(workspace_id)
+        return await self.database.run(_statistics, workspace_id, days, self.now())
 
     def intake_url(self, workspace_id: str) -> str:
         """Where senders post the job changes of this workspace."""
@@ -115,11 +117,13 @@ def _overview(connection: Connection, workspace_id: str, now: int) -> Overview |
     if status is None:
         return None
     counted = day_counts.read(connection, workspace_id, now)
-    return Overview(status, counted or (), _top_recipients(connection, workspace_id, now))
+    return Overview(status, counted or (), notices.setup_steps(connection, workspace_id))
 
 
-def _top_recipients(connection: Connection, workspace_id: str, now: int) -> list[RecipientCount]:
-    return counts.top_recipients(connection, workspace_id, now - DAYS_COUNTED * DAY_MS, MOST_RECIPIENTS)
+def _statistics(connection: Connection, workspace_id: str, days: Sequence[DayCount], now: int) -> Statistics:
+    since = now - DAYS_COUNTED * DAY_MS
+    reported = actions.count_reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS)
+    return Statistics(days, reported, counts.top_recipients(connection, workspace_id, since, MOST_RECIPIENTS))
 
 
 def _ownership(connection: Connection, workspace_id: str, *, is_admin: bool) -> OwnershipState:

@@ -10,6 +10,7 @@ from domain.day_counts import OUTCOME_NAMES, DayCount, RecipientCount
 from domain.delivery import NO_HISTORY, History
 from domain.errors import Outage
 from domain.job_change.model import JobChange
+from domain.notices import ChecklistItem, SetupSteps, checklist
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.people import Absence
 from domain.preferences import Value
@@ -57,10 +58,24 @@ class WorkspaceStatus:
 
 @dataclass(frozen=True)
 class Overview:
-    """The figures of a workspace for its admins. `day_counts` has the last 30 days, oldest first."""
+    """What only admins see in Home. `day_counts` has the last 30 days, oldest first."""
 
     status: WorkspaceStatus
     day_counts: Sequence[DayCount]
+    steps: SetupSteps
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether any job change ended in the last 30 days."""
+        return any(any(day.ended.values()) for day in self.day_counts)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The figures of a workspace for its admins. `day_counts` has the last 30 days, oldest first."""
+
+    day_counts: Sequence[DayCount]
+    reported: int  # reports of wrong data in the last REPORTED_DAYS
     top_recipients: Sequence[RecipientCount]
 
 
@@ -152,3 +167,27 @@ class HomeState:
     outages: tuple[Outage, ...] = ()
     retention_days: int = 90
     member: MemberHome | None = None
+
+    @property
+    def setup(self) -> list[ChecklistItem]:
+        """The setup checklist, for admins. A channel that was chosen and does not work is a problem, no step."""
+        if self.overview is None:
+            return []
+        chosen = SetupSteps.CHANNEL if self.workspace.default_channel_id else SetupSteps(0)
+        return checklist(self.workspace, self.overview.steps | chosen)
+
+    @property
+    def is_set_up(self) -> bool:
+        return all(item.is_done for item in self.setup)
+
+
+@dataclass(frozen=True)
+class HomeNotice:
+    """
+    The result of what a person did, in mrkdwn.
+
+    `control` is the action_id of the element of Home that they used, beside which it is shown. None is the top.
+    """
+
+    text: str
+    control: str | None = None

@@ -45,6 +45,11 @@ class ChangeResult:
     stored: bool
     text: str
 
+    @property
+    def note(self) -> str:
+        """The answer with a mark that says whether the change was stored."""
+        return f"{':white_check_mark:' if self.stored else ':no_entry:'} {self.text}"
+
 
 Change = Callable[[Connection], ChangeResult]
 """A change that is made in the transaction of its caller."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from domain.notices import (
+    ALL_STEPS,
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,
     NOT_ME,
@@ -16,6 +17,7 @@ from domain.notices import (
     SALESFORCE_CALLS_LOW,
     WELCOME,
     SetupSteps,
+    checklist,
 )
 from domain.salesforce import ConnectionStatus
 from domain.workspace import Workspace
@@ -30,8 +32,8 @@ Block = dict[str, Any]
 _HOUR_MS = 60 * 60 * 1_000
 _DAY_MS = 24 * _HOUR_MS
 _FOLLOWED_MS = 60 * _DAY_MS
-_REQUIRED = SetupSteps.CHANNEL | SetupSteps.SALESFORCE | SetupSteps.JOB_CHANGE
 _ALL_SET = "🎉 *All set.* Job changes are delivered as they arrive."
+_WHERE = "Do the other steps in the *Home* tab of this app. This message follows what you do there."
 _HINT = (
     "The app posts a short note in the channel you choose. Invite it to a private channel first. Only admins and owners"
     " can choose a channel, here or in the *Home* tab."
@@ -54,8 +56,7 @@ class NoticeContext:
 
     @property
     def is_set_up(self) -> bool:
-        """Whether everything is done except for the optional steps."""
-        return _REQUIRED in self.steps
+        return ALL_STEPS in self.steps
 
 
 @dataclass(frozen=True)
@@ -89,42 +90,17 @@ def next_update_at(kind: str, made_at: int, now: int) -> int | None:
 
 def _welcome(context: NoticeContext) -> NoticeMessage:
     title = _ALL_SET if context.is_set_up else "👋 *The app is installed.* These are the setup steps:"
-    lines = [line for _, line in _setup_steps(context)]
-    blocks = [_section(title), _section("\n".join(lines)), *_picker(context)]
+    lines = ["✅ App added to Slack", *(item.line for item in checklist(context.workspace, context.steps))]
+    blocks = [_section(title), _section("\n".join(lines)), *_picker(context), *_where(context)]
     return NoticeMessage("\n".join([title, *lines]), blocks, context.is_set_up)
-
-
-def _setup_steps(context: NoticeContext) -> Iterator[tuple[bool, str]]:
-    """Each step with whether it still has to be done."""
-    steps, channel = context.steps, f"<#{context.workspace.default_channel_id}>"
-    yield False, "✅ App added to Slack"
-    if SetupSteps.CHANNEL in steps:
-        yield False, f"✅ Default channel: {channel}"
-    elif context.workspace.default_channel_id:
-        yield True, f"⚠️ Default channel: the app cannot post in {channel}"
-    else:
-        yield True, "⬜ *Choose a default channel* for job changes without a DRI"
-    if SetupSteps.SALESFORCE in steps:
-        yield False, "✅ Salesforce connected"
-    else:
-        yield True, "⬜ *Connect Salesforce* in the *Home* tab, so that owners can be looked up"
-    if SetupSteps.JOB_CHANGE in steps:
-        yield False, "✅ First job change received"
-    else:
-        yield True, "⬜ *Send the first job change*: see *How to send* in the *Home* tab"
-    if SetupSteps.RULES in steps:
-        yield False, "✅ Ownership rules published"
-    else:
-        rules = "▫️ Optional: choose who is responsible under *Ownership (DRIs)* in the *Home* tab."
-        yield False, f"{rules} Until then, the owner of the record is responsible."
 
 
 def _nudge(context: NoticeContext) -> NoticeMessage:
     if context.is_set_up:
         return NoticeMessage(_ALL_SET, [_section(_ALL_SET)], is_final=True)
     title = "You installed the app yesterday. These steps are left:"
-    lines = [line for is_left, line in _setup_steps(context) if is_left]
-    blocks = [_section(title), _section("\n".join(lines)), *_picker(context)]
+    lines = [item.line for item in checklist(context.workspace, context.steps) if not item.is_done]
+    blocks = [_section(title), _section("\n".join(lines)), *_picker(context), *_where(context)]
     return NoticeMessage("\n".join([title, *lines]), blocks)
 
 
@@ -220,8 +196,16 @@ def _picker(context: NoticeContext) -> list[Block]:
         elements.append({"type": "button", "action_id": CHECK_CHANNEL, "text": _plain("Check again")})
     return [
         {"type": "actions", "elements": elements},
-        {"type": "context", "elements": [{"type": "mrkdwn", "text": _HINT}]},
+        _context(_HINT),
     ]
+
+
+def _where(context: NoticeContext) -> list[Block]:
+    return [] if context.is_set_up else [_context(_WHERE)]
+
+
+def _context(text: str) -> Block:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
 
 
 def _section(text: str) -> Block:

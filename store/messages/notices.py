@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, insert, literal, or_, select, update
 
 from domain.job_change.model import TEST_SOURCE
 from domain.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
+from domain.salesforce import ACTIVE
 from store.leases import LeaseQueue
-from store.schema import audit, job_changes, lanes, notices, ownership_rules, salesforce_connections, workspaces
+from store.schema import (
+    audit,
+    intake_keys,
+    job_changes,
+    lanes,
+    notices,
+    ownership_rules,
+    salesforce_connections,
+    salesforce_sources,
+    workspaces,
+)
 
 DAY_MS = 24 * 60 * 60 * 1_000
 MOST_RECENT_ADMINS = 5
@@ -101,16 +112,19 @@ _connection_works = salesforce_connections.c.problem.is_(None) | salesforce_conn
 _done = {
     SetupSteps.CHANNEL: workspaces.c.default_channel_id.is_not(None) & workspaces.c.default_channel_problem.is_(None),
     SetupSteps.SALESFORCE: exists().where(salesforce_connections.c.workspace_id == workspaces.c.id, _connection_works),
-    SetupSteps.JOB_CHANGE: exists().where(
-        job_changes.c.workspace_id == workspaces.c.id, job_changes.c.source != TEST_SOURCE
-    ),
+    SetupSteps.JOB_CHANGE: exists().where(job_changes.c.workspace_id == workspaces.c.id),
     SetupSteps.RULES: exists().where(ownership_rules.c.workspace_id == workspaces.c.id),
+    SetupSteps.SENDER: or_(
+        exists().where(intake_keys.c.workspace_id == workspaces.c.id, intake_keys.c.expires_at.is_(None)),
+        exists().where(salesforce_sources.c.workspace_id == workspaces.c.id, salesforce_sources.c.state == ACTIVE),
+        exists().where(job_changes.c.workspace_id == workspaces.c.id, job_changes.c.source != TEST_SOURCE),
+    ),
 }
 _steps = sum((case((is_done, step.value), else_=0) for step, is_done in _done.items()), start=literal(0))
 
 
 def setup_steps(connection: Connection, workspace_id: str) -> SetupSteps:
-    """Return which steps of the setup are done. Test data does not count as the first job change."""
+    """Return which steps of the setup are done."""
     steps = connection.execute(select(_steps).where(workspaces.c.id == workspace_id)).scalar_one_or_none()
     return SetupSteps(steps or 0)
 

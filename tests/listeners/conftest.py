@@ -139,6 +139,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         view_signer = ViewSigner(cipher)
         home_tab = AppHome(home, view_signer)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
+        sample_sender = SampleSender(Intake(database, clock, lambda: None), api)
         parts: dict[str, object] = {
             "connect_routes": ConnectRoutes(connect, Pages.of("UserGems"), cipher, clock),
             "person_keys": PersonKeys(database, OrgSchemas(describe, clock), clock),
@@ -155,10 +156,11 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "member_preferences": MemberPreferences(database, member_homes, notices, clock),
             "signal_channels": SignalChannels(api, database, clock),
             "failed_job_changes": failed_job_changes,
+            "sample_sender": sample_sender,
             "status_command": StatusCommand(
                 directory=directory,
                 status=Status(database, clock),
-                sample_sender=SampleSender(Intake(database, clock, lambda: None), api),
+                sample_sender=sample_sender,
                 explainer=Explainer(database),
                 failed_job_changes=failed_job_changes,
             ),

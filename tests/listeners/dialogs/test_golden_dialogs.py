@@ -24,7 +24,7 @@ from domain.rule_versions import PublishedRules
 from domain.salesforce import Preview, PreviewLine
 from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.form import filled_again
-from listeners.home.admin_dialogs_view import limits_view, signal_channels_view, top_recipients_view
+from listeners.home.admin_dialogs_view import limits_view, signal_channels_view, statistics_view
 from listeners.home.member_dialogs_view import (
     absence_view,
     hours_view,
@@ -51,14 +51,14 @@ from listeners.salesforce.sources_view import source_view, sources_view
 from listeners.status.failed_view import failed_job_changes_view
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
-from services.home.home_state import MemberHome, RecentDeliveries, RecentDelivery, SalesforceIdentity
+from services.home.home_state import MemberHome, RecentDeliveries, RecentDelivery, SalesforceIdentity, Statistics
 from services.intake.salesforce.presets import Proposal
 from services.messages.available_actions import ActionableDelivery
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
 from tests.conftest import SOMEDAY
-from tests.listeners.home.home_states import ACME, URL
+from tests.listeners.home.home_states import ACME, URL, busy_days
 from tests.world import sample_job_change
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -133,7 +133,7 @@ DIALOGS = {
     "required_notifications": required_notifications_view({"departure"}),
     "limits": limits_view(ACME, 90, "Saved."),
     "signal_channels": signal_channels_view(ACME, SOMEDAY),
-    "top_recipients": top_recipients_view([RecipientCount("U_MO", 12)]),
+    "statistics": statistics_view(Statistics(busy_days(), 2, [RecipientCount("U_MO", 12)])),
     "reassign": reassign_view(ACTIONABLE),
     "snooze": snooze_view(ACTIONABLE),
     "report": report_view(ACTIONABLE),

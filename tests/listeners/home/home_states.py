@@ -13,9 +13,9 @@ from domain.day_counts import (
     SENT_TO_CHANNEL,
     SENT_TO_DRI,
     DayCount,
-    RecipientCount,
 )
 from domain.errors import Outage, Vendor
+from domain.notices import ALL_STEPS, SetupSteps
 from domain.salesforce import WEB_SERVER, SalesforceConnection
 from domain.workspace import ListedKey, Workspace
 from services.home.home_state import (
@@ -101,14 +101,14 @@ def _busy_day(number: int) -> DayCount:
     return day(number, to_dri, 0 if weekend else 3 + number % 5, 2 if number == TODAY - 11 else 0)
 
 
-QUIET_OVERVIEW = Overview(STATUS, QUIET_DAYS, ())
+NOTHING_DONE = SetupSteps(0)
+QUIET_OVERVIEW = Overview(STATUS, QUIET_DAYS, ALL_STEPS)
 ADMIN = HomeState(ACME, True, 0, SALESFORCE, (), URL, SOMEDAY, overview=QUIET_OVERVIEW)
 MEMBER = HomeState(ACME, False, 0, None, (), URL, SOMEDAY)
 
 
 def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> HomeState:
     """Everything works, and many job changes are delivered."""
-    top_recipients = tuple(RecipientCount(user, 214 // (place + 1)) for place, user in enumerate(people))
     workspace = replace(
         ACME,
         default_channel_id=channel,
@@ -117,7 +117,7 @@ def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> Hom
         retention_days=30,
     )
     key = ListedKey("bearer", SOMEDAY - 20 * DAY_MS, people[0], None)
-    overview = Overview(replace(STATUS, reported=3), busy_days(), top_recipients)
+    overview = Overview(replace(STATUS, reported=3), busy_days(), ALL_STEPS)
     ownership = OwnershipState(3, people[0], has_draft=False, unmatched=2)
     member = MemberHome(user_id=people[0], identities=(SalesforceIdentity("alma@acme.example"),), shown_at=SOMEDAY)
     return replace(ADMIN, workspace=workspace, keys=(key,), overview=overview, ownership=ownership, member=member)
@@ -132,9 +132,17 @@ def trouble_state(channel: str, people: Sequence[str]) -> HomeState:
     workspace = replace(ACME, default_channel_id=channel, default_channel_problem="it is archived")
     status = replace(STATUS, failed=12)
     broken = replace(SALESFORCE, problem="its login was revoked; connect it again")
-    overview = Overview(status, busy_days(), (RecipientCount(people[0], 3),))
+    overview = Overview(status, busy_days(), ALL_STEPS)
     return replace(ADMIN, workspace=workspace, waiting=41, salesforce=broken, overview=overview, outages=(outage(),))
 
 
 def member_state(channel: str) -> HomeState:
     return replace(MEMBER, workspace=replace(ACME, default_channel_id=channel))
+
+
+def new_state() -> HomeState:
+    """Right after the installation: nothing is set up, and one job change already waits."""
+    overview = Overview(replace(STATUS, salesforce=()), QUIET_DAYS, NOTHING_DONE)
+    workspace = replace(ACME, default_channel_id=None, default_channel_name=None)
+    member = MemberHome(user_id="U1", shown_at=SOMEDAY)
+    return replace(ADMIN, workspace=workspace, salesforce=None, waiting=1, overview=overview, member=member)

@@ -11,11 +11,12 @@ import pytest
 from domain.day_counts import RecipientCount
 from domain.delivery import FailedJobChange
 from domain.errors import Vendor
+from domain.notices import ALL_STEPS, WELCOME, SetupSteps, checklist
 from domain.workspace import ListedKey
 from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.form import Entered
 from listeners.dialogs.home_tab import seen_version
-from listeners.home.admin_dialogs_view import chosen_limits, limits_view, signal_channels_view, top_recipients_view
+from listeners.home.admin_dialogs_view import chosen_limits, limits_view, signal_channels_view, statistics_view
 from listeners.home.app_home_view import home_view
 from listeners.home.day_count_chart import LONGEST_BAR, chart, summary
 from listeners.home.health_view import EVERYTHING_WORKS
@@ -24,6 +25,7 @@ from listeners.ownership.home_view import who_is_notified
 from listeners.status.failed_view import PAGE_SIZE, cursor_of, failed_job_changes_view, shown_after
 from sandbox.slack.block_kit.blocks import check_view
 from services.home.home_state import (
+    HomeNotice,
     HomeState,
     MemberHome,
     Overview,
@@ -31,13 +33,16 @@ from services.home.home_state import (
     RecentDeliveries,
     RecentDelivery,
     SalesforceIdentity,
+    Statistics,
 )
+from services.messages.notice_text import NoticeContext, notice_message
 from services.salesforce.health import Health, HealthLine
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import (
     ACME,
     ADMIN,
     MEMBER,
+    NOTHING_DONE,
     QUIET_DAYS,
     QUIET_OVERVIEW,
     SALESFORCE,
@@ -47,6 +52,7 @@ from tests.listeners.home.home_states import (
     admin_state,
     busy_days,
     day,
+    new_state,
     outage,
     trouble_state,
 )
@@ -78,7 +84,6 @@ def largest(*, is_admin: bool = True) -> HomeState:
     lines = tuple(HealthLine(Health.BAD, LIVE_MARKUP, SOMEDAY) for _ in range(10))
     status = replace(STATUS, salesforce=lines, failed=1_000_000, reported=1_000_000)
     days = tuple(day(quiet.number, 1_000_000, 900_000, 800_000, 700_000) for quiet in QUIET_DAYS)
-    recipients = tuple(RecipientCount(user, 10_000_000) for user in people)
     return replace(
         state,
         is_admin=is_admin,
@@ -92,7 +97,7 @@ def largest(*, is_admin: bool = True) -> HomeState:
         salesforce=replace(SALESFORCE, org_name=LIVE_MARKUP, unreadable=LIVE_MARKUP),
         keys=KEYS * 50,
         waiting=10_000_000,
-        overview=Overview(status, days, recipients),
+        overview=Overview(status, days, NOTHING_DONE),
         ownership=OwnershipState(999, people[0], has_draft=True, unmatched=100),
         member=FULL,
     )
@@ -116,7 +121,7 @@ def test_slack_accepts_home_in_every_state(is_admin, channel, problem, gets, tel
     for salesforce, keys in product((None, SALESFORCE, broken), ((), KEYS, KEYS * 10)):
         state = HomeState(workspace, is_admin, 1_234, salesforce, keys, URL, SOMEDAY, overview=QUIET_OVERVIEW)
 
-        view = home_view(state, notice)
+        view = home_view(state, HomeNotice(notice, "home_choose_channel") if notice else None)
 
         assert check_view(view, "home") == []
         assert "<!channel>" not in str(view)
@@ -124,11 +129,11 @@ def test_slack_accepts_home_in_every_state(is_admin, channel, problem, gets, tel
 
 @pytest.mark.parametrize("is_admin", [True, False])
 def test_the_home_of_the_largest_workspace_stays_within_slacks_limits(is_admin):
-    """Home uses at most half of the blocks and a quarter of the bytes that Slack allows, however full it is."""
-    view = home_view(largest(is_admin=is_admin), LIVE_MARKUP.replace("<", "&lt;"))
+    """Home uses at most 60 of the 100 blocks and a quarter of the bytes that Slack allows, however full it is."""
+    view = home_view(largest(is_admin=is_admin), HomeNotice(LIVE_MARKUP.replace("<", "&lt;")))
 
     assert check_view(view, "home") == []
-    assert len(view["blocks"]) <= MOST_BLOCKS / 2
+    assert len(view["blocks"]) <= MOST_BLOCKS * 0.6
     assert len(json.dumps(view).encode()) <= MOST_BYTES / 4
 
 
@@ -136,10 +141,9 @@ def test_members_see_nothing_that_is_for_admins():
     """Home shows members no figures, settings or names of other people, even if their state contains them."""
     text = json.dumps(home_view(largest(is_admin=False)))
 
-    for words in ("ast 30 days", "Top recipients", "Settings", "API", "failed", "delivered.*", "wrong data", "home_"):
+    for words in ("ast 30 days", "Setup", "Routing", "API", "failed", "delivered.*", "wrong data", "home_"):
         assert words not in text
     assert "https://usergems.example.com" not in text
-    assert {top.user_id for top in largest().overview.top_recipients} & set(text.split('"')) == set()
 
 
 @pytest.mark.parametrize(
@@ -150,8 +154,8 @@ def test_members_see_nothing_that_is_for_admins():
         key_view("bearer", "ugk_abc", URL),
         message_view("API key"),
         how_to_send_view(URL),
-        top_recipients_view([]),
-        top_recipients_view([RecipientCount(f"U{number}", 1 + number) for number in range(10)]),
+        statistics_view(Statistics(QUIET_DAYS, 0, ())),
+        statistics_view(Statistics(busy_days(), 3, [RecipientCount(f"U{number}", 1 + number) for number in range(10)])),
         signal_channels_view(ACME, SOMEDAY),
         signal_channels_view(largest().workspace, SOMEDAY, "Saved."),
         limits_view(ACME, 90),
@@ -186,13 +190,62 @@ def test_a_view_without_a_version_overwrites_nothing(metadata):
     assert seen_version({"private_metadata": metadata}) == -1
 
 
-def test_a_missing_default_channel_comes_first():
-    """The first block says how many job changes wait and has the picker that fixes it."""
-    first = home_view(replace(ADMIN, waiting=3, workspace=replace(ACME, default_channel_id=None)))["blocks"][1]
+def test_the_setup_comes_before_every_setting():
+    """Each open step has the control that completes it, and the first one says how many job changes wait for it."""
+    blocks = home_view(new_state())["blocks"]
+    text = [json.dumps(block) for block in blocks]
+    first = next(block for block in blocks if "Choose a default channel" in str(block))
 
-    assert "no default channel" in first["text"]["text"]
-    assert "3 job changes are on hold until then" in first["text"]["text"]
+    assert "0 of 5 steps are done" in text[1]
+    assert "1 job change is on hold until then" in first["text"]["text"]
     assert first["accessory"]["type"] == "conversations_select"
+    controls = ["home_choose_channel", "salesforce_connect", "ownership_open", "home_how_to_send", "home_send_test"]
+    shown = [next(place for place, line in enumerate(text) if control in line) for control in controls]
+    assert shown == sorted(shown)
+    assert shown[-1] < text.index(json.dumps({"type": "header", "text": {"type": "plain_text", "text": "Sources"}}))
+
+
+def test_the_setup_is_the_one_of_the_welcome_message():
+    """Home and the message show the same steps in the same state, until all of them are done."""
+    steps = SetupSteps.CHANNEL | SetupSteps.SALESFORCE | SetupSteps.JOB_CHANGE
+    overview = replace(QUIET_OVERVIEW, steps=steps)
+    home = str(home_view(replace(ADMIN, overview=overview))["blocks"])
+    message = notice_message(WELCOME, NoticeContext(ACME, steps)).text
+
+    assert all(item.line in home and item.line in message for item in checklist(ACME, steps))
+    assert [item.is_done for item in checklist(ACME, steps)] == [True, True, False, False, True]
+    assert "Setup" not in str(home_view(ADMIN))
+    assert notice_message(WELCOME, NoticeContext(ACME, ALL_STEPS)).is_final
+
+
+def test_the_sections_of_an_admin_are_in_order():
+    """What needs attention, then what is theirs, then the settings, and their own preferences at the end."""
+    state = admin_state("C1", "C2", ["U1"])
+    headings = [block["text"]["text"] for block in home_view(state)["blocks"] if block["type"] == "header"]
+
+    assert headings == [
+        "Job changes",
+        "Sources",
+        "Routing",
+        "Notification policy",
+        "Limits and data",
+        "Your preferences",
+    ]
+
+
+@pytest.mark.parametrize("control", ["home_choose_channel", "home_reminder_hours", "home_pace", "my_mutes"])
+def test_a_change_is_confirmed_beside_its_control(control):
+    """Whoever is far down in Home does not see the top."""
+    blocks = home_view(admin_state("C1", "C2", ["U1"]), HomeNotice("Saved.", control))["blocks"]
+    place = next(place for place, block in enumerate(blocks) if block.get("elements", [{}])[0].get("text") == "Saved.")
+
+    assert blocks[place - 1]["accessory"]["action_id"] == control
+
+
+@pytest.mark.parametrize("control", [None, "home_send_test"])
+def test_a_change_whose_control_is_gone_is_confirmed_at_the_top(control):
+    """A step of the setup disappears once it is done."""
+    assert home_view(ADMIN, HomeNotice("Sent.", control))["blocks"][1]["text"]["text"] == "Sent."
 
 
 def test_members_see_who_can_fix_a_missing_channel():
@@ -226,16 +279,17 @@ def test_members_see_what_is_posted_in_the_channel(preferences, text):
 def test_rotating_a_key_in_use_asks_for_confirmation():
     """A key that does not exist yet is created at once."""
     *_, elements = (block for block in home_view(replace(ADMIN, keys=KEYS))["blocks"] if block["type"] == "actions")
-    signing, bearer, _how = elements["elements"]
+    signing, bearer = elements["elements"]
 
     assert (signing["text"]["text"], "confirm" in signing) == ("Create signing secret", False)
     assert (bearer["text"]["text"], "confirm" in bearer) == ("Rotate API key", True)
 
 
 def health_of(state: HomeState) -> list[tuple[str, str | None]]:
-    """The text and the button of each block above the first divider."""
+    """The text and the button of each block above the first divider or heading."""
     blocks = home_view(state)["blocks"][1:]
-    above = blocks[: next(place for place, block in enumerate(blocks) if block["type"] == "divider")]
+    above = blocks[: next(place for place, block in enumerate(blocks) if block["type"] in {"divider", "header"})]
+    above = [block for block in above if "Last 30 days" not in str(block)]
     return [(block["text"]["text"], block.get("accessory", {}).get("text", {}).get("text")) for block in above]
 
 
@@ -252,7 +306,6 @@ def test_there_is_one_green_line_when_everything_works():
             "*Salesforce needs attention:*",
             "Connect again",
         ),
-        ({"salesforce": None}, "*Nothing sends job changes yet.*", "How to send"),
         (
             {"workspace": replace(ACME, default_channel_problem="it is archived")},
             "*The app cannot post in <#C1>:*",
@@ -309,19 +362,12 @@ def test_keys_created_at_the_terminal_are_the_operators():
     assert "by the operator" in home
 
 
-def test_home_names_three_top_recipients_and_the_dialog_ten():
-    """The button for all appears when there are more than three."""
-    few = replace(
-        ADMIN, overview=replace(QUIET_OVERVIEW, top_recipients=(RecipientCount("U1", 9), RecipientCount("U2", 1)))
-    )
-    home = str(home_view(few))
-    assert "<@U1> 9 · <@U2> 1" in home
-    assert "Show all" not in home
+def test_the_statistics_name_the_top_recipients():
+    """In order, with their numbers."""
+    recipients = [RecipientCount(f"U{place}", 214 // (place + 1)) for place in range(10)]
 
-    many = admin_state("C1", "C2", [f"U{number}" for number in range(10)])
-    assert "Show all" in str(home_view(many))
-    assert "<@U9>" not in str(home_view(many))
-    assert "10. <@U9>: 21 messages" in str(top_recipients_view(many.overview.top_recipients))
+    assert "10. <@U9>: 21 messages" in str(statistics_view(Statistics(QUIET_DAYS, 0, recipients)))
+    assert "No direct messages in the last 30 days." in str(statistics_view(Statistics(QUIET_DAYS, 0, ())))
 
 
 # ---- the chart

@@ -31,11 +31,12 @@ from listeners.home.member_dialogs_view import (
     recent_deliveries_view,
     required_notifications_view,
 )
-from listeners.home.member_home_view import member_blocks
+from listeners.home.member_home_view import assigned_blocks, preference_blocks
 from sandbox.slack.block_kit.blocks import check_view
 from services.home.home_state import (
     PAGE_SIZE,
     SHOWN_IN_HOME,
+    HomeNotice,
     MemberHome,
     RecentDeliveries,
     RecentDelivery,
@@ -79,7 +80,7 @@ EMPTY = MemberHome(user_id="U_MO", shown_at=SOMEDAY)
 @pytest.mark.parametrize("member", [EMPTY, FULL])
 def test_slack_accepts_the_members_part_of_home(member):
     """It is short, because it shares a hundred blocks with everything that admins see."""
-    blocks = member_blocks(member)
+    blocks = [*assigned_blocks(member), *preference_blocks(member)]
 
     assert check_view({"type": "home", "blocks": blocks}, "home") == []
     assert len(blocks) <= 16
@@ -89,7 +90,7 @@ def test_slack_accepts_the_members_part_of_home(member):
 @pytest.mark.parametrize("state", [trouble_state("C1", ["U_DANA"]), member_state("C1")])
 def test_the_whole_home_stays_within_slacks_limits(state):
     """A Home has at most a hundred blocks and 250 KB: https://docs.slack.dev/reference/methods/views.publish"""
-    view = home_view(replace(state, member=FULL), "Saved.")
+    view = home_view(replace(state, member=FULL), HomeNotice("Saved."))
 
     assert check_view(view, "home") == []
     assert len(json.dumps(view).encode()) < 250_000
@@ -149,14 +150,14 @@ def test_each_delivery_shows_what_people_did_about_it(history, text):
     """It shows what this member did, or that another recipient is on it, or that it is open."""
     member = MemberHome(user_id="U_MO", recent=RecentDeliveries((delivery(history=history),)), shown_at=SOMEDAY)
 
-    assert text in str(member_blocks(member))
+    assert text in str(assigned_blocks(member))
 
 
 def test_a_delivery_about_to_be_sent_is_not_shown_as_on_hold():
     """Only a member's own preferences put deliveries on hold."""
     member = MemberHome(user_id="U_MO", held_back=HeldBack(1, SOMEDAY, None), shown_at=SOMEDAY)
 
-    assert "1 job change is about to be sent to you." in str(member_blocks(member))
+    assert "1 job change is about to be sent to you." in str(assigned_blocks(member))
 
 
 def test_an_empty_dialog_means_the_defaults():
