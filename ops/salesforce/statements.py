@@ -18,6 +18,7 @@ from services.ownership.rules.owner_sources import (
     OpportunityOwner,
     Owner,
     Pool,
+    QueueMembers,
     Sender,
     Source,
     TeamRole,
@@ -29,6 +30,7 @@ from services.ownership.rules.rule_set import Pool as PoolOfPeople
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
 from services.salesforce.queries.describe import ORGANIZATION, user_of_session
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
+from services.salesforce.queries.queues import member_queries
 from services.salesforce.queries.rows import Row
 from services.salesforce.queries.statements import (
     RecordQuery,
@@ -85,7 +87,11 @@ def every_requirement() -> list[RequiredRecords]:
 
 
 def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
-    """The queries of all rounds."""
+    return [query for queries in rounds_of(required, people) for query in queries]
+
+
+def rounds_of(required: RequiredRecords, people: int) -> list[list[RecordQuery]]:
+    """The queries that are sent one after another, because each round needs the answers of the one before."""
     numbers = range(1, people + 1)
     lookups = [
         PersonLookup(
@@ -104,11 +110,12 @@ def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
     accounts = [new_id("001", number) for number in numbers]
     users = [new_id("005", number) for number in numbers]
     return [
-        *person_queries(lookups, required),
-        *follow_up_queries(lookups, _merged(people), required),
-        *account_queries(accounts, required, [new_id("003", number) for number in numbers]),
-        *chosen_queries([new_id("006", number) for number in numbers], accounts, required),
-        *(user_queries(users, required) if required.users else ()),
+        person_queries(lookups, required),
+        follow_up_queries(lookups, _merged(people), required),
+        account_queries(accounts, required, [new_id("003", number) for number in numbers]),
+        chosen_queries([new_id("006", number) for number in numbers], accounts, required),
+        member_queries([new_id("00G", number) for number in numbers]) if required.queues else [],
+        user_queries(users, required) if required.users else [],
     ]
 
 
@@ -150,6 +157,7 @@ def _all_sources() -> RuleSet:
         Manager(of=account),
         Mapped(table="SDRs", of=account),
         Pool(pool="West"),
+        QueueMembers(),
         NamedUser(user=USER),
         Sender(),
     )

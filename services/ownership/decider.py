@@ -119,7 +119,7 @@ class Decider:
         while True:
             choices, lookups, after = decide_batch(cases, rules.prepared, availability, before, waiting)
             if not lookups:
-                return batch_decision(choices | waiting, rules.rule_set, before, after)
+                return batch_decision(choices | waiting, before, after)
             addresses = {address for missing in lookups.values() for address in missing.addresses}
             members = await self._find_members(workspace_id, addresses)
             names = [name for missing in lookups.values() for name in missing.groups]
@@ -188,7 +188,7 @@ def case_of(
     if batch is None:
         return Case(change, None, unreadable=unreadable, trouble=trouble)
     records = batch.people.get(key, PersonRecords())
-    return Case(change, records, batch.users, unreadable, trouble, batch.domain_field)
+    return Case(change, records, batch.users, unreadable, trouble, batch.domain_field, batch.queues)
 
 
 def _read(text: str) -> RuleSet:

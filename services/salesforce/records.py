@@ -181,6 +181,7 @@ class RequiredRecords:
     opportunity_roles: frozenset[str] = frozenset()
     user_fields: frozenset[str] = frozenset()
     managers: bool = False
+    queues: bool = False
     user_ids: frozenset[str] = frozenset()
     email_field: str | None = None
     slack_id_field: str | None = None
@@ -190,7 +191,8 @@ class RequiredRecords:
     @property
     def users(self) -> bool:
         """Whether users must be queried by their ids."""
-        return bool(self.user_fields or self.managers or self.user_ids or self.email_field or self.slack_id_field)
+        named = self.user_fields or self.user_ids or self.email_field or self.slack_id_field
+        return bool(named or self.managers or self.queues)
 
 
 NOTHING_REQUIRED = RequiredRecords()
@@ -202,6 +204,7 @@ class BatchRecords:
     The records of a batch of lookups.
 
     `people` are by the keys of the lookups. `users` has the required ones by the first 15 characters of their ids.
+    `queues` has the ids of the users in each queue that owns a lead, by the first 15 characters of its id.
     `unreadable` has what was left out, such as `account.sdr__c` in lower case, each with a sentence that says why.
     `base_url` is the address of the org, or None if nothing was queried. `domain_field` is that of the request.
     """
@@ -211,3 +214,4 @@ class BatchRecords:
     unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     base_url: str | None = None
     domain_field: str | None = None
+    queues: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))

@@ -17,6 +17,7 @@ from services.ownership.rules.owner_sources import (
     OpportunityOwner,
     Owner,
     Pool,
+    QueueMembers,
     Sender,
     Source,
     TeamRole,
@@ -101,6 +102,8 @@ def _owners() -> Iterator[Source]:
         Owner(of="ultimate_parent_account"),
         Owner(of="lead"),
     )
+    yield QueueMembers()
+    yield QueueMembers(members="everyone")
     yield OpportunityOwner(of="contact")
     yield from (OpportunityOwner(which="open"), OpportunityOwner(which="last_won"), OpportunityOwner(which="last_lost"))
     for side in ("past", "current"):

@@ -11,7 +11,7 @@ from domain.preferences import EVERYTHING, SEGMENT
 from services.ownership.choice.candidates import Candidate, RuleContext
 from services.ownership.choice.pools import PoolState, Turn
 from services.ownership.rules.owner_sources import is_slack_user
-from services.ownership.rules.rule_set import Guards, RuleSet
+from services.ownership.rules.rule_set import Guards
 
 
 @dataclass(frozen=True)
@@ -206,14 +206,14 @@ class BatchState:
     sticky: Mapping[tuple[str, str], str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
 
-    def after(self, turns: tuple[Turn, ...], recipients: frozenset[str], rules: RuleSet) -> BatchState:
+    def after(self, turns: tuple[Turn, ...], recipients: frozenset[str]) -> BatchState:
         """The state after one more job change was decided."""
         if not turns and not recipients:
             return self
         pools, sticky = dict(self.pools), dict(self.sticky)
         for turn in turns:
             state = pools.get(turn.pool, PoolState())
-            pools[turn.pool] = state.after_turn(rules.pools[turn.pool], turn.user)
+            pools[turn.pool] = state.after_turn(turn.rota.pool, turn.user)
             if turn.account is not None:
                 sticky[turn.pool, turn.account] = turn.user
         counts = dict(self.counts) | {user: self.counts.get(user, 0) + 1 for user in recipients}

@@ -22,7 +22,8 @@ class Candidate:
     gives if it is notified; None means that it cannot be. `problem` says why it cannot be, as far as that is known
     before Slack is asked. `is_absent`
     is true if there is no record that could have an owner. `person_id` is the email address, Slack user id or
-    Salesforce user id by which a rule names a person. `group` and `channel` are set in place of a person.
+    Salesforce user id by which a rule names a person. `group`, `queue` (an id in Salesforce) and `channel` are set in
+    place of a person.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Candidate:
     problem: Reason | None = None
     is_absent: bool = False
     group: str | None = None
+    queue: str | None = None
     channel: str | None = None
 
     @property

@@ -62,9 +62,9 @@ class Case:
     """
     What a decision is based on. `records` None means that Salesforce could not be asked; `trouble` says why.
 
-    `users` is keyed by the first 15 characters of the id. `domain_field` is the field of Account by which companies
-    were searched. `unreadable` holds the fields that the app cannot read, such
-    as `account.sdr__c`; `labels` holds the org's names of fields, under the same keys.
+    `users` is keyed by the first 15 characters of the id, and so is `queues`, with the ids of the users in each queue.
+    `domain_field` is the field of Account by which companies were searched. `unreadable` holds the fields that the app
+    cannot read, such as `account.sdr__c`; `labels` holds the org's names of fields, under the same keys.
     """
 
     change: JobChange
@@ -73,6 +73,7 @@ class Case:
     unreadable: frozenset[str] = frozenset()
     trouble: Reason | None = None
     domain_field: str | None = None
+    queues: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons
@@ -15,10 +15,10 @@ from services.ownership.choice.availability import (
     is_excluded,
 )
 from services.ownership.choice.candidates import Candidate, RuleContext, named_person
-from services.ownership.choice.pools import PoolState, Turn
+from services.ownership.choice.pools import PoolState, Rota, Turn
 from services.ownership.choice.resolve import find_candidate
-from services.ownership.rules.owner_sources import NamedChannel, Pool, Side, Source
-from services.ownership.rules.rule_set import CATCH_ALL, Rule
+from services.ownership.rules.owner_sources import NamedChannel, Pool, QueueMembers, Side, Source
+from services.ownership.rules.rule_set import CATCH_ALL, MOST_MEMBERS, PoolMember, Rule
 from services.ownership.rules.rule_set import Pool as RoundRobin
 
 
@@ -111,7 +111,8 @@ class ChainWalk:
 
     def _try(self, source: Source) -> SideChoice | None:
         if isinstance(source, Pool):
-            return self._try_pool(source)
+            why, pool = ReasonCode.POOL_TURN.of(pool=source.pool), self.context.rules.pools[source.pool]
+            return self._try_in_turn(Rota(source.pool, pool, f"pool {source.pool}", why))
         candidate = find_candidate(source, self.context, self.above)
         self.above.append(candidate)
         if candidate.channel:
@@ -124,6 +125,8 @@ class ChainWalk:
             return replace(choice, reasons=reasons, by_default=True)
         if candidate.group:
             return self._try_group(candidate)
+        if candidate.queue and not candidate.problem:
+            return self._try_queue(candidate, is_for_everyone=source == QueueMembers(members="everyone"))
         return self._try_person(candidate)
 
     def _try_person(self, candidate: Candidate) -> SideChoice | None:
@@ -164,33 +167,31 @@ class ChainWalk:
         self._add_result(delegate)
         return self._chosen(delegate, (delegate_id,))
 
-    def _try_pool(self, source: Pool) -> SideChoice | None:
-        for person_id, why in self._in_turn(source):
-            candidate = named_person(person_id, f"pool {source.pool}", why, self.context.case)
+    def _try_in_turn(self, rota: Rota) -> SideChoice | None:
+        for person_id, why in self._in_turn(rota):
+            candidate = named_person(person_id, rota.source, why, self.context.case)
             choice = self._try_person(candidate)
             self.above.append(candidate)
             if choice:
-                is_new_turn = person_id != self.earlier_turns.get(source.pool)
-                turn = Turn(source.pool, person_id, self._sticky_account(source))
+                is_new_turn = person_id != self.earlier_turns.get(rota.name)
+                turn = Turn(rota, person_id, self._sticky_account(rota))
                 return replace(choice, turns=(turn,) if is_new_turn else ())
         return None
 
-    def _in_turn(self, source: Pool) -> Iterator[tuple[str, Reason]]:
+    def _in_turn(self, rota: Rota) -> Iterator[tuple[str, Reason]]:
         """The member who has the account, then the others in turn. All of them are looked up at once."""
-        pool = self.context.rules.pools[source.pool]
-        self._require_lookups(pool)
-        turn_reason = ReasonCode.POOL_TURN.of(pool=source.pool)
-        earlier_member = self.earlier_turns.get(source.pool)
+        self._require_lookups(rota.pool)
+        earlier_member = self.earlier_turns.get(rota.name)
         if earlier_member is not None:
-            yield earlier_member, turn_reason
-        account = self._sticky_account(source)
-        sticky_member = self.batch.sticky.get((source.pool, account)) if account else None
-        if sticky_member in [member.user for member in pool.members] and sticky_member != earlier_member:
+            yield earlier_member, rota.why
+        account = self._sticky_account(rota)
+        sticky_member = self.batch.sticky.get((rota.name, account)) if account else None
+        if sticky_member in [member.user for member in rota.pool.members] and sticky_member != earlier_member:
             company = self.context.view(self.context.side).company
-            yield sticky_member, ReasonCode.POOL_KEEPS.of(company=company, pool=source.pool)
-        for member in self.batch.pools.get(source.pool, PoolState()).in_turn(pool):
+            yield sticky_member, ReasonCode.POOL_KEEPS.of(company=company, pool=rota.name)
+        for member in self.batch.pools.get(rota.name, PoolState()).in_turn(rota.pool):
             if member.user not in {sticky_member, earlier_member}:
-                yield member.user, turn_reason
+                yield member.user, rota.why
 
     def _require_lookups(self, pool: RoundRobin) -> None:
         lookups = MissingLookups()
@@ -204,27 +205,40 @@ class ChainWalk:
         if lookups:
             raise MissingLookupsError(lookups)
 
-    def _sticky_account(self, source: Pool) -> str | None:
-        if not self.context.rules.pools[source.pool].sticky:
-            return None
-        return self.context.case.account_key(self.context.side)
+    def _sticky_account(self, rota: Rota) -> str | None:
+        return self.context.case.account_key(self.context.side) if rota.pool.sticky else None
+
+    def _try_queue(self, queue: Candidate, *, is_for_everyone: bool) -> SideChoice | None:
+        case = self.context.case
+        user_ids = case.queues.get((queue.queue or "")[:15], ())[:MOST_MEMBERS]
+        if is_for_everyone:
+            members = [named_person(user_id, queue.source, queue.why, case) for user_id in user_ids]
+            return self._try_all(queue, members)
+        pool = RoundRobin(members=tuple(PoolMember(user=user_id) for user_id in user_ids), sticky=False)
+        why = queue.why or ReasonCode.NAMED_BY_RULE.of(rule=self.context.rule.name)
+        return self._try_in_turn(Rota(f"queue {queue.queue}", pool, queue.source, why))
 
     def _try_group(self, candidate: Candidate) -> SideChoice | None:
         group_id = candidate.group or ""
         group = self.availability.groups.get(group_id)
         if group is None:
             raise MissingLookupsError(MissingLookups(groups=frozenset({group_id})))
+        if not group.user_ids:
+            self._skip(candidate, group.problem or ReasonCode.GROUP_EMPTY.of())
+        label = f"a member of {candidate.label},"
+        members = [replace(candidate, person_id=user_id, group=None, label=label) for user_id in group.user_ids]
+        return self._try_all(candidate, members)
+
+    def _try_all(self, candidate: Candidate, members: Iterable[Candidate]) -> SideChoice | None:
+        """Choose every member of the candidate, a group or a queue, who can be notified."""
         recipients = []
-        for member_id in group.user_ids:
-            member = replace(candidate, person_id=member_id, group=None, label=f"a member of {candidate.label},")
+        for member in members:
             user_id, problem = self._resolve(member)
             if user_id is None or problem:
                 self._skip(member, problem or ReasonCode.NOT_IN_SLACK.of())
             else:
                 self._add_result(member)
                 recipients.append(user_id)
-        if not group.user_ids:
-            self._skip(candidate, group.problem or ReasonCode.GROUP_EMPTY.of())
         return self._chosen(candidate, tuple(recipients)) if recipients else None
 
     def _chosen(self, candidate: Candidate, user_ids: tuple[str, ...]) -> SideChoice:

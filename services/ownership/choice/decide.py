@@ -57,7 +57,8 @@ class BatchDecision:
     """
     The decisions of a batch, by the keys of its job changes, with what has to be stored for later batches.
 
-    `pools` holds the state, as JSON, of each pool that took a turn. `assignments` are new holders of sticky accounts.
+    `pools` holds the state, as JSON, of each pool or queue whose members took a turn. `assignments` are new holders of
+    sticky accounts.
     """
 
     choices: Mapping[str, Choice | WaitingForSlack]
@@ -77,7 +78,7 @@ def decide(case: Case, rules: PreparedRules, availability: Availability, batch: 
             lookups |= error.lookups
             continue
         choices.append(choice)
-        batch = batch.after(choice.turns, frozenset(), rules.rule_set)
+        batch = batch.after(choice.turns, frozenset())
     return lookups or Choice(_once_for_each_rule(choices), case.labels)
 
 
@@ -130,7 +131,7 @@ def decide_batch(
             lookups[key] = decision
         else:
             choices[key] = decision
-            batch = batch.after(decision.turns, decision.direct_recipients, rules.rule_set)
+            batch = batch.after(decision.turns, decision.direct_recipients)
     return choices, lookups, batch
 
 
@@ -147,11 +148,11 @@ def waiting_for_slack(
 
 
 def batch_decision(
-    choices: Mapping[str, Choice | WaitingForSlack], rules: RuleSet, before: BatchState, after: BatchState
+    choices: Mapping[str, Choice | WaitingForSlack], before: BatchState, after: BatchState
 ) -> BatchDecision:
     """The decisions with the changes between the states before and after the batch."""
     changed = {name: state for name, state in after.pools.items() if state != before.pools.get(name)}
-    pools = {name: json.dumps(asdict(state)) for name, state in changed.items() if name in rules.pools}
+    pools = {name: json.dumps(asdict(state)) for name, state in changed.items()}
     assignments = tuple(
         PoolAssignment(pool, account, member)
         for (pool, account), member in after.sticky.items()

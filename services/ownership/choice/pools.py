@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from domain.decision.reasons import Reason
 from services.ownership.rules.rule_set import Pool, PoolMember
 
 STEP = 25_225_200
@@ -41,9 +42,28 @@ class PoolState:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A member of a pool took a turn. They keep this account from now on; None means that no account is known."""
+class Rota:
+    """
+    People who take turns: a pool of the rules, or the members of a queue.
 
-    pool: str
+    `name` is what its state is stored under. `source` is how the trace shows it, and `why` the reason that the message
+    gives to the member whose turn it is.
+    """
+
+    name: str
+    pool: Pool
+    source: str
+    why: Reason
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A member took a turn. They keep this account from now on; None means that no account is known."""
+
+    rota: Rota
     user: str
     account: str | None
+
+    @property
+    def pool(self) -> str:
+        return self.rota.name

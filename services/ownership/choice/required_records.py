@@ -14,6 +14,7 @@ from services.ownership.rules.owner_sources import (
     OpportunityOwner,
     Owner,
     Pool,
+    QueueMembers,
     Source,
     TeamRole,
     UserField,
@@ -70,6 +71,7 @@ def required_records(
         opportunity_roles=frozenset(source.role for source in teams if source.of != "account"),
         user_fields=frozenset(source.field.lower() for source in sources if isinstance(source, UserField)),
         managers=any(isinstance(source, Manager) for rule in in_force for source in rule.tell),
+        queues=any(isinstance(source, QueueMembers) for source in sources),
         user_ids=frozenset(filter(is_salesforce_user, _named_people(rules, sources))),
     )
     return replace(
@@ -96,6 +98,7 @@ def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
         opportunity_roles=first.opportunity_roles | second.opportunity_roles,
         user_fields=first.user_fields | second.user_fields,
         managers=first.managers or second.managers,
+        queues=first.queues or second.queues,
         user_ids=first.user_ids | second.user_ids,
         email_field=first.email_field or second.email_field,
         slack_id_field=first.slack_id_field or second.slack_id_field,

@@ -26,6 +26,7 @@ from services.ownership.rules.owner_sources import (
     OnePerson,
     OpportunityOwner,
     Owner,
+    QueueMembers,
     Sender,
     TeamRole,
     UserField,
@@ -33,7 +34,7 @@ from services.ownership.rules.owner_sources import (
 )
 from services.salesforce.records import Account, Opportunity
 
-SingleSource = OnePerson | Mapped | Manager | UserGroup | NamedChannel
+SingleSource = OnePerson | Mapped | Manager | QueueMembers | UserGroup | NamedChannel
 """Every source but a pool, which has several candidates."""
 
 
@@ -44,6 +45,8 @@ def find_candidate(source: SingleSource, context: RuleContext, above: Sequence[C
         return _mapped_recipient(source, context)
     if isinstance(source, Manager):
         return _manager(source, context, above)
+    if isinstance(source, QueueMembers):
+        return _queue(source, context)
     if isinstance(source, UserGroup):
         why = ReasonCode.GROUP_OF_RULE.of(rule=rule.name)
         return Candidate("user group", f"the user group {source.group}", why, group=source.group)
@@ -68,6 +71,25 @@ def _find_person(source: OnePerson, context: RuleContext) -> Candidate:
         case NamedUser():
             why = ReasonCode.NAMED_BY_RULE.of(rule=context.rule.name)
             return named_person(source.user, "named user", why, context.case)
+
+
+def _queue(source: QueueMembers, context: RuleContext) -> Candidate:
+    """The queue that owns the lead. It has a problem if none of its members can be notified."""
+    view = context.view(None)
+    if view.lead is None:
+        return absent("queue of the lead", "lead", view.person, context)
+    owner = view.lead.owner
+    if owner is None or owner.kind != "queue":
+        problem = ReasonCode.NOT_A_QUEUE if owner else ReasonCode.NOT_SET_OR_HIDDEN
+        label = f"the lead's owner, {owner.name}," if owner else "the lead's owner"
+        return Candidate("queue of the lead", label, user=owner, problem=problem.of())
+    code = ReasonCode.IN_QUEUE if source.members == "everyone" else ReasonCode.QUEUE_TURN
+    why = code.of(record=owner.name, person=view.lead.name)
+    queue = Candidate(f"queue {owner.name}", f"the queue {owner.name}", why, queue=owner.id)
+    if "groupmember" in context.case.unreadable:
+        return replace(queue, problem=ReasonCode.UNREADABLE.of())
+    has_members = bool(context.case.queues.get(owner.id[:15]))
+    return queue if has_members else replace(queue, problem=ReasonCode.QUEUE_EMPTY.of())
 
 
 def _record_owner(source: Owner, context: RuleContext) -> Candidate:

@@ -15,6 +15,7 @@ from services.ownership.rules.owner_sources import (
     OpportunityOwner,
     Owner,
     Pool,
+    QueueMembers,
     Sender,
     Side,
     Source,
@@ -165,10 +166,13 @@ def describe_source(source: Source, names: DisplayNames = PLAIN) -> str:
 
 
 def _describe_group_or_record(
-    source: Owner | OpportunityOwner | UserField | TeamRole | UserGroup, names: DisplayNames
+    source: Owner | OpportunityOwner | UserField | TeamRole | UserGroup | QueueMembers, names: DisplayNames
 ) -> str:
     if isinstance(source, UserGroup):
         return f"everyone in {names.show(source.group)}"
+    if isinstance(source, QueueMembers):
+        members = "everyone in" if source.members == "everyone" else "the next member of"
+        return f"{members} the queue that owns the {source.of}"
     side = "" if source.side is None else {"past": "past ", "current": "new "}[source.side]
     match source:
         case Owner():

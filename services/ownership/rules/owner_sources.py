@@ -103,6 +103,14 @@ class Pool(RulePart):
     pool: Name
 
 
+class QueueMembers(RulePart):
+    """The members of the queue that owns the lead: everyone, or the next one in turn."""
+
+    source: Literal["queue"] = "queue"
+    of: Literal["lead"] = "lead"
+    members: Literal["everyone", "in_turn"] = "in_turn"
+
+
 class Sender(RulePart):
     """The person named by the source: the job change's `dri_email`."""
 
@@ -157,6 +165,7 @@ Source = Annotated[
     | TeamRole
     | Mapped
     | Pool
+    | QueueMembers
     | Manager
     | Sender
     | NamedUser

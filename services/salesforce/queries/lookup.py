@@ -15,6 +15,7 @@ from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
 from services.salesforce.queries.account_details import AccountDetails, with_account_details
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
+from services.salesforce.queries.queues import find_members, member_queries, queues_of
 from services.salesforce.queries.rows import people, real_addresses, users
 from services.salesforce.queries.statements import (
     RecordQuery,
@@ -123,6 +124,7 @@ class Salesforce:
             *person_queries([nobody], required),
             *account_queries([f"001{0:012}"], required, [f"003{0:012}"]),
             *chosen_queries([f"006{0:012}"], [], required),
+            *(member_queries([f"00G{0:012}"]) if required.queues else ()),
             *(user_queries([f"005{0:012}"], required) if required.users else ()),
         ]
 
@@ -249,11 +251,13 @@ def _run_queries(
         if for_chosen := chosen_queries(details.opportunity_ids, set(details.topmost.values()), required):
             details = details.with_chosen(rows_of(for_chosen))
         records_by_key = {key: with_account_details(records, details) for key, records in records_by_key.items()}
+    queues = find_members(queues_of(records_by_key.values()), rows_of) if required.queues else {}
+    members = {user_id for user_ids in queues.values() for user_id in user_ids}
     users_by_id = {}
-    if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required), required)):
+    if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required) | members, required)):
         users_by_id = users(rows_of(for_users).get("User", []), required.email_field, required.slack_id_field)
     batch = BatchRecords(
-        records_by_key, users_by_id, client.gaps.texts, client.session.instance_url, required.domain_field
+        records_by_key, users_by_id, client.gaps.texts, client.session.instance_url, required.domain_field, queues
     )
     return batch, client.gaps.lasting
 

@@ -20,7 +20,7 @@ _UNQUOTED = "':/,()=!*@"
 
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 # The first three characters of an id say which object it belongs to: https://help.salesforce.com/s/articleView?id=000385203
-_PREFIXES = {"Contact": "003", "Lead": "00Q", "Account": "001", "Opportunity": "006", "User": "005"}
+_PREFIXES = {"Contact": "003", "Lead": "00Q", "Account": "001", "Opportunity": "006", "User": "005", "Group": "00G"}
 
 
 def ids_of(sobject: str, values: Iterable[str | None]) -> list[str]:

@@ -65,7 +65,7 @@ def test_one_job_change_takes_one_turn():
         decision = chosen(case(), prepared, slack, batch)
         assert len(decision.choices) == 2
         recipients.append(decision.direct_recipients)
-        batch = batch.after(decision.turns, decision.direct_recipients, prepared.rule_set)
+        batch = batch.after(decision.turns, decision.direct_recipients)
     assert recipients == [{"U0"}, {"U1"}, {"U2"}, {"U0"}]
 
 
@@ -79,6 +79,6 @@ def test_a_sticky_account_stays_with_its_member(companies):
     for company in companies:
         job = case(None, current={"company": {"name": f"Company {company}"}})
         decision = chosen(job, prepared, slack, batch)
-        batch = batch.after(decision.turns, decision.direct_recipients, prepared.rule_set)
+        batch = batch.after(decision.turns, decision.direct_recipients)
         (choice,) = decision.choices
         assert members_by_company.setdefault(company, choice.name) == choice.name

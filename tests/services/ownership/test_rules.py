@@ -94,8 +94,8 @@ def test_all_errors_are_reported_at_once():
         "rules.0.when.segment": "has no values",
         "rules.0.tell.0.field": "must be an object and a field, such as Account.SDR__c, of Contact, Lead, Account or"
         " Opportunity",
-        "rules.0.tell.1.source": "must be one of owner, opportunity_owner, field, team, mapped, pool, manager, sender,"
-        " user, user_group, channel",
+        "rules.0.tell.1.source": "must be one of owner, opportunity_owner, field, team, mapped, pool, queue, manager,"
+        " sender, user, user_group, channel",
         "rules.0.tell.2.pool": "there is no pool named Nobody's",
         "rules.0.tell.3.of.of": "must be one of contact, lead, account, parent_account, ultimate_parent_account",
         "rules.0.tell.3.table": "there is no mapping named None",
