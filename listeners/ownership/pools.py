@@ -26,6 +26,7 @@ from listeners.ownership.pools_view import (
     MEMBERS,
     NAME,
     NEW_NAMED,
+    OPEN_OPPORTUNITY,
     OTHERS,
     POOL,
     STICKY,
@@ -70,7 +71,8 @@ async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
             is_shown = EXCLUDED_OTHERS in entered  # what is too long for the dialog stays unchanged
             others = entered[EXCLUDED_OTHERS] if is_shown else split(rules.guards.excluded)[1]
             guards: dict[str, object] = {"excluded": [*entered[EXCLUDED], *others]}
-            return with_settings(rules, tests, guards | ({"daily_cap": int(entered[CAP])} if entered[CAP] else {}))
+            guards |= {"daily_cap": int(entered[CAP])} if entered[CAP] else {}
+            return with_settings(rules, tests, guards, entered[OPEN_OPPORTUNITY])
 
         return _Edit(change, "changed segments and guards", partial(settings_errors, shown=entered.values))
 

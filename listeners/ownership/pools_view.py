@@ -21,7 +21,7 @@ from listeners.dialogs.blocks import (
     overflow,
     section,
 )
-from listeners.dialogs.form import LONGEST_TEXT, FieldErrors, Form, Number, ParsedText, Several, Text, Users
+from listeners.dialogs.form import LONGEST_TEXT, Choice, FieldErrors, Form, Number, ParsedText, Several, Text, Users
 from listeners.dialogs.mentions import mention
 from listeners.ownership.rule_form.form_values import HOW_TO_TEST, lines_of, read_test, shown_test
 from services.ownership.rules.current_rules import CurrentRules
@@ -69,6 +69,13 @@ def read_table(text: str) -> dict[str, str]:
     return table
 
 
+OPEN_OPPORTUNITY = Choice(
+    "open_opportunity",
+    "Of several open opportunities, use",
+    {"newest": "The newest", "largest": "The largest by amount", "next_to_close": "The next to close"},
+    hint="Of an account, or of a contact that has a role in them.",
+    default="newest",
+)
 CUSTOMER = ParsedText("customer", "An account is a customer if", read=read_comparison, optional=True)
 TARGET = ParsedText("target", "An account is a target if", read=read_comparison, optional=True)
 EXCLUDED = Users("excluded", "Never notify", optional=True)
@@ -91,7 +98,7 @@ ADVANCED = Form(
     "ownership_settings",
     "Pools and advanced",
     "Save to draft",
-    (CUSTOMER, TARGET, EXCLUDED, EXCLUDED_OTHERS, CAP),
+    (CUSTOMER, TARGET, OPEN_OPPORTUNITY, EXCLUDED, EXCLUDED_OTHERS, CAP),
     close="Close",
 )
 
@@ -140,6 +147,7 @@ def advanced_view(book: CurrentRules, note: str | None = None) -> View:
         divider(),
         *whole(CUSTOMER, shown_test(rules.segments.customer)),
         *whole(TARGET, shown_test(rules.segments.target)),
+        OPEN_OPPORTUNITY.block(rules.open_opportunity),
         EXCLUDED.block(picked),
         *whole(EXCLUDED_OTHERS, "\n".join(others)),
         CAP.block(None if cap is None else str(cap)),

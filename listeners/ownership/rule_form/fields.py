@@ -14,6 +14,8 @@ from services.ownership.rules.rule_set import MOST_SOURCES
 SLOT_ACTION = "ownership_slot"
 
 _EITHER = "either"
+_ANY_CONTACT = "any"
+HAS, HAS_NOT = "yes", "no"
 _SEGMENTS = {
     "customer": "Customer",
     "target": "Target account",
@@ -33,6 +35,16 @@ SIDE = Choice(
 )
 CHANGE_TYPE = Several("change_type", "Type of change", CHANGE_TYPES, menu=True, placeholder="Any type", optional=True)
 SEGMENT = Several("segment", "The account is", _SEGMENTS, menu=True, placeholder="Any account", optional=True)
+HAS_OPPORTUNITY = Choice(
+    "contact_has_open_opportunity",
+    "The contact",
+    {
+        _ANY_CONTACT: "Any contact",
+        HAS: "Has a role in an open opportunity",
+        HAS_NOT: "Has no role in an open opportunity",
+    },
+    default=_ANY_CONTACT,
+)
 SIGNAL = Several("signal", "Signal", SIGNALS, menu=True, placeholder="Any signal", optional=True)
 RELATIONSHIP = Text(
     "relationship",
@@ -78,7 +90,7 @@ FALLBACK_USER = User("fallback_user", "Fallback person", optional=True)
 FALLBACK_CHANNEL = Channel("fallback_channel", "Fallback channel", hint="If empty, the default channel.", optional=True)
 
 WORDS = (RELATIONSHIP, PERSONA, TITLE_CONTAINS, TITLE_LACKS)
-WHEN = (SIDE, CHANGE_TYPE, SEGMENT, *WORDS, MIN_SCORE, SIGNAL, FIELDS)
+WHEN = (SIDE, CHANGE_TYPE, SEGMENT, HAS_OPPORTUNITY, *WORDS, MIN_SCORE, SIGNAL, FIELDS)
 DELIVER = (TO, CHANNEL, FALLBACK_USER, FALLBACK_CHANNEL)
 RULE = Form("ownership_save_rule", "Rule", "Save to draft", (NAME, PLACE, *WHEN, *DELIVER))
 """Without the chain, which has as many fields as the rule needs: see `rule_form_of`."""

@@ -30,6 +30,9 @@ from listeners.ownership.rule_form.fields import (
     FALLBACK_CHANNEL,
     FALLBACK_USER,
     FIELDS,
+    HAS,
+    HAS_NOT,
+    HAS_OPPORTUNITY,
     MIN_SCORE,
     NAME,
     PLACE,
@@ -83,6 +86,7 @@ class RuleForm:
         entries: dict[str, str | None] = {
             NAME.name: rule.name,
             SIDE.name: when.side,
+            HAS_OPPORTUNITY.name: {None: None, True: HAS, False: HAS_NOT}[when.contact_has_open_opportunity],
             MIN_SCORE.name: None if when.min_score is None else _shown_number(when.min_score),
             FIELDS.name: "\n".join(map(shown_test, when.fields or ())) or None,
             TO.name: deliver.to,
@@ -160,6 +164,8 @@ class RuleForm:
         when |= {field.name: read_words(text) for field in WORDS if (text := entries[field.name])}
         if entries[SIDE.name] in {"past", "current"}:
             when[SIDE.name] = entries[SIDE.name]
+        if entries[HAS_OPPORTUNITY.name] in {HAS, HAS_NOT}:
+            when[HAS_OPPORTUNITY.name] = entries[HAS_OPPORTUNITY.name] == HAS
         if score := entries[MIN_SCORE.name]:
             when[MIN_SCORE.name] = _number(score)
         if tests := list(_read_tests(entries[FIELDS.name] or "", errors)):

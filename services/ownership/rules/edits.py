@@ -43,9 +43,15 @@ def without_named(rules: RuleSet, kind: str, name: str) -> RuleSet:
     return _changed(rules, lambda raw: raw[kind].pop(name, None))
 
 
-def with_settings(rules: RuleSet, segments: Mapping[str, object], guards: Mapping[str, object]) -> RuleSet:
-    """Replace the guards, and the given segments. Raises InvalidRulesError."""
-    return _changed(rules, lambda raw: raw.update(segments=raw["segments"] | segments, guards=dict(guards)))
+def with_settings(
+    rules: RuleSet, segments: Mapping[str, object], guards: Mapping[str, object], open_opportunity: str
+) -> RuleSet:
+    """Replace the guards, which open opportunity is used, and the given segments. Raises InvalidRulesError."""
+
+    def change(raw: Raw) -> None:
+        raw.update(segments=raw["segments"] | segments, guards=dict(guards), open_opportunity=open_opportunity)
+
+    return _changed(rules, change)
 
 
 def _changed(rules: RuleSet, change: Callable[[Raw], object]) -> RuleSet:

@@ -256,9 +256,11 @@ async def test_segments_and_guards_are_saved(acme: SalesforceWorld, dana: AdminS
     assert done.errors.keys() == {"customer"}
     done = await dana.submit(customer="Account.Tier__c in A, B")
     assert done.errors.keys() == {"excluded_others"}
-    assert (await dana.submit(excluded=[acme.noor.id], excluded_others="vp@acme.example", daily_cap="5")).ok
+    guards = {"excluded": [acme.noor.id], "excluded_others": "vp@acme.example", "daily_cap": "5"}
+    assert (await dana.submit(**guards, open_opportunity="largest")).ok
     rules = (await dana.rule_book()).shown
     assert rules.segments.customer == FieldTest(field="Account.Tier__c", values=("A", "B"))
+    assert rules.open_opportunity == "largest"
     assert (rules.guards.excluded, rules.guards.daily_cap) == ((acme.noor.id, "vp@acme.example"), 5)
 
 
