@@ -75,7 +75,7 @@ def build_company(slack: SlackSandbox, salesforce: SalesforceSandbox) -> Company
 
 
 def _add_records(org: SalesforceSandbox) -> None:
-    org.add("Organization", Name="Acme", OrganizationType="Enterprise Edition", IsSandbox=True)
+    org.add("Organization", Name="Acme", OrganizationType="Enterprise Edition")
     dana, kim, sam = _add_owner(org, "Dana Reyes"), _add_owner(org, "Kim Lee"), _add_owner(org, "Sam Okafor")
     ivan, noor = _add_owner(org, "Ivan Petrov", IsActive=False), _add_owner(org, "Noor Haddad")
     initech = org.add("Account", Name="Initech", Website="https://initech.example", OwnerId=kim)
@@ -91,6 +91,7 @@ def _add_records(org: SalesforceSandbox) -> None:
     _add_person(org, "Contact", "Hugo Silva", "hugo@stark.example", OwnerId=noor)
     _add_person(org, "Contact", "Iris Novak", "iris@wayne.example", OwnerId=sam)
     _add_records_for_rules(org, dana, kim)
+    org.org.become_sandbox()
 
 
 def _add_records_for_rules(org: SalesforceSandbox, dana: str, kim: str) -> None:

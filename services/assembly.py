@@ -201,7 +201,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
     """Build the worker with the router, the courier and everything else that it runs."""
     database, now = foundation.database, foundation.now
     slack, salesforce = services.slack, services.salesforce
-    managers = Managers(database, salesforce.describe, slack.directory)
+    managers = Managers(database, salesforce.api, slack.directory)
     return Worker(
         database,
         Router(database, services.decider, slack.notices, now, services.journal),

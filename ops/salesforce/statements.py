@@ -10,6 +10,7 @@ from sandbox.salesforce.ids import new_id
 from sandbox.salesforce.schema import STANDARD, Field, SObject
 from services.intake.salesforce.presets import proposals
 from services.intake.salesforce.query import Cursor, SourceQuery
+from services.messages.managers import report_queries
 from services.ownership.choice.required_records import combine, required_records
 from services.ownership.rules.owner_sources import (
     Manager,
@@ -68,10 +69,14 @@ MATCHING = OwnerMatching(
 )
 
 
+LINKED = replace(MATCHING, links={USER: "U0123456789"})
+
+
 def every_statement(people: int) -> Iterator[str]:
     """Yield the statements for a batch of this many people."""
     for required in every_requirement():
         yield from (query.soql for query in queries_of(required, people))
+    yield from (query.soql for query in report_queries(LINKED, "U0123456789", "dana@example.com"))
     yield from import_statements()
     yield ORGANIZATION
     yield user_of_session(USER)

@@ -6,20 +6,18 @@ import logging
 from dataclasses import dataclass, field
 
 from domain.errors import PermanentError, TransientError
-from domain.people import UNKNOWN, OwnerMatching
-from services.ownership.choice.availability import Matching
+from domain.people import OwnerMatching
+from services.ownership.choice.availability import Availability, Matching, MissingLookupsError
 from services.ownership.choice.candidates import Candidate
-from services.salesforce.queries.describe import SalesforceDescribe
-from services.salesforce.queries.rows import users
-from services.salesforce.queries.statements import format_soql
+from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.queries.rows import OF_SANDBOX, users
+from services.salesforce.queries.statements import RecordQuery, user_fields
 from services.salesforce.records import SalesforceUser
 from services.slack.directory import Directory
 from store.database import Database
 from store.ownership import owners
 
 log = logging.getLogger(__name__)
-
-_FIELDS = ("Id", "Name", "Email", "IsActive", *(f"Manager.{name}" for name in ("Id", "Name", "Email", "IsActive")))
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Manager:
 @dataclass(frozen=True)
 class Managers:
     database: Database
-    describe: SalesforceDescribe
+    salesforce: Salesforce
     directory: Directory
 
     async def find(self, workspace_id: str, user_id: str, email: str | None) -> Manager | None:
@@ -43,39 +41,55 @@ class Managers:
         None if they have none who can be notified, or if Salesforce or Slack refuses to answer. Raises TransientError.
         """
         matching = await self.database.run(owners.matching, workspace_id)
-        identities = _salesforce_identities(matching, user_id, email)
         try:
-            manager = await self._in_salesforce(workspace_id, identities, matching.email_field)
+            manager = await self._in_salesforce(workspace_id, matching, user_id, email)
             return await self._in_slack(workspace_id, manager, matching) if manager and manager.is_active else None
         except PermanentError as error:  # Salesforce is not connected, or a permission is missing
             log.info("the manager of %s in workspace %s cannot be looked up: %s", user_id, workspace_id, error)
             return None
 
     async def _in_salesforce(
-        self, workspace_id: str, identities: list[str], email_field: str | None
+        self, workspace_id: str, matching: OwnerMatching, user_id: str, email: str | None
     ) -> SalesforceUser | None:
-        if not identities:
-            return None
-        other_fields = (email_field, f"Manager.{email_field}") if email_field else ()
-        ids = [identity for identity in identities if "@" not in identity]
-        conditions = [f"{name} IN {{identities}}" for name in ("Email", *other_fields[:1])]
-        condition = " OR ".join([*conditions, "Id IN {ids}"] if ids else conditions)
-        fields = ", ".join((*_FIELDS, *other_fields))
-        soql = f"SELECT {fields} FROM User WHERE IsActive = true AND ({condition}) LIMIT 5"  # noqa: S608
-        page = await self.describe.page(workspace_id, format_soql(soql, identities=identities, ids=ids))
-        return next((user.manager for user in users(page.rows, email_field).values() if user.manager), None)
+        queries = report_queries(matching, user_id, email)
+        rows = await self.salesforce.read(workspace_id, lambda client: client.rows(queries)) if queries else None
+        found = [
+            user
+            for query in queries
+            for user in users((rows or {}).get(query.kind, ()), matching.email_field, matching.slack_id_field).values()
+        ]
+        return next((user.manager for user in found if user.is_active and user.manager), None)
 
-    async def _in_slack(self, workspace_id: str, manager: SalesforceUser, rules: OwnerMatching) -> Manager | None:
-        matching = Matching(rules.links, rules.email_field, rules.alias_domains)
-        addresses = matching.addresses(Candidate("manager", "", user=manager))
-        members = await self.directory.find(workspace_id, addresses)
-        for address in addresses:
-            member = members[address]
-            if member.problem == UNKNOWN:
-                raise TransientError("Slack cannot look up the manager now", retry_after=member.retry_after)
-            if member.user_id and member.problem is None:
-                return Manager(member.user_id, manager.name)
-        return None
+    async def _in_slack(self, workspace_id: str, manager: SalesforceUser, stored: OwnerMatching) -> Manager | None:
+        matching, candidate = Matching.of(stored), Candidate("manager", "", user=manager)
+        members = await self.directory.find(workspace_id, matching.addresses(candidate))
+        try:
+            user_id, _ = Availability(matching, members).resolve(candidate)
+        except MissingLookupsError as error:
+            waits = [member.retry_after for member in members.values() if member.retry_after is not None]
+            raise TransientError(
+                "Slack cannot look up the manager now", retry_after=max(waits, default=None)
+            ) from error
+        return Manager(user_id, manager.name) if user_id else None
+
+
+def report_queries(matching: OwnerMatching, user_id: str, email: str | None) -> list[RecordQuery]:
+    """Return the queries for the user whom a Slack user may be in Salesforce, in the order in which they are tried."""
+    identities = _salesforce_identities(matching, user_id, email)
+    addresses = [identity for identity in identities if "@" in identity]
+    addresses += [f"{address}{OF_SANDBOX}" for address in addresses]
+    compared = {
+        "Id": [identity for identity in identities if "@" not in identity],
+        matching.slack_id_field: [user_id],
+        "Email": addresses,
+        matching.email_field: addresses,
+    }
+    fields = user_fields(matching.email_field, matching.slack_id_field, managers=True)
+    return [
+        RecordQuery(by, "User", fields, by, tuple(values), by_id=by == "Id", is_limited=True)
+        for by, values in compared.items()
+        if by and values
+    ]
 
 
 def _salesforce_identities(matching: OwnerMatching, user_id: str, email: str | None) -> list[str]:

@@ -175,7 +175,7 @@ def _state_and_accounts(
 
 
 def _ready(version: int, prepared: PreparedRules, stored: OwnerMatching, muted: frozenset[str]) -> Rules:
-    matching = Matching(stored.links, stored.email_field, stored.alias_domains, stored.denied)
+    matching = Matching.of(stored)
     segments = used_segments(prepared.rule_set, [segment for segment in SEGMENTS if segment in muted])
     required = required_records(prepared.rule_set, stored, segments)
     return Rules(version, prepared, matching, required, segments)

@@ -47,7 +47,7 @@ class Session:
     workspace_id: str
     instance_url: str
     access_token: str = field(repr=False)
-    is_sandbox: bool = field(default=False, compare=False)
+    may_be_sandbox: bool = False
 
 
 @dataclass(frozen=True)
@@ -292,13 +292,10 @@ def _connection_and_workspace(
 
 
 def _session(connection: SalesforceConnection, instance_url: str | None, access_token: str | None) -> Session | None:
-    """Return a session. Before the org's details have been read, its host says whether it is a sandbox."""
+    """Return a session. Until the org's details have been read, it may be a sandbox."""
     if not instance_url or not access_token:
         return None
-    is_sandbox = connection.is_sandbox
-    if is_sandbox is None:
-        is_sandbox = ".sandbox.my." in instance_url
-    return Session(connection.workspace_id, instance_url, access_token, is_sandbox)
+    return Session(connection.workspace_id, instance_url, access_token, connection.is_sandbox is not False)
 
 
 def _connect(

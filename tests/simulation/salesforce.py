@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import PermanentError, TransientError
+from services.salesforce.queries.statements import RecordQuery
 from services.salesforce.records import BatchRecords, Contact, PersonLookup, PersonRecords, SalesforceUser
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 CONTACT = "contact{owner}@hooli.example"
+Rows = dict[str, list[dict[str, Any]]]
 
 
-@dataclass(frozen=True)
-class Page:
-    """Rows of a query."""
-
-    rows: list[dict[str, Any]]
+class _Client:
+    def rows(self, queries: Sequence[RecordQuery]) -> Rows:
+        manager = {"Id": "005MANAGER", "Name": "Mona Manager", "Email": "manager@acme.example", "IsActive": True}
+        row = {"Id": "005REPORT", "Name": "Any Report", "Email": "report@acme.example", "IsActive": True}
+        return {query.kind: [{**row, "Manager": manager}] for query in queries}
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,10 @@ class SimulatedSalesforce:
             {lookup.key: _records(lookup) for lookup in lookups}, base_url="https://acme.my.salesforce.example"
         )
 
-    async def page(self, _workspace_id: str, _soql: str) -> Page:
+    async def read(self, _workspace_id: str, work: Callable[[_Client], Rows]) -> Rows:
         """Everybody reports to the same manager."""
-        await self._answer("page")
-        manager = {"Id": "005MANAGER", "Name": "Mona Manager", "Email": "manager@acme.example", "IsActive": True}
-        row = {"Id": "005REPORT", "Name": "Any Report", "Email": "report@acme.example", "IsActive": True}
-        return Page([{**row, "Manager": manager}])
+        await self._answer("read")
+        return work(_Client())
 
     async def _answer(self, what: str) -> None:
         simulation = self.simulation

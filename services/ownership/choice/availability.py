@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.decision.reasons import Reason, ReasonCode
-from domain.people import NOT_IN_SLACK, UNKNOWN, Member
+from domain.people import NOT_IN_SLACK, UNKNOWN, Member, OwnerMatching
 from domain.preferences import EVERYTHING, SEGMENT
 from services.ownership.choice.candidates import Candidate, RuleContext
 from services.ownership.choice.pools import PoolState, Turn
@@ -28,6 +28,10 @@ class Matching:
     email_field: str | None = None
     alias_domains: Mapping[str, str] = field(default_factory=dict)
     denied: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def of(cls, stored: OwnerMatching) -> Matching:
+        return cls(stored.links, stored.email_field, stored.alias_domains, stored.denied)
 
     def addresses(self, candidate: Candidate) -> list[str]:
         """The email addresses, or the one Slack user id, to look up in Slack, in order and in lower case."""

@@ -137,7 +137,7 @@ def _teams(rows: Iterable[Row], id_field: str) -> dict[str, dict[str, tuple[Sale
         user = part_of(row, "User")
         if record_id and user_id and role and user:
             members = teams[record_id[:15]]
-            members[role.casefold()] = (*members.get(role.casefold(), ()), person_of(user_id, user, None))
+            members[role.casefold()] = (*members.get(role.casefold(), ()), person_of(user_id, user))
     return teams
 
 

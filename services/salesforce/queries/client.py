@@ -22,6 +22,7 @@ from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import RedirectedError, SessionEndedError, UnreachableError
 from services.salesforce.queries.gaps import Gaps
+from services.salesforce.queries.rows import real_addresses
 from services.salesforce.queries.statements import RecordQuery, Row, url_encoded
 from services.salesforce.refusals import refusal
 from services.salesforce.sessions import Session
@@ -111,9 +112,10 @@ class SalesforceClient:
         """
         with self._lock, _translated():
             try:
-                return self._with_version_fallback(
+                answer = self._with_version_fallback(
                     lambda: self.salesforce.restful(path, params=params, **_REQUEST_OPTIONS)
                 )
+                return real_addresses(answer) if self.session.may_be_sandbox else answer
             except SalesforceError as error:
                 if error.status in _NO_SUCH_RESOURCE:
                     return None
@@ -150,7 +152,8 @@ class SalesforceClient:
         again: list[RecordQuery] = []
         for query, answer in zip(batch, answers, strict=True):
             if answer.status == 200:
-                rows[query.kind] += self._all_pages(query, answer.body)
+                found = self._all_pages(query, answer.body)
+                rows[query.kind] += map(real_addresses, found) if self.session.may_be_sandbox else found
                 self.gaps.answered(query)
             else:
                 again += self.gaps.after_refusal(query, answer.status, answer.body)

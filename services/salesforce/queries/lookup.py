@@ -16,7 +16,7 @@ from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, Unreach
 from services.salesforce.queries.account_details import AccountDetails, with_account_details
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
 from services.salesforce.queries.queues import find_members, member_queries, queues_of
-from services.salesforce.queries.rows import people, real_addresses, users
+from services.salesforce.queries.rows import people, users
 from services.salesforce.queries.statements import (
     RecordQuery,
     Row,
@@ -92,7 +92,7 @@ class Salesforce:
         try:
             answer = await self._with_session(
                 session,
-                lambda client: _run_queries(client, lookups, queries, required, is_sandbox=session.is_sandbox),
+                lambda client: _run_queries(client, lookups, queries, required),
             )
         except PermanentError as error:
             await self.sessions.database.run(connections.note_problem, workspace_id, str(error))
@@ -227,8 +227,6 @@ def _run_queries(
     lookups: Sequence[PersonLookup],
     queries: Sequence[RecordQuery],
     required: RequiredRecords,
-    *,
-    is_sandbox: bool,
 ) -> tuple[BatchRecords, Sequence[str]]:
     """
     Query in a constant number of rounds, each for all lookups: people, what their records lead to, details of their
@@ -237,25 +235,20 @@ def _run_queries(
     Also return the names of what cannot be read until an admin does something about it.
     """
     client.gaps.begin_batch()
-
-    def rows_of(queries: Sequence[RecordQuery]) -> dict[str, list[Row]]:
-        rows = client.rows(queries)
-        return {kind: list(map(real_addresses, found)) for kind, found in rows.items()} if is_sandbox else rows
-
-    rows = _with_followed(rows_of, rows_of(queries), queries, lookups, required)
+    rows = _with_followed(client.rows, client.rows(queries), queries, lookups, required)
     records_by_key = people(lookups, rows, required.person_keys, required.domain_field)
     account_ids = {account.id for account in _accounts(records_by_key.values())}
     contact_ids = {contact.id for records in records_by_key.values() for contact in records.contacts}
     if for_accounts := account_queries(account_ids, required, contact_ids):
-        details = AccountDetails.of(rows_of(for_accounts), required.open_choice)
+        details = AccountDetails.of(client.rows(for_accounts), required.open_choice)
         if for_chosen := chosen_queries(details.opportunity_ids, set(details.topmost.values()), required):
-            details = details.with_chosen(rows_of(for_chosen))
+            details = details.with_chosen(client.rows(for_chosen))
         records_by_key = {key: with_account_details(records, details) for key, records in records_by_key.items()}
-    queues = find_members(queues_of(records_by_key.values()), rows_of) if required.queues else {}
+    queues = find_members(queues_of(records_by_key.values()), client.rows) if required.queues else {}
     members = {user_id for user_ids in queues.values() for user_id in user_ids}
     users_by_id = {}
     if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required) | members, required)):
-        users_by_id = users(rows_of(for_users).get("User", []), required.email_field, required.slack_id_field)
+        users_by_id = users(client.rows(for_users).get("User", []), required.email_field, required.slack_id_field)
     batch = BatchRecords(
         records_by_key, users_by_id, client.gaps.texts, client.session.instance_url, required.domain_field, queues
     )

@@ -26,6 +26,9 @@ Row = Mapping[str, object]
 
 Made = TypeVar("Made")
 
+OF_SANDBOX = ".invalid"
+"""https://help.salesforce.com/s/articleView?id=platform.data_sandbox_create.htm"""
+
 _QUEUE_PREFIX = "00G"
 _EXPECTED = frozenset({"attributes", "owner", "account", "parent"})
 
@@ -92,9 +95,7 @@ def users(rows: Iterable[Row], email_field: str | None, slack_id_field: str | No
     """Return users with their managers, by the first 15 characters of their ids."""
     return {
         user_id[:15]: replace(
-            person_of(user_id, row, email_field),
-            manager=manager_of(row, email_field),
-            slack_id=text_of(row, slack_id_field) if slack_id_field else None,
+            person_of(user_id, row, email_field, slack_id_field), manager=_manager_of(row, email_field, slack_id_field)
         )
         for row in rows
         if (user_id := text_of(row, "Id"))
@@ -194,11 +195,13 @@ def _fields(row: Row) -> Fields:
 def _user(row: Row) -> SalesforceUser | None:
     """Return the owner of a record, or None if the user is hidden from us."""
     owner_id, owner = text_of(row, "OwnerId"), part_of(row, "Owner")
-    return None if owner_id is None or owner is None else person_of(owner_id, owner, None)
+    return None if owner_id is None or owner is None else person_of(owner_id, owner)
 
 
-def person_of(user_id: str, row: Row, email_field: str | None) -> SalesforceUser:
-    """Return a user or queue from its row. `email_field` is a further field with an address, if not None."""
+def person_of(
+    user_id: str, row: Row, email_field: str | None = None, slack_id_field: str | None = None
+) -> SalesforceUser:
+    """Return a user or queue from its row. The fields are further ones with an address or a Slack user id, if any."""
     return SalesforceUser(
         id=user_id,
         name=text_of(row, "Name") or user_id,
@@ -206,14 +209,15 @@ def person_of(user_id: str, row: Row, email_field: str | None) -> SalesforceUser
         is_active=row.get("IsActive") is not False,
         kind="queue" if user_id.startswith(_QUEUE_PREFIX) else "user",
         alternate=text_of(row, email_field) if email_field else None,
+        slack_id=text_of(row, slack_id_field) if slack_id_field else None,
     )
 
 
-def manager_of(row: Row, email_field: str | None) -> SalesforceUser | None:
-    """Return the manager, or None if the row has or shows none. `email_field` is as for `person_of`."""
+def _manager_of(row: Row, email_field: str | None, slack_id_field: str | None) -> SalesforceUser | None:
+    """Return the manager, or None if the row has or shows none."""
     manager = part_of(row, "Manager")
     manager_id = text_of(manager, "Id") if manager else None
-    return person_of(manager_id, manager, email_field) if manager and manager_id else None
+    return person_of(manager_id, manager, email_field, slack_id_field) if manager and manager_id else None
 
 
 def _domain(website: str | None) -> str | None:
@@ -245,4 +249,4 @@ def real_addresses(row: Any) -> Any:
     if isinstance(row, list):
         return [real_addresses(part) for part in row]
     is_address = isinstance(row, str) and "@" in row
-    return row.removesuffix(".invalid") if is_address else row
+    return row.removesuffix(OF_SANDBOX) if is_address else row

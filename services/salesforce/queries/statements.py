@@ -249,18 +249,18 @@ def websites_of(domain: str) -> list[str]:
 
 def user_queries(user_ids: Collection[str], required: RequiredRecords) -> list[RecordQuery]:
     """Return the third round of queries: users in lookup fields, and those whose manager or other address is needed."""
-    fields = list(_FIELDS["User"])
-    if required.slack_id_field and _NAME.fullmatch(required.slack_id_field):
-        fields.append(required.slack_id_field)
-    if required.managers:
-        fields += [f"Manager.{name}" for name in ("Id", "Name", "Email", "IsActive")]
-    if required.email_field and _NAME.fullmatch(required.email_field):
-        fields += [f"{path}{required.email_field}" for path in (("", "Manager.") if required.managers else ("",))]
-    selected = tuple(dict.fromkeys(fields))
+    selected = user_fields(required.email_field, required.slack_id_field, managers=required.managers)
     return [
         RecordQuery("User", "User", selected, "Id", tuple(values), by_id=True)
         for values in url_lists(ids_of("User", user_ids))
     ]
+
+
+def user_fields(email_field: str | None, slack_id_field: str | None, *, managers: bool) -> tuple[str, ...]:
+    """Return what is needed to match a user with a Slack member, and that user's manager if `managers`."""
+    chosen = [name for name in (email_field, slack_id_field) if name and _NAME.fullmatch(name)]
+    names = dict.fromkeys((*_FIELDS["User"], *chosen))
+    return tuple(f"{path}{name}" for path in (("", "Manager.") if managers else ("",)) for name in names)
 
 
 def _by(sobject: str, by: str, values: list[str], required: RequiredRecords, *, by_id: bool = False) -> RecordQuery:

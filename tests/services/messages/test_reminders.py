@@ -11,19 +11,19 @@ from sqlalchemy import select, update
 from domain.audit import AuditEntry
 from domain.delivery import Delivery
 from domain.notification_hours import NotificationHours
+from sandbox.salesforce.schema import Field
 from sandbox.slack.state import Message
 from services.messages.actions import DeliveryActions
 from services.messages.managers import Managers
 from services.messages.redraws import Redrawer
 from services.messages.reminders import LEASE_MS, ReminderSender
 from services.messages.snooze import SnoozeOption
-from services.salesforce.queries.describe import SalesforceDescribe
 from services.slack.api import Posted
 from store.delivery import reminders
 from store.delivery.trace import steps_of
 from store.home import member_preferences
 from store.messages import actions
-from store.ownership import muting
+from store.ownership import muting, owners
 from store.schema import deliveries, job_changes
 from store.schema import reminders as rows
 from tests.world import World
@@ -81,7 +81,7 @@ async def reminder_world(world, clock):
     owner = world.add_owner("Dana Reyes", ManagerId=boss)
     world.salesforce.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
     decider, slack = world.worker.router.decider, world.worker.courier.slack
-    managers = Managers(world.database, SalesforceDescribe(decider.salesforce), decider.directory)
+    managers = Managers(world.database, decider.salesforce, decider.directory)
     return ReminderWorld(
         world,
         ReminderSender(world.database, slack, managers, clock),
@@ -175,6 +175,39 @@ async def test_the_channel_is_notified_once_after_the_same_time_again(reminder_w
     assert len(reminder_world.reminders()) == 1
 
 
+async def test_the_manager_is_matched_like_an_owner(reminder_world):
+    """By the Slack user IDs in Salesforce, on both ends; the addresses belong to nobody in Slack."""
+    world = reminder_world.world
+    org = world.salesforce.org
+    org.add_field("User", Field("Slack_Id__c"))
+    ids = {row["Name"]: row["Id"] for row in org.rows(org.sobject("User"))}
+    for name in ("Mo Chen", "Dana Reyes"):
+        org.update(ids[name], Slack_Id__c=reminder_world.slack_id(name), Email=f"x{ids[name]}@y.example")
+    change = AuditEntry(0, "U_ADMIN", "x", "")
+    await world.database.run(owners.match_by, world.workspace_id, None, {}, "Slack_Id__c", change)
+    await world.set_preferences(reminder_escalation="manager")
+    await world.deliver()
+
+    await reminder_world.pass_time(2 * DAY)
+    await reminder_world.pass_time(2 * DAY)
+
+    assert len(world.direct_messages("Mo Chen")) == 1
+
+
+async def test_a_manager_is_found_in_a_sandbox_org(reminder_world):
+    """The addresses of its users end with `.invalid`."""
+    world = reminder_world.world
+    world.salesforce.add("Organization", Name="Acme")
+    world.salesforce.org.become_sandbox()
+    await world.set_preferences(reminder_escalation="manager")
+    await world.deliver()
+
+    await reminder_world.pass_time(2 * DAY)
+    await reminder_world.pass_time(2 * DAY)
+
+    assert len(world.direct_messages("Mo Chen")) == 1
+
+
 @pytest.mark.parametrize(
     "why", ["none in Salesforce", "inactive", "not in Slack", "Salesforce is gone", "Slack does not tell", "themselves"]
 )
@@ -193,7 +226,8 @@ async def test_the_channel_is_notified_if_the_manager_cannot_be(reminder_world, 
     await world.set_preferences(reminder_escalation="manager")
     await world.deliver()
     if why == "Salesforce is gone":
-        world.salesforce.faults.add("query", error="INVALID_FIELD", times=None)
+        for resource in ("composite", "query"):
+            world.salesforce.faults.add(resource, error="INVALID_FIELD", times=None)
     elif why == "Slack does not tell":
         world.slack.faults.add("users.lookupByEmail", error="missing_scope", times=None)
 
