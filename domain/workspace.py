@@ -33,7 +33,8 @@ class Workspace:
     `team_id` is its id at Slack if that is not `id`: up to version 0.2, an org-wide installation was one workspace with
     the organization's id, and now stands for one of the organization's workspaces. `gone_because` is one of SURE_SIGNS,
     or the code with which Slack rejected the app's token. `signal_channels` has the channel of each signal with a
-    channel of its own. `retention_days` None means the operator's default.
+    channel of its own. `retention_days` None means the operator's default. `token_ends_at` (milliseconds) is set while
+    Slack does not renew the token any more.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Workspace:
     retention_days: int | None = None
     merge_reports: bool = True
     team_id: str | None = None
+    token_ends_at: int | None = None
 
     @property
     def is_active(self) -> bool:

@@ -175,7 +175,7 @@ def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
         api=api,
         directory=Directory(api, database, now),
         groups=UserGroups(api, database, now),
-        notices=Notices(database, api, now),
+        notices=Notices(database, api, now, f"{settings.public_url}/slack/install"),
         layouts=Layouts(settings.message_layout == "cards"),
         manifest=manifest,
     )

@@ -11,6 +11,7 @@ from listeners.salesforce.settings_view import CONNECT, SOURCES, TRY_AGAIN
 from listeners.status.failed_view import SHOW_FAILED
 from listeners.status.status_view import outage_text
 from services.home.home_state import HomeState
+from services.messages.notice_text import token_ends_text
 from services.salesforce.health import Health
 from services.slack.mrkdwn import escape
 
@@ -25,7 +26,12 @@ EVERYTHING_WORKS = ":white_check_mark: Everything works. Job changes are deliver
 
 def health_blocks(state: HomeState) -> list[Block]:
     """What is not set up yet is no problem: the checklist below has it."""
-    problems = [*_channel_problems(state), *_salesforce_problems(state), *_other_problems(state)]
+    problems = [
+        *_token_problems(state),
+        *_channel_problems(state),
+        *_salesforce_problems(state),
+        *_other_problems(state),
+    ]
     return problems or [section(EVERYTHING_WORKS if state.is_set_up else _setup_line(state))]
 
 
@@ -55,6 +61,11 @@ def on_hold(state: HomeState) -> str:
 def _setup_line(state: HomeState) -> str:
     done = sum(item.is_done for item in state.setup)
     return f":point_right: *The setup is not finished yet.* {done} of {len(state.setup)} steps are done."
+
+
+def _token_problems(state: HomeState) -> Iterator[Block]:
+    if ends_at := state.workspace.token_ends_at:
+        yield section(f":warning: {token_ends_text(ends_at, state.install_url)}")
 
 
 def _channel_problems(state: HomeState) -> Iterator[Block]:

@@ -64,6 +64,7 @@ def status_lines(status: WorkspaceStatus, *, is_admin: bool) -> list[str]:
     """Lines of mrkdwn that contain everything. Only admins see what exactly Salesforce answered."""
     return [
         f"*Job changes in {escape(status.workspace_name, 100)}*",
+        *([_token(status.slack_token_ends_at)] if status.slack_token_ends_at else []),
         _channel(status),
         *(_salesforce_for_admins(status) if is_admin else _salesforce_for_members(status)),
         *(f":hourglass: {outage_text(outage, with_error=is_admin)}" for outage in status.outages),
@@ -104,6 +105,13 @@ def failed_blocks(listed: Sequence[FailedJobChange], count: int, workspace_id: s
     """With a button that opens the dialog with all of them."""
     title, *lines = failed_lines(listed[:PAGE_SIZE], count)
     return [section(title, button("Review", SHOW_FAILED, workspace_id)), *map(section, lines)]
+
+
+def _token(ends_at: int) -> str:
+    return (
+        f":warning: Slack no longer renews the app's access to this workspace, which ends {slack_time(ends_at)}. An"
+        " admin has to add the app to Slack again. Job changes wait until then."
+    )
 
 
 def _channel(status: WorkspaceStatus) -> str:

@@ -101,6 +101,7 @@ class Home:
             salesforce=salesforce,
             keys=tuple(valid_keys(connection, workspace_id, now)) if is_admin else (),
             intake_url=self.intake_url(workspace_id),
+            install_url=f"{self.public_url}/slack/install",
             shown_at=now,
             ownership=_ownership(connection, workspace_id, is_admin=is_admin),
             overview=_overview(connection, workspace_id, now) if is_admin else None,

@@ -48,6 +48,7 @@ class WorkspaceStatus:
     reported: int  # reports of wrong data in the last REPORTED_DAYS
     outages: tuple[Outage, ...] = ()
     preferences: Mapping[str, Value] = field(default_factory=dict)  # by the names in domain/preferences.py
+    slack_token_ends_at: int | None = None  # set while Slack does not renew the token any more
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -162,6 +163,7 @@ class HomeState:
     keys: tuple[ListedKey, ...]
     intake_url: str
     shown_at: int
+    install_url: str = ""
     ownership: OwnershipState = NO_OWNERSHIP
     overview: Overview | None = None
     outages: tuple[Outage, ...] = ()

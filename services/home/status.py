@@ -55,6 +55,7 @@ def read_status(connection: Connection, workspace_id: str, now: int) -> Workspac
         default_channel_id=workspace.default_channel_id,
         default_channel_name=workspace.default_channel_name,
         default_channel_problem=workspace.default_channel_problem,
+        slack_token_ends_at=workspace.token_ends_at,
         salesforce=(*health, *sources),
         last_accepted_at=counts.last_accepted_at(connection, workspace_id),
         last_day=totals.ended,

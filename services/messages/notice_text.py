@@ -15,14 +15,16 @@ from domain.notices import (
     NUDGE,
     SALESFORCE_BROKEN,
     SALESFORCE_CALLS_LOW,
+    SLACK_TOKEN_ENDS,
     WELCOME,
     SetupSteps,
     checklist,
 )
 from domain.salesforce import ConnectionStatus
 from domain.workspace import Workspace
+from services.messages.wording import slack_time
 from services.salesforce.health import CALLS_ARE_FINE
-from services.slack.mrkdwn import escape
+from services.slack.mrkdwn import escape, link
 
 CHOOSE_CHANNEL = "notice_choose_channel"
 CHECK_CHANNEL = "notice_check_channel"
@@ -43,7 +45,8 @@ _HINT = (
 @dataclass(frozen=True)
 class NoticeContext:
     """
-    The state of a workspace. `salesforce` None means that it is not connected.
+    The state of a workspace. `salesforce` None means that it is not connected. `install_url` is where an admin adds the
+    app to Slack.
 
     `denials` holds owners, each with the Slack user who had reported that this is not their account when the notice was
     created.
@@ -53,6 +56,7 @@ class NoticeContext:
     steps: SetupSteps
     salesforce: ConnectionStatus | None = None
     denials: tuple[tuple[str, str], ...] = ()
+    install_url: str = ""
 
     @property
     def is_set_up(self) -> bool:
@@ -152,6 +156,22 @@ def _calls_low(context: NoticeContext) -> NoticeMessage:
     )
 
 
+def _token_ends(context: NoticeContext) -> NoticeMessage:
+    ends_at = context.workspace.token_ends_at
+    if ends_at is None:
+        return _text_only("✅ *Fixed.* Slack renews the app's token again.", is_final=True)
+    return _text_only(f"⚠️ {token_ends_text(ends_at, context.install_url)}")
+
+
+def token_ends_text(ends_at: int, install_url: str) -> str:
+    """What an admin has to know and do when Slack no longer renews the app's token, in mrkdwn."""
+    add = link(install_url, "Add the app to Slack again") or "Add the app to Slack again"
+    return (
+        f"*Slack no longer renews the app's access to this workspace*, which ends {slack_time(ends_at)}. From then on"
+        f" nothing is posted, and Home and buttons do not respond. {add}. Nothing is lost: job changes wait until then."
+    )
+
+
 def _not_me(context: NoticeContext) -> NoticeMessage:
     if not context.denials:
         return _text_only("The report was withdrawn: the Salesforce account is theirs.", is_final=True)
@@ -171,6 +191,7 @@ _MESSAGES: Mapping[str, Callable[[NoticeContext], NoticeMessage]] = {
     DEFAULT_CHANNEL_BROKEN: _channel_broken,
     SALESFORCE_BROKEN: _salesforce_broken,
     SALESFORCE_CALLS_LOW: _calls_low,
+    SLACK_TOKEN_ENDS: _token_ends,
     NOT_ME: _not_me,
 }
 _SENT_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, NOT_ME}

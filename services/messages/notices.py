@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import random
 
 from sqlalchemy import Connection
@@ -45,12 +45,13 @@ class Notices:
 
     A notice is a row before it is sent, so that another process can send it if this one dies. Only one process at a
     time works on it. A message is never sent twice: if it cannot be found out whether an attempt arrived, it counts as
-    sent.
+    sent. `install_url` is where an admin adds the app to Slack.
     """
 
     database: Database
     slack: Slack
     now: Callable[[], int]
+    install_url: str = ""
 
     async def catch_up(self) -> bool:
         """Send or update one notice that is due. False if none was."""
@@ -135,6 +136,7 @@ class Notices:
         if context is None or not context.workspace.is_active:
             await self.database.run(notices.drop, notice)
             return
+        context = replace(context, install_url=self.install_url)
         message, steps = notice_message(notice.kind, context), int(context.steps)
         try:
             if notice.channel and notice.ts:
@@ -195,9 +197,9 @@ class Notices:
 
 
 def _find_changes(connection: Connection, now: int) -> list[tuple[str, str]]:
-    """Schedule the messages that show old setup steps, and return the channel problems that nobody was told of."""
+    """Schedule the messages that show old setup steps, and return the problems that nobody was told of."""
     notices.wake_outdated(connection, now)
-    return workspaces.unreported_channel_problems(connection)
+    return workspaces.unreported_problems(connection)
 
 
 def _add_once(connection: Connection, workspace_id: str, kind: str, user_ids: list[str], now: int) -> bool:

@@ -21,6 +21,7 @@ workspaces = Table(
     Column("installed_at", Milliseconds, nullable=False),
     Column("gone_at", Milliseconds),
     Column("gone_because", Text),  # an event or error code of Slack, see SURE_SIGNS; null: not known
+    Column("token_ends_at", Milliseconds),  # when its token ends; null: it is renewed in time, or never ends
     # Preferences. `version` grows with each change, to detect conflicting changes.
     Column("version", Integer, nullable=False, server_default="0"),
     Column("default_channel_id", Text),

@@ -133,8 +133,7 @@ def claim(
 
 def _leader(connection: Connection, owner_id: str) -> str | None:
     """The workspace that has the lease: one for all workspaces of an organization, which share a token."""
-    c = workspaces_table.c
-    users = select(func.min(c.id)).where(or_(c.id == owner_id, (c.enterprise_id == owner_id) & c.is_enterprise_install))
+    users = select(func.min(workspaces_table.c.id)).where(_uses_token_of(owner_id))
     leader: str | None = connection.execute(users).scalar_one()
     return leader
 
@@ -165,16 +164,22 @@ def store(
         "bot_token_expires_at": datetime.fromtimestamp(new.expires_at / 1_000, UTC).replace(tzinfo=None),
     }
     _change(connection, client_id, stored.owner_id, values)
+    _store_end(connection, stored.owner_id, None)
 
 
 def refuse(
     connection: Connection, cipher: Cipher, client_id: str, workspace_id: str, refresh_token: str
 ) -> RotatingToken | None:
-    """Delete a refresh token that Slack refuses. If another replica has stored a newer one, return that token."""
+    """
+    Delete a refresh token that Slack refuses, and store when the token ends.
+
+    If another replica has stored a newer one, return that token.
+    """
     stored = find(connection, cipher, client_id, workspace_id)
     if stored is None or stored.refresh_token != refresh_token:
         return stored
     _change(connection, client_id, stored.owner_id, {"bot_refresh_token": None})
+    _store_end(connection, stored.owner_id, stored.expires_at)
     return None
 
 
@@ -182,6 +187,17 @@ def _change(connection: Connection, client_id: str, owner_id: str, values: Mappi
     for table in (bots, installations):
         is_ours = (table.c.client_id == client_id) & is_of(table, owner_id)
         connection.execute(update(table).where(is_ours).values(values))
+
+
+def _store_end(connection: Connection, owner_id: str, ends_at: int | None) -> None:
+    values = {"token_ends_at": ends_at}
+    connection.execute(update(workspaces_table).where(_uses_token_of(owner_id)).values(values))
+
+
+def _uses_token_of(owner_id: str) -> ColumnElement[bool]:
+    """The workspace with a token of its own, or those that use the token of this organization."""
+    c = workspaces_table.c
+    return or_(c.id == owner_id, (c.enterprise_id == owner_id) & c.is_enterprise_install)
 
 
 def expiring(connection: Connection, client_id: str, before: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, or_, select, update
 
-from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
+from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SLACK_TOKEN_ENDS
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
 from store.database import insert_missing
@@ -109,7 +109,7 @@ def install(connection: Connection, installed: Installed) -> None:
     first_installed(connection)  # before the time of an earlier installation is replaced
     known = {name: value for name, value in vars(installed).items() if name != "installer_user_id" or value}
     values = known | {"state": WorkspaceState.ACTIVE, "gone_at": None, "gone_because": None}
-    values["default_channel_problem"] = None
+    values |= {"default_channel_problem": None, "token_ends_at": None}
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
     if not connection.execute(reactivate).rowcount:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
@@ -118,6 +118,7 @@ def install(connection: Connection, installed: Installed) -> None:
         connection.execute(reactivate)  # another process may have inserted it first
     first_installed(connection)
     clear_notice(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it is still broken, the next message shows it
+    clear_notice(connection, installed.id, SLACK_TOKEN_ENDS)
 
 
 def all_gone(connection: Connection) -> list[Workspace]:
@@ -201,13 +202,17 @@ _is_waiting = (
 )
 
 
-def unreported_channel_problems(connection: Connection) -> list[tuple[str, str]]:
-    """Return workspaces whose default channel is broken or missing, and the notice that was not sent about it yet."""
+def unreported_problems(connection: Connection) -> list[tuple[str, str]]:
+    """Return workspaces whose default channel or token has a problem, and the notice that was not sent about it yet."""
     is_broken = workspaces.c.default_channel_problem.is_not(None)
     is_missing = workspaces.c.default_channel_id.is_(None) & _is_waiting
     return [
         (workspace_id, notice)
-        for notice, applies in ((DEFAULT_CHANNEL_BROKEN, is_broken), (NO_DEFAULT_CHANNEL, is_missing))
+        for notice, applies in (
+            (DEFAULT_CHANNEL_BROKEN, is_broken),
+            (NO_DEFAULT_CHANNEL, is_missing),
+            (SLACK_TOKEN_ENDS, workspaces.c.token_ends_at.is_not(None)),
+        )
         for workspace_id in connection.execute(
             select(workspaces.c.id).where(
                 workspaces.c.state == WorkspaceState.ACTIVE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import aiohttp
@@ -15,21 +15,29 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import select
 
 from domain.errors import TransientError, WorkspaceGoneError
+from domain.workspace import Workspace
+from listeners.cli.status import status_lines_of
+from listeners.home.health_view import health_blocks
 from listeners.slack.oauth import Authorize
+from listeners.status.status_view import status_lines
 from sandbox.slack import SlackSandbox
 from sandbox.slack.oauth import installs
 from sandbox.slack.state import Channel, User
 from sandbox.slack.state import Team as SandboxTeam
+from services.home.status import Status
+from services.messages.notices import Notices
+from services.messages.wording import slack_time
 from services.slack.api import Slack
 from services.slack.install import SlackInstall
 from services.slack.tokens.renewal import BotTokens
 from store.database import Database
 from store.encryption import Cipher
-from store.slack import organizations
+from store.slack import organizations, workspaces
 from store.slack.installations import AsyncInstallationStore
 from store.slack.organizations import Team
 from store.slack.sdk_stores import bots, installations
 from tests.conftest import Clock
+from tests.listeners.home.home_states import ADMIN
 
 HOUR, MINUTE = 3_600, 60
 REDIRECT_URI = "https://gems.example.com/slack/oauth_redirect"
@@ -81,6 +89,16 @@ class Acme:
             for call in self.slack.calls
             if call.method == "oauth.v2.access" and call.arguments.get("grant_type") == is_renewal
         ]
+
+    def notices(self) -> list[str]:
+        """The texts of the direct messages to the admin, who has installed the app."""
+        channels = [channel for channel in self.slack.world.channels.values() if channel.im_user == self.admin.id]
+        return [message.text for channel in channels for message in channel.messages.values()]
+
+    async def workspace(self) -> Workspace:
+        workspace = await self.database.run(workspaces.find, self.team.id)
+        assert workspace
+        return workspace
 
     def errors_of(self, method: str) -> list[str | None]:
         return [call.error for call in self.slack.calls if call.method == method]
@@ -203,6 +221,38 @@ async def test_after_a_crash_before_storing_the_app_works_until_the_token_ends(a
     await acme.pass_time(hours=24)
     await acme.post()
     assert acme.errors_of("chat.postMessage") == [None] * 3
+
+
+async def test_admins_are_told_before_a_token_ends_that_slack_no_longer_renews(acme: Acme) -> None:
+    """In a direct message, in Home and in the status, with its end and what to do, until the app is added again."""
+    notices = Notices(acme.database, acme.api, acme.clock, "https://gems.example.com/slack/install")
+    stored = await acme.tokens.installations.rotating_token(acme.team.id)
+    assert stored
+    installs.refresh(acme.slack.world, stored.refresh_token or "")
+    await acme.pass_time(hours=10.5)
+
+    while await notices.catch_up():
+        pass
+
+    [warning] = [text for text in acme.notices() if "no longer renews" in text]
+    assert f"ends {slack_time(stored.expires_at)}" in warning
+    assert "<https://gems.example.com/slack/install|Add the app to Slack again>" in warning
+    workspace = await acme.workspace()
+    assert workspace.token_ends_at == stored.expires_at
+    home = replace(ADMIN, workspace=workspace, install_url="https://gems.example.com/slack/install")
+    assert "no longer renews" in str(health_blocks(home))
+    status = await Status(acme.database, acme.clock).of(acme.team.id)
+    assert status
+    for lines in (status_lines(status, is_admin=False), status_lines_of(status)):
+        assert "dd the app to Slack again" in "\n".join(lines)
+
+    await acme.add_app()
+    acme.clock.advance(seconds=HOUR)
+    while await notices.catch_up():
+        pass
+
+    assert "✅ *Fixed.* Slack renews the app's token again." in acme.notices()
+    assert (await acme.workspace()).token_ends_at is None
 
 
 async def test_a_removed_app_is_gone(acme: Acme) -> None:
