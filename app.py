@@ -47,7 +47,6 @@ from services.intake.files.importer import FileImporter
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
 from services.intake.mapping.field_mappings import FieldMappings
-from services.intake.rate_limit import RateLimiter
 from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
 from services.operations.clock_watch import ClockWatch
@@ -151,7 +150,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
     )
     readiness = Readiness(database, clock_watch)
     monitoring = health.routes(database, metrics, settings.metrics_token, services.watchdog, readiness, now)
-    intake_routes = intake.routes(services.intake, services.intake_keys, RateLimiter(now), metrics)
+    intake_routes = intake.routes(services.intake, services.intake_keys, services.allowance, metrics)
     routes = [*connect_routes.routes(), *intake_routes, *monitoring]
     return App(
         settings=settings,

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from standardwebhooks import Webhook
+from yarl import URL
 
 Json = dict[str, Any]
 
@@ -38,8 +39,8 @@ class Sender:
 
     async def fetch(self, job_change_id: str) -> Json:
         """Return a job change with its outcome, decision and deliveries."""
-        headers = self._signature_headers("")
-        async with self.http.get(f"{self._url()}/{job_change_id}", headers=headers) as response:
+        url = URL(f"{self._url()}/{job_change_id}")
+        async with self.http.get(url, headers=self._signature_headers(url.raw_path_qs)) as response:
             response.raise_for_status()
             job_change: Json = await response.json()
             return job_change

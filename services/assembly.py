@@ -17,10 +17,12 @@ from services.home.status import Status
 from services.intake.added_senders import AddedSenders
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
+from services.intake.rate_limit import Allowance
 from services.intake.salesforce.poller import SalesforcePoller
 from services.journal import Journal
 from services.measures import Measures
 from services.messages.actions import DeliveryActions
+from services.messages.button_values import ButtonSigner
 from services.messages.layouts import Layouts
 from services.messages.managers import Managers
 from services.messages.notices import Notices
@@ -116,6 +118,7 @@ class Services:
     slack: SlackServices
     salesforce: SalesforceServices
     intake: Intake
+    allowance: Allowance
     intake_keys: IntakeKeys
     added_senders: AddedSenders
     delivery_actions: DeliveryActions
@@ -132,16 +135,26 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
     """Build the services that listeners and the worker share."""
     database, now = foundation.database, foundation.now
     slack, salesforce = _build_slack(foundation, manifest), _build_salesforce(foundation)
-    journal = Journal(foundation.measures)
-    intake = Intake(database, now, foundation.announce_accepted, journal)
+    allowance = Allowance.of(now)
+    journal, signer = Journal(foundation.measures), ButtonSigner(foundation.cipher)
+    redrawer = Redrawer(database, slack.api, signer, now, slack.layouts)
+    intake = Intake(
+        database,
+        now,
+        foundation.announce_accepted,
+        journal,
+        largest=foundation.settings.job_change_kib * 1024,
+        spent=allowance.parsing.spend,
+    )
     decider = Decider(database, salesforce.api, salesforce.schemas, slack.directory, slack.groups, now)
     return Services(
         slack=slack,
         salesforce=salesforce,
         intake=intake,
+        allowance=allowance,
         intake_keys=IntakeKeys(database, foundation.cipher, now, foundation.wall),
         added_senders=AddedSenders(database, intake, foundation.settings.public_url, now),
-        delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now, slack.layouts), now),
+        delivery_actions=DeliveryActions(database, slack.api, redrawer, signer, now),
         decider=decider,
         rulebook=Rulebook(database, salesforce.schemas, now),
         simulation=Simulation(database, decider),
@@ -202,10 +215,11 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
     database, now = foundation.database, foundation.now
     slack, salesforce = services.slack, services.salesforce
     managers = Managers(database, salesforce.api, slack.directory)
+    signer = services.delivery_actions.signer
     return Worker(
         database,
         Router(database, services.decider, slack.notices, now, services.journal),
-        Courier(database, slack.api, slack.notices, now, services.journal, slack.layouts),
+        Courier(database, slack.api, slack.notices, signer, now, services.journal, slack.layouts),
         foundation.work_events,
         foundation.notifier,
         Housekeeping(database, foundation.settings.retention_days, now, slack.api),

@@ -67,13 +67,13 @@ class Cipher:
         except InvalidToken as error:
             raise WrongKeyError from error
 
-    def sign(self, *parts: str) -> str:
-        """Return the signature of these texts, in this order: 64 characters."""
-        return _signature(self.signing_keys[0], parts)
+    def sign(self, *parts: str, length: int = 64) -> str:
+        """Return the signature of these texts, in this order: `length` hexadecimal digits, at most 64."""
+        return _signature(self.signing_keys[0], parts)[:length]
 
-    def is_signed(self, signature: str, *parts: str) -> bool:
-        """Whether `sign` made this signature for these texts, with any of the keys."""
-        made = [_signature(key, parts).encode() for key in self.signing_keys]
+    def is_signed(self, signature: str, *parts: str, length: int = 64) -> bool:
+        """Whether `sign` made this signature of this length for these texts, with any of the keys."""
+        made = [_signature(key, parts)[:length].encode() for key in self.signing_keys]
         return any(hmac.compare_digest(signature.encode(), expected) for expected in made)
 
     def seal(self, purpose: str, claims: dict[str, str]) -> str:

@@ -20,6 +20,7 @@ from services.delivery.courier import Courier
 from services.delivery.router import Router
 from services.delivery.worker import Worker, WorkEvents
 from services.intake.intake import Intake
+from services.messages.button_values import ButtonSigner
 from services.messages.notices import Notices
 from services.operations.housekeeping import Housekeeping
 from services.ownership.decider import Decider
@@ -152,9 +153,10 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
 
         client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
         slack_api = Slack(client, token_of, database, clock)
+        cipher = Cipher.of([Fernet.generate_key().decode()])
         sessions = SalesforceSessions(
             database,
-            Cipher.of([Fernet.generate_key().decode()]),
+            cipher,
             http,
             salesforce.url,
             "3MVG9sandbox",
@@ -170,7 +172,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         worker = Worker(
             database,
             Router(database, decider, notices, clock),
-            Courier(database, slack_api, notices, clock),
+            Courier(database, slack_api, notices, ButtonSigner(cipher), clock),
             work_events,
             WorkNotifier(database),
             Housekeeping(database, 90, clock),

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -20,8 +20,10 @@ from listeners.intake import api_view, openapi
 from listeners.intake.api_view import Accepted, Error, Receipt, Refused, Results, State
 from services.intake.intake import MOST_IN_ONE_BATCH, Intake, Received
 from services.intake.keys import Checked, IntakeKeys, KeyCheck
-from services.intake.rate_limit import RateLimiter
+from services.intake.rate_limit import Allowance
 from services.intake.senders import registry
+from services.intake.senders.proofs import Credentials
+from services.intake.signatures import FirstUses, Signature
 from store.database import DatabaseUnavailableError
 
 JOB_CHANGES = "/v1/workspaces/{workspace_id}/job-changes"
@@ -43,7 +45,7 @@ _SOON = {"Retry-After": "1", **_CLOSE}
 def routes(
     intake: Intake,
     keys: IntakeKeys,
-    rate_limiter: RateLimiter,
+    allowance: Allowance,
     metrics: Metrics,
     *,
     body_seconds: float = SLOWEST_BODY_SECONDS,
@@ -54,7 +56,7 @@ def routes(
 
     `body_seconds` is how long a body may take to arrive.
     """
-    api = _Api(intake, keys, rate_limiter, metrics, body_seconds, bytes_in_flight or BytesInFlight())
+    api = _Api(intake, keys, allowance, metrics, body_seconds, bytes_in_flight or BytesInFlight())
     return [
         web.post(JOB_CHANGES, api.counted(api.post)),
         web.get(JOB_CHANGES, api.counted(_answer_challenge), allow_head=False),
@@ -93,10 +95,11 @@ class _Authorized:
 class _Api:
     intake: Intake
     keys: IntakeKeys
-    rate_limiter: RateLimiter
+    allowance: Allowance
     metrics: Metrics
     body_seconds: float
     bytes_in_flight: BytesInFlight
+    first_uses: FirstUses = field(default_factory=FirstUses)
 
     def counted(self, handler: Handler) -> Handler:
         """Wrap a handler so that refused requests are answered and counted."""
@@ -119,13 +122,13 @@ class _Api:
 
     async def post(self, request: web.Request) -> web.Response:
         genuine = await self._authorized(request, _source(request))
-        self._limit_rate(genuine.workspace_id, 1)
+        self._limit_rate(genuine.workspace_id, 1, len(genuine.body))
         raw = _decoded(request, genuine.body)
         if isinstance(raw, dict) and "job_changes" in raw:
             return await self._post_batch(genuine, raw["job_changes"])
         if isinstance(raw, list):
             self._limit_rate(genuine.workspace_id, len(raw))
-        received = await self.intake.receive(genuine.workspace_id, raw, genuine.sender)
+        received = await self.intake.receive(genuine.workspace_id, raw, genuine.sender, len(genuine.body))
         return _answer_payload(received, genuine.sender, raw, self.keys.now())
 
     async def show(self, request: web.Request) -> web.Response:
@@ -140,7 +143,11 @@ class _Api:
         return _answer(200, State.of(job_change))
 
     async def _authorized(self, request: web.Request, source: str | None) -> _Authorized:
-        """Check the request, and read its body. The body is not parsed before this check."""
+        """
+        Check the request, and read its body. The body is not parsed before this check.
+
+        A GET has no body, so its path and query are signed: a signature is good for one job change only.
+        """
         workspace_id = request.match_info["workspace_id"]
         credentials = registry.credentials(request.headers, source)
         checked, body = Checked(KeyCheck.INVALID), b""
@@ -149,7 +156,10 @@ class _Api:
         if checked.result is not KeyCheck.INVALID:
             body = await self._body(request)
         if checked.result is KeyCheck.NEEDS_BODY:
-            checked = await self.keys.check_signature(workspace_id, credentials, body, source)
+            signed = body if request.method == "POST" else request.raw_path.encode("utf-8", "surrogateescape")
+            checked = await self.keys.check_signature(workspace_id, credentials, signed, source)
+            if checked.result is KeyCheck.INVALID and request.method != "POST":
+                checked = await self._check_empty(request, workspace_id, credentials)
         if checked.result is KeyCheck.INVALID:
             text = (
                 "Not authorized. Sign the request, or send a key of this workspace."
@@ -159,6 +169,13 @@ class _Api:
         if checked.result is KeyCheck.UNINSTALLED:
             raise _no_such_workspace()
         return _Authorized(workspace_id, body, source or checked.sender)
+
+    async def _check_empty(self, request: web.Request, workspace_id: str, credentials: Credentials) -> Checked:
+        """Check the signature of a GET as version 0.2 described it: over an empty body, so it names no job change."""
+        checked, signature = await self.keys.check_signature(workspace_id, credentials, b""), credentials.signature
+        if checked.result is KeyCheck.INVALID or not isinstance(signature, Signature):
+            return Checked(KeyCheck.INVALID)
+        return checked if self.first_uses.is_first(signature, request.raw_path) else Checked(KeyCheck.INVALID)
 
     async def _body(self, request: web.Request) -> bytes:
         """Return the body as bytes, since the bytes are what is signed."""
@@ -186,8 +203,8 @@ class _Api:
         except TimeoutError:
             raise _RefusedRequestError(408, "The body was not received in time.", headers=_CLOSE) from None
 
-    def _limit_rate(self, workspace_id: str, job_changes: int) -> None:
-        wait = self.rate_limiter.seconds_to_wait(workspace_id, job_changes)
+    def _limit_rate(self, workspace_id: str, job_changes: int, size: int = 0) -> None:
+        wait = self.allowance.seconds_to_wait(workspace_id, job_changes, size)
         if wait is not None:
             raise _RefusedRequestError(429, "Too many job changes at once.", headers={"Retry-After": str(wait)})
 
@@ -198,7 +215,7 @@ class _Api:
             fault = Fault("job_changes", f"must have 1 to {MOST_IN_ONE_BATCH:,} items")
             raise _RefusedRequestError(422, "The batch is not valid.", [fault])
         self._limit_rate(genuine.workspace_id, len(raws) - 1)
-        items = await self.intake.accept_all(genuine.workspace_id, raws, genuine.sender)
+        items = await self.intake.accept_all(genuine.workspace_id, raws, genuine.sender, len(genuine.body))
         _check_workspace(items)
         return _answer(202, Results(results=[api_view.results_of(item) for item in items]))
 

@@ -163,7 +163,8 @@ _SECURITY_SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": name.replace("_", "-"),
-        "description": "One of the three headers of https://www.standardwebhooks.com. For GET, sign an empty body.",
+        "description": "One of the three headers of https://www.standardwebhooks.com."
+        " For GET, sign the path and query in place of a body.",
     }
     for name in _SIGNED
 }

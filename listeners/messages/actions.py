@@ -32,6 +32,7 @@ from listeners.messages.actions_view import (
 )
 from services.messages.actions import ActionResult, DeliveryActions
 from services.messages.available_actions import ActionableDelivery, ActionKind
+from services.messages.button_values import ButtonPress, delivery_id_in
 from services.messages.compose import ACTION, MENU
 from services.messages.snooze import SnoozeOption
 
@@ -66,29 +67,33 @@ async def open_link(ack: AsyncAck) -> None:
 async def press(dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
     kind = dialog.action["action_id"].removeprefix(ACTION)
-    await _start(kind, dialog.action["value"], dialog, respond, delivery_actions)
+    await _start(kind, dialog.action.get("value", ""), dialog, respond, delivery_actions)
 
 
 async def choose_in_menu(dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
-    kind, _, delivery = dialog.action["selected_option"]["value"].partition(":")
-    await _start(kind, delivery, dialog, respond, delivery_actions)
+    kind, _, value = dialog.action["selected_option"]["value"].partition(":")
+    await _start(kind, value, dialog, respond, delivery_actions)
 
 
 async def _start(
-    name: str, delivery: str, dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions
+    name: str, value: str, dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions
 ) -> None:
     """Take the delivery or open the dialog of the action. If the person may not do this, tell them why."""
     if name not in set(ActionKind):
         await respond(_OTHER_VERSION, replace_original=False)
         return
-    kind, target = ActionKind(name), (dialog.workspace_id, _id(delivery), dialog.user_id)
+    kind = ActionKind(name)
     if kind is ActionKind.TAKE:
-        result = await delivery_actions.take(*target)
+        result = await delivery_actions.take(*await _pressed(kind, value, dialog, delivery_actions))
         if text := await delivery_actions.update_messages(result):
             await respond(text, replace_original=False)
         return
-    actionable, loading_id = await dialog.wait_for(NOTE_TITLE, delivery_actions.find(*target, kind))
+
+    async def find() -> ActionableDelivery | str:
+        return await delivery_actions.find(*await _pressed(kind, value, dialog, delivery_actions), kind)
+
+    actionable, loading_id = await dialog.wait_for(NOTE_TITLE, find())
     view = note_view(actionable) if isinstance(actionable, str) else _DIALOGS[kind](actionable)
     if loading_id:
         await dialog.update_view(loading_id, view)
@@ -133,8 +138,7 @@ async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
 
 async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
-    what, _, delivery = dialog.action["value"].partition(":")
-    actionable = await delivery_actions.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
+    actionable = await delivery_actions.mute(*_target(dialog), dialog.action["value"], muted=False)
     await dialog.update_view(
         dialog.view["id"], note_view(actionable) if isinstance(actionable, str) else mute_view(actionable)
     )
@@ -159,11 +163,18 @@ async def _submit(
         await delivery_actions.update_messages(result)
 
 
-def _id(text: str) -> int:
-    """The delivery's id in the value of a button; 0, which no delivery has, for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+async def _pressed(
+    kind: ActionKind, value: str, dialog: Dialog, delivery_actions: DeliveryActions
+) -> tuple[str, int, str]:
+    """The workspace, the delivery and the person who acts. In a dialog, its signed metadata names the delivery."""
+    if dialog.view:
+        return _target(dialog)
+    container = dialog.body.get("container") or {}
+    message = (str(container.get("channel_id")), str(container.get("message_ts")))
+    delivery_id = await delivery_actions.pressed(dialog.workspace_id, ButtonPress(kind, value, message))
+    return dialog.workspace_id, delivery_id, dialog.user_id
 
 
 def _target(dialog: Dialog) -> tuple[str, int, str]:
-    """The workspace, the delivery and the person who acts."""
-    return dialog.workspace_id, _id(data_of(dialog.view)["delivery"]), dialog.user_id
+    """The workspace, the delivery and the person who acts in a dialog."""
+    return dialog.workspace_id, delivery_id_in(data_of(dialog.view).get("delivery", "")), dialog.user_id

@@ -24,7 +24,7 @@ from services.messages.wording import background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape
 
 UNMUTE = "delivery_unmute"
-"""The action_id of an Undo button. Its value is what was muted, a colon, and the delivery's id."""
+"""The action_id of an Undo button. Its value is what was muted; the dialog names the delivery."""
 
 NOTE_TITLE = "Job change"
 
@@ -101,7 +101,7 @@ def mute_view(actionable: ActionableDelivery) -> View:
     change = actionable.job_change
     choices: dict[str, str] = {change.change_type: CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
     blocks = [
-        section(f"🔕 *{label}*: muted", button("Undo", UNMUTE, f"{choice}:{actionable.delivery.id}"))
+        section(f"🔕 *{label}*: muted", button("Undo", UNMUTE, choice))
         for choice, label in choices.items()
         if choice in actionable.muted
     ]
@@ -109,9 +109,9 @@ def mute_view(actionable: ActionableDelivery) -> View:
         blocks.append(context(f"Required by your admins: {', '.join(required)}."))
     rest = {choice: label for choice, label in choices.items() if choice not in actionable.muted | actionable.required}
     if not rest:
-        return modal(MUTE.title, blocks)
+        return modal(MUTE.title, blocks, _data(actionable))
     blocks.append(replace(MUTED, choices=rest).block(next(iter(rest))))
-    return MUTE.view(blocks, {"delivery": str(actionable.delivery.id)})
+    return MUTE.view(blocks, _data(actionable))
 
 
 def why_view(actionable: ActionableDelivery) -> View:
@@ -129,8 +129,8 @@ def why_view(actionable: ActionableDelivery) -> View:
         *([context("\n".join(notes))] if notes else []),
     ]
     if in_person:
-        blocks += actions(button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", str(delivery.id)))
-    return modal("Why me?" if in_person else "Why here?", blocks)
+        blocks += actions(button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", "mute"))
+    return modal("Why me?" if in_person else "Why here?", blocks, _data(actionable))
 
 
 def candidate_lines(considered: Sequence[ConsideredCandidate], most: int) -> list[str]:
@@ -165,4 +165,9 @@ def _job_change(actionable: ActionableDelivery) -> Block:
 
 
 def _form_view(form: Form, actionable: ActionableDelivery, *fields: Block) -> View:
-    return form.view([_job_change(actionable), *fields], {"delivery": str(actionable.delivery.id)})
+    return form.view([_job_change(actionable), *fields], _data(actionable))
+
+
+def _data(actionable: ActionableDelivery) -> dict[str, str]:
+    """What a dialog carries, signed for the person who opened it."""
+    return {"delivery": str(actionable.delivery.id)}

@@ -14,7 +14,7 @@ from store.database import Database
 from store.slack import organizations
 from store.slack.organizations import Clues
 
-_DELIVERY = re.compile(r"(?:[a-z_]+:)?([0-9]{1,18})")
+_DELIVERY = re.compile(r"(?:[a-z_]+:)?([0-9]{1,18})(?:\.[0-9a-f]{32})?")
 
 
 async def workspace_of(context: AsyncBoltContext, body: Mapping[str, Any], database: Database) -> str | None:

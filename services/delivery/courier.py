@@ -17,6 +17,7 @@ from domain.errors import (
 )
 from domain.states import DEFAULT_CHANNEL, Role, is_person
 from services.journal import UNCOUNTED, Journal
+from services.messages.button_values import ButtonSigner
 from services.messages.cards import cards
 from services.messages.compose import Card, Message
 from services.messages.layouts import Layouts
@@ -46,6 +47,7 @@ class Courier:
     database: Database
     slack: Slack
     notices: Notices
+    signer: ButtonSigner
     now: Callable[[], int]
     journal: Journal = UNCOUNTED
     layouts: Layouts = field(default_factory=Layouts)
@@ -96,11 +98,12 @@ class Courier:
 
     async def _post(self, claim: Claim, shown: Sequence[Card]) -> Posted:
         async def send(message: Message) -> Posted:
+            signed = self.signer.signed(message, claim.workspace_id, claim.post_id)
             return await self.slack.post(
                 claim.workspace_id,
                 claim.channel,
-                text=message.text,
-                blocks=message.blocks,
+                text=signed.text,
+                blocks=signed.blocks,
                 post_id=claim.post_id,
                 lease_until=claim.lease_until,
             )

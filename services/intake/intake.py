@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +26,12 @@ from store.intake.senders import Receipt
 MOST_IN_ONE_BATCH = 1_000
 READ_AT_ONCE = 50
 """How many job changes are parsed before other tasks may run, which takes about 2 ms."""
+
+LARGEST_JOB_CHANGE = 64 * 1024
+"""The default of JOB_CHANGE_KIB, in bytes."""
+
+SMALL = 32 * 1024
+"""Bytes up to which a request is parsed right away. Larger ones are parsed in a thread, one at a time."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,9 @@ class Intake:
     """
     Accepts job changes. `wake` is called after a commit with something to route.
 
+    `largest` is the size of a job change in bytes, as JSON. `spent` is called with a workspace and the milliseconds
+    that parsing its job changes took. `size` is that of a request in bytes, None if it is not known.
+
     Its methods raise DatabaseUnavailableError if nothing was accepted.
     """
 
@@ -61,6 +71,9 @@ class Intake:
     now: Callable[[], int]
     wake: Callable[[], None]
     journal: Journal = UNCOUNTED
+    largest: int = LARGEST_JOB_CHANGE
+    spent: Callable[[str, float], None] = lambda _workspace_id, _milliseconds: None
+    _large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), init=False, repr=False)
 
     async def accept(self, workspace_id: str, raw: object, sender: str | None = None) -> Added | None:
         """
@@ -75,9 +88,11 @@ class Intake:
             raise InvalidJobChangeError([Fault("", f"is no job change: {result.reason}")])
         return result
 
-    async def receive(self, workspace_id: str, raw: object, sender: str | None = None) -> Received:
+    async def receive(
+        self, workspace_id: str, raw: object, sender: str | None = None, size: int | None = None
+    ) -> Received:
         """Accept what a sender has posted in one payload. Requests with one job change share a commit."""
-        payload = _parsed(raw, sender, await self._field_mappings(workspace_id, [raw], sender))
+        (payload,) = await self._parse(workspace_id, [raw], sender, size)
         changes = [item for item in payload.items if isinstance(item, JobChange)]
         if len(changes) != 1 or payload.is_test:
             return (await self._add_all(workspace_id, [payload], sender))[0]
@@ -86,15 +101,31 @@ class Intake:
         return await self._noted(workspace_id, self._received(workspace_id, payload, iter([added])), payload, sender)
 
     async def accept_all(
-        self, workspace_id: str, raws: Sequence[object], sender: str | None = None
+        self, workspace_id: str, raws: Sequence[object], sender: str | None = None, size: int | None = None
     ) -> Sequence[Received]:
         """Accept the valid items of a batch in one commit. Return what became of each item, in order."""
-        own = await self._field_mappings(workspace_id, raws, sender)
-        payloads: list[_Parsed] = []
-        for chunk in (raws[start : start + READ_AT_ONCE] for start in range(0, len(raws), READ_AT_ONCE)):
-            payloads += [_parsed(raw, sender, own) for raw in chunk]
-            await asyncio.sleep(0)
+        payloads = await self._parse(workspace_id, raws, sender, size)
         return await self._add_all(workspace_id, payloads, sender)
+
+    async def _parse(
+        self, workspace_id: str, raws: Sequence[object], sender: str | None, size: int | None
+    ) -> list[_Parsed]:
+        """Parse payloads so that other tasks can run meanwhile."""
+        own = await self._field_mappings(workspace_id, raws, sender)
+        largest = None if size is not None and size <= self.largest else self.largest
+        payloads: list[_Parsed] = []
+        milliseconds = 0.0
+        for chunk in (raws[start : start + READ_AT_ONCE] for start in range(0, len(raws), READ_AT_ONCE)):
+            if size is None or size <= SMALL:
+                parsed, cost = _parsed_chunk(chunk, sender, own, largest)
+                await asyncio.sleep(0)
+            else:
+                async with self._large:
+                    parsed, cost = await asyncio.to_thread(_parsed_chunk, chunk, sender, own, largest)
+            payloads += parsed
+            milliseconds += cost
+        self.spent(workspace_id, milliseconds)
+        return payloads
 
     async def _add_all(self, workspace_id: str, payloads: Sequence[_Parsed], sender: str | None) -> list[Received]:
         now = self.now()
@@ -176,21 +207,42 @@ class _Parsed:
     is_test: bool = False
 
 
-def _parsed(raw: object, sender: str | None, own: Mapping[str, RowMapping]) -> _Parsed:
+def _parsed_chunk(
+    raws: Sequence[object], sender: str | None, own: Mapping[str, RowMapping], largest: int | None
+) -> tuple[list[_Parsed], float]:
+    """Return the payloads with the milliseconds of this thread that they took."""
+    before = time.thread_time()
+    return [_parsed(raw, sender, own, largest) for raw in raws], (time.thread_time() - before) * 1_000
+
+
+def _parsed(raw: object, sender: str | None, own: Mapping[str, RowMapping], largest: int | None) -> _Parsed:
+    """`largest` None means that the job changes are known to be small enough."""
     mapping = own.get(sender or registry.source_of(raw) or "") if own else None
     try:
         reading = registry.read(raw, sender, mapping)
     except InvalidJobChangeError as error:
         return _Parsed(raw, [error])
     skipped = [Skipped(reason) for reason in reading.skipped]
-    return _Parsed(raw, [*map(_checked, reading.job_changes), *skipped], reading.is_test)
+    return _Parsed(raw, [*(_checked(item, largest) for item in reading.job_changes), *skipped], reading.is_test)
 
 
-def _checked(raw: object) -> JobChange | InvalidJobChangeError:
+def _checked(raw: object, largest: int | None) -> JobChange | InvalidJobChangeError:
     try:
+        if largest is not None:
+            check_size(raw, largest)
         return JobChange.parse(raw)
     except InvalidJobChangeError as error:
         return error
+
+
+def check_size(raw: object, largest: int) -> None:
+    """Raise InvalidJobChangeError if a job change is larger than this many bytes as JSON."""
+    try:
+        size = len(to_json(raw))
+    except ValueError:  # not JSON, which its fields will say
+        return
+    if size > largest:
+        raise InvalidJobChangeError([Fault("", f"must have at most {largest // 1024} KiB")])
 
 
 def _summary(change: JobChange) -> str:

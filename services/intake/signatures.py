@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix, not a secret
 TOLERANCE_MS = 5 * 60 * 1_000
+MOST_FIRST_USES = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Signature:
         signed = hmac.digest(secret, b".".join((self.message_id, self.timestamp, body)), "sha256")
         expected = b"v1," + base64.b64encode(signed)
         return any(hmac.compare_digest(expected, signature) for signature in self.signatures.split(b" "))
+
+
+@dataclass(frozen=True)
+class FirstUses:
+    """Keeps a signature that does not cover what was requested to the first request that it came with."""
+
+    _targets: dict[tuple[bytes, bytes], str] = field(default_factory=dict, init=False, repr=False)
+
+    def is_first(self, signature: Signature, target: str) -> bool:
+        """Whether the signature has not come with another target. `target` is the path and query."""
+        if len(self._targets) >= MOST_FIRST_USES:
+            del self._targets[next(iter(self._targets))]
+        return self._targets.setdefault((signature.message_id, signature.timestamp), target) == target
 
 
 def secret_of(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,15 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.people import BOT, DEACTIVATED, GUEST, STRANGER
 from domain.states import DEFAULT_CHANNEL, Role, is_person
-from services.messages.available_actions import ERASED, LONGEST_COMMENT, ActionableDelivery, ActionKind, refusal
+from services.messages.available_actions import (
+    DELETED,
+    ERASED,
+    LONGEST_COMMENT,
+    ActionableDelivery,
+    ActionKind,
+    refusal,
+)
+from services.messages.button_values import ButtonPress, ButtonSigner
 from services.messages.redraws import Redrawer, RedrawResult
 from services.messages.snooze import SnoozeOption, snooze_ends_at
 from services.slack.api import Slack
@@ -23,6 +32,8 @@ from store.home import member_preferences
 from store.messages import actions
 from store.ownership import muting
 from store.slack import workspaces
+
+log = logging.getLogger(__name__)
 
 CANNOT_BE_MUTED = "These notifications are required by your admins, so they cannot be muted."
 ONLY_MEMBERS = "Only members of this workspace can do that."
@@ -70,7 +81,20 @@ class DeliveryActions:
     database: Database
     slack: Slack
     redrawer: Redrawer
+    signer: ButtonSigner
     now: Callable[[], int]
+
+    async def pressed(self, workspace_id: str, press: ButtonPress) -> int:
+        """
+        Return the delivery whose button was pressed; 0, which no delivery has, if the app did not offer that button.
+
+        Messages of version 0.2 have unsigned values, and a signature is not valid any more once its key was removed.
+        Then Slack has to say that the button is in a message that carries the delivery.
+        """
+        for post in await self.database.run(actions.posts_of, workspace_id, press.delivery_id):
+            if post.is_at(press.message) or self.signer.is_signed(press, workspace_id, post.id):
+                return press.delivery_id
+        return 0
 
     async def find(self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind) -> ActionableDelivery | str:
         """The delivery, if `actor` may do this; else why not, in mrkdwn."""
@@ -81,7 +105,7 @@ class DeliveryActions:
         change = JobChange.if_readable(delivery.payload)
         if change is None:
             return ERASED
-        if not is_person(delivery.destination) and (reason := await self._not_a_member(workspace_id, actor)):
+        if not is_person(delivery.destination) and (reason := await self._cannot_see(delivery, actor)):
             return reason
         if kind not in {ActionKind.MUTE, ActionKind.WHY}:
             return ActionableDelivery(delivery, change)
@@ -205,14 +229,37 @@ class DeliveryActions:
             return f"The app cannot check in Slack whether they can be notified: {error}."
         return f"They cannot be notified: {problem}." if problem else None
 
-    async def _not_a_member(self, workspace_id: str, actor: str) -> str | None:
-        """The refusal for a person from another workspace in a shared channel. None for members."""
+    async def _cannot_see(self, delivery: Delivery, actor: str) -> str | None:
+        """The refusal for a person from another workspace, or outside the private channel. None for all others."""
         try:
-            return ONLY_MEMBERS if await self._member_problem(workspace_id, actor) else None
+            if await self._member_problem(delivery.workspace_id, actor):
+                return ONLY_MEMBERS
+            return None if await self._can_see_channel(delivery, actor) else DELETED
         except TransientError:
             return TRY_AGAIN
         except PermanentError as error:
             return f"The app cannot check in Slack who you are: {error}."
+
+    async def _can_see_channel(self, delivery: Delivery, actor: str) -> bool:
+        """
+        Whether one of the delivery's messages is in a public channel, or in a private one that `actor` is a member of.
+
+        True, too, if Slack refuses to say who is in the channel, or has not confirmed any message: then the signature
+        of the button has to be enough.
+        Raises TransientError.
+        """
+        posts = await self.database.run(actions.posts_of, delivery.workspace_id, delivery.id)
+        channel_ids = sorted({post.channel for post in posts if post.channel})
+        for channel_id in channel_ids:
+            try:
+                channel = await self.slack.channel(delivery.workspace_id, channel_id)
+                is_private = channel is not None and channel.is_private
+                if not is_private or await self.slack.is_in_channel(delivery.workspace_id, channel_id, actor):
+                    return True
+            except PermanentError as error:
+                log.warning("members of a channel of workspace %s cannot be read: %s", delivery.workspace_id, error)
+                return True
+        return not channel_ids
 
     async def _member_problem(self, workspace_id: str, user_id: str) -> str | None:
         """Why this user can neither be notified nor take anything. Raises TransientError and PermanentError."""

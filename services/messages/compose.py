@@ -37,7 +37,8 @@ LONGEST_TABLE = 10_000
 """Characters in all cells of a table block: https://docs.slack.dev/reference/block-kit/blocks/table-block"""
 
 ACTION = "delivery_"
-"""The prefix of a button's action_id, before its ActionKind. The button's value is the delivery's id."""
+"""The prefix of a button's action_id, before its ActionKind. The button's value is the delivery's id, which
+`ButtonSigner` signs."""
 
 MENU = "delivery_menu"
 """The action_id of the menus. An option's value is its ActionKind, a colon and the delivery's id."""

@@ -9,6 +9,7 @@ from enum import IntEnum
 from random import random
 
 from domain.errors import MessageRefusedError, PermanentError, TransientError
+from services.messages.button_values import ButtonSigner
 from services.messages.cards import cards
 from services.messages.compose import MOST_CARDS, Card, Message
 from services.messages.layouts import Layouts
@@ -47,6 +48,7 @@ class Redrawer:
 
     database: Database
     slack: Slack
+    signer: ButtonSigner
     now: Callable[[], int]
     layouts: Layouts = field(default_factory=Layouts)
 
@@ -92,11 +94,12 @@ class Redrawer:
         self, redraw: Redraw, posted: Posted, shown: list[Card], plainness: int
     ) -> None:
         async def update(message: Message) -> Posted:
+            signed = self.signer.signed(message, redraw.workspace_id, redraw.post_id)
             return await self.slack.update(
                 redraw.workspace_id,
                 posted,
-                text=message.short_text,
-                blocks=message.blocks,
+                text=signed.short_text,
+                blocks=signed.blocks,
                 lease_until=redraw.lease_until,
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,11 +14,12 @@ from domain.errors import PermanentError, WorkspaceGoneError
 from domain.job_change.model import JobChange
 from domain.people import NOT_LOOKED_UP, Member, OwnerMatching
 from domain.workspace import Workspace
-from services.ownership.choice.availability import Absence, Availability, BatchState, Matching
+from services.ownership.choice.availability import Absence, Availability, BatchState, Matching, MissingLookups
 from services.ownership.choice.case import Case, lookup_of
 from services.ownership.choice.conditions import PreparedRules
 from services.ownership.choice.decide import (
     BatchDecision,
+    Choice,
     WaitingForSlack,
     batch_decision,
     decide_batch,
@@ -39,6 +41,9 @@ from store.ownership.choice_state import ChoiceState
 from store.slack import workspaces
 
 logger = logging.getLogger(__name__)
+
+DECIDED_AT_ONCE = 5
+"""Job changes that are decided before other tasks may run: at most 60 ms with the largest rule set."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class Decider:
         availability, before = await self._availability(workspace_id, cases, rules)
         waiting: dict[str, WaitingForSlack] = {}
         while True:
-            choices, lookups, after = decide_batch(cases, rules.prepared, availability, before, waiting)
+            choices, lookups, after = await _decide(cases, rules.prepared, availability, before, waiting)
             if not lookups:
                 return batch_decision(choices | waiting, before, after)
             addresses = {address for missing in lookups.values() for address in missing.addresses}
@@ -158,6 +163,26 @@ class Decider:
             raise
         except PermanentError as error:  # such as a missing scope: the default channel gets the message with the reason
             return {address: Member(None, NOT_LOOKED_UP, error=str(error)) for address in addresses}
+
+
+async def _decide(
+    cases: Mapping[str, Case],
+    prepared: PreparedRules,
+    availability: Availability,
+    batch: BatchState,
+    waiting: Collection[str],
+) -> tuple[dict[str, Choice | WaitingForSlack], dict[str, MissingLookups], BatchState]:
+    """Decide a batch in parts, so that other tasks do not wait for all of it. Returns what `decide_batch` does."""
+    choices: dict[str, Choice | WaitingForSlack] = {}
+    lookups: dict[str, MissingLookups] = {}
+    keys = list(cases)
+    for start in range(0, len(keys), DECIDED_AT_ONCE):
+        part = {key: cases[key] for key in keys[start : start + DECIDED_AT_ONCE]}
+        decided, missing, batch = decide_batch(part, prepared, availability, batch, waiting)
+        choices |= decided
+        lookups |= missing
+        await asyncio.sleep(0)
+    return choices, lookups, batch
 
 
 def _workspace_and_version(

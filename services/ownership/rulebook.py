@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -58,8 +59,8 @@ class Rulebook:
             org = await self.schemas.fetch(workspace_id, fresh=True)
         except (PermanentError, TransientError) as error:
             text = f"could not be checked against Salesforce: {error}"
-            return [*check(rules, None), RuleIssue("", text, is_warning=True)]
-        return check(rules, org)
+            return [*await asyncio.to_thread(check, rules, None), RuleIssue("", text, is_warning=True)]
+        return await asyncio.to_thread(check, rules, org)
 
     async def save_draft(
         self, workspace_id: str, actor: str, rules: RuleSet, seen: SeenVersion | None, summary: str

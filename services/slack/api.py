@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -33,6 +34,8 @@ from services.slack.shapes import (
     Posted,
     SlackUser,
     are_after,
+    items_of,
+    next_cursor,
     object_of,
     post_id_of,
     text_of,
@@ -57,7 +60,6 @@ SKEW_MS = 24 * 60 * 60 * 1000
 """How far Slack's clock may be behind ours when a message is looked for by its time."""
 
 RECENT_MS = 5 * 60 * 1000
-
 METADATA_TYPE = "job_change_post"
 NO_CHANNEL = "C0000000000"
 """The id of a channel that does not exist."""
@@ -163,8 +165,8 @@ class Slack:
             **({"ts": thread_ts} if thread_ts else {}),
         }
         method = "conversations.replies" if thread_ts else "conversations.history"
-        raw = (answer := await self._read(workspace_id, method, **arguments) or {}).get("messages")
-        messages = [message for message in raw if isinstance(message, dict)] if isinstance(raw, list) else []
+        answer = await self._read(workspace_id, method, **arguments) or {}
+        messages: list[Json] = items_of(answer, "messages", dict)
         for message in messages:
             if post_id_of(message) == post_id:
                 return Posted(channel, text_of(message, "ts"))
@@ -188,10 +190,7 @@ class Slack:
         https://docs.slack.dev/reference/methods/usergroups.users.list
         """
         answer = await self._read(workspace_id, "usergroups.users.list", usergroup=group_id)
-        if answer is None:
-            return None
-        users = answer.get("users")
-        return [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
+        return None if answer is None else items_of(answer, "users", str)
 
     async def user_groups(self, workspace_id: str) -> dict[str, str]:
         """
@@ -199,9 +198,7 @@ class Slack:
 
         https://docs.slack.dev/reference/methods/usergroups.list
         """
-        answer = await self._read(workspace_id, "usergroups.list") or {}
-        raw = answer.get("usergroups")
-        groups = [group for group in raw if isinstance(group, dict)] if isinstance(raw, list) else []
+        groups: list[Json] = items_of(await self._read(workspace_id, "usergroups.list") or {}, "usergroups", dict)
         return {text_of(group, "id"): str(group.get("handle") or group.get("name") or "") for group in groups}
 
     async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
@@ -215,6 +212,11 @@ class Slack:
         answer = await self._read(workspace_id, "conversations.info", channel=channel_id)
         return None if answer is None else ChannelInfo.of(object_of(answer, "channel"))
 
+    async def is_in_channel(self, workspace_id: str, channel_id: str, user_id: str) -> bool:
+        """For private channels this needs groups:read. https://docs.slack.dev/reference/methods/conversations.members"""
+        pages = self._pages(workspace_id, "conversations.members", "members", str, channel=channel_id)
+        return any([user_id in page async for page in pages])
+
     async def channels(self, workspace_id: str, *, private: bool = True) -> AsyncIterator[list[ChannelInfo]]:
         """
         Pages of channels that are not archived. A page may be empty. `private` needs groups:read.
@@ -222,7 +224,7 @@ class Slack:
         https://docs.slack.dev/reference/methods/conversations.list
         """
         types = "public_channel,private_channel" if private else "public_channel"
-        arguments = {"types": types, "exclude_archived": "true"}
+        arguments: Json = {"types": types, "exclude_archived": "true"}
         async for page in self._pages(workspace_id, "conversations.list", "channels", **arguments):
             yield [ChannelInfo.of(raw) for raw in page]
 
@@ -259,21 +261,19 @@ class Slack:
                 return None
             raise
 
-    async def _pages(self, workspace_id: str, method: str, key: str, **arguments: object) -> AsyncIterator[list[Json]]:
+    async def _pages(
+        self, workspace_id: str, method: str, key: str, of: type = dict, /, **arguments: object
+    ) -> AsyncIterator[list[Any]]:
         """A page may be short or empty although more follow. https://docs.slack.dev/apis/web-api/pagination"""
         cursor, seen = "", set[str]()
         while cursor not in seen:
             seen.add(cursor)
-            answer = body(
-                await self._call(workspace_id, method, data={**arguments, "limit": PAGE, "cursor": cursor or None})
-            )
-            page = answer.get(key)
-            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+            data = {**arguments, "limit": PAGE, "cursor": cursor or None}
+            page = (answer := body(await self._call(workspace_id, method, data=data))).get(key)
+            if not isinstance(page, list) or not all(isinstance(item, of) for item in page):
                 raise TransientError(f"Slack sent an invalid response to {method}")
             yield page
-            metadata = answer.get("response_metadata")
-            cursor = str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
-            if not cursor:
+            if not (cursor := next_cursor(answer)):
                 return
         raise TransientError(f"Slack repeats a page of {method}")
 

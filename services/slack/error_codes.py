@@ -213,6 +213,12 @@ BY_METHOD: dict[str, dict[str, ErrorCode]] = {
             text="Slack does not list the channels.",
         ),
     },
+    "conversations.members": {
+        **_CONVERSATION,
+        **_PAGES,
+        **_codes(Meaning.RETRY, "fetch_members_failed"),
+        **_codes(Meaning.BUG, "method_not_supported_for_channel_type"),
+    },
     "usergroups.list": {
         **_PAGES,
         **_texts(Meaning.CALL, plan_upgrade_required=_NO_USER_GROUPS, invalid_team="Slack cannot find the workspace"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from domain.errors import TransientError
 from domain.workspace import SlackTeam
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,18 @@ def text_of(raw: Json, name: str) -> str:
     if not isinstance(value, str):
         raise TransientError(f"Slack's response has no {name}")
     return value
+
+
+def items_of(raw: Json, name: str, kind: type[T]) -> list[T]:
+    """Return the items of this type in a list; none if the list is missing."""
+    value = raw.get(name)
+    return [item for item in value if isinstance(item, kind)] if isinstance(value, list) else []
+
+
+def next_cursor(answer: Json) -> str:
+    """Return the cursor of the next page, empty after the last one."""
+    metadata = answer.get("response_metadata")
+    return str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
 
 
 def post_id_of(message: Json) -> object:

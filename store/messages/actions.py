@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
 from domain.delivery import Delivery, NewDelivery, TraceStep
@@ -10,7 +12,31 @@ from store.database import insert_missing
 from store.delivery import redraws
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
-from store.schema import deliveries, delivery_reasons, handlings, job_changes, lanes, laters, wrong_data
+from store.schema import (
+    deliveries,
+    delivery_reasons,
+    earlier_posts,
+    handlings,
+    job_changes,
+    lanes,
+    laters,
+    posts,
+    wrong_data,
+)
+
+
+@dataclass(frozen=True)
+class CarryingPost:
+    """A message that carries a delivery. `channel` and `ts` are None until Slack has confirmed it."""
+
+    id: str
+    channel: str | None
+    ts: str | None
+
+    def is_at(self, place: tuple[str, str]) -> bool:
+        """Whether it is the message with this channel and timestamp."""
+        return place == (self.channel, self.ts)
+
 
 _find = (
     select(
@@ -40,6 +66,19 @@ def find(connection: Connection, workspace_id: str, delivery_id: int) -> Deliver
     key = {"of_workspace": workspace_id, "of_delivery": delivery_id}
     row = connection.execute(_find, key).one_or_none()
     return Delivery(*tuple(row)) if row else None
+
+
+_current_post = select(deliveries.c.post_id).where(deliveries.c.id == bindparam("of_delivery"))
+_earlier_posts = select(earlier_posts.c.post_id).where(earlier_posts.c.delivery_id == bindparam("of_delivery"))
+_posts = select(posts.c.id, posts.c.channel, posts.c.ts).where(
+    posts.c.id.in_(_current_post.union(_earlier_posts)), posts.c.workspace_id == bindparam("of_workspace")
+)
+
+
+def posts_of(connection: Connection, workspace_id: str, delivery_id: int) -> list[CarryingPost]:
+    """Return the messages that carry the delivery, the earlier ones too. None if it belongs to another workspace."""
+    key = {"of_workspace": workspace_id, "of_delivery": delivery_id}
+    return [CarryingPost(*row) for row in connection.execute(_posts, key)]
 
 
 def take(connection: Connection, delivery: Delivery, actor: str, now: int) -> bool:

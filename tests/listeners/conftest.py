@@ -43,6 +43,7 @@ from services.intake.mapping.field_mappings import FieldMappings
 from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
 from services.messages.actions import DeliveryActions
+from services.messages.button_values import ButtonSigner
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.ownership.decider import Decider
@@ -136,7 +137,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         notices = Notices(database, api, clock)
         member_homes = MemberHomes(database, directory, clock)
         home = Home(database, directory, salesforce_auth, PUBLIC_URL, 90, clock)
-        view_signer = ViewSigner(cipher)
+        view_signer, signer = ViewSigner(cipher), ButtonSigner(cipher)
         home_tab = AppHome(home, view_signer)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         sample_sender = SampleSender(Intake(database, clock, lambda: None), api)
@@ -146,7 +147,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "salesforce_sources": SalesforceSources(database, describe, clock),
             "field_mappings": FieldMappings(database, clock),
             "ownership": _ownership(database, directory, salesforce, clock),
-            "delivery_actions": DeliveryActions(database, api, Redrawer(database, api, clock), clock),
+            "delivery_actions": DeliveryActions(database, api, Redrawer(database, api, signer, clock), signer, clock),
             "slack_organizations": Organizations(api, SlackInstall(client, store.bot_token), store, database, clock),
             "directory": directory,
             "home": home,

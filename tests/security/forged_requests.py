@@ -208,7 +208,7 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ForgedRequest("action", "delivery_mute", "message", {"value": str(ids.delivery)}),
         ForgedRequest("action", "delivery_hand_on", "message", {"value": str(ids.delivery)}),
         ForgedRequest("view", "mute_like_delivery", metadata=about, values=_choice(option("new_company"))),
-        ForgedRequest("action", "delivery_unmute", action={"value": f"new_company:{ids.delivery}"}),
+        ForgedRequest("action", "delivery_unmute", action={"value": "new_company"}, metadata=about),
         ForgedRequest("view", "report_delivery", metadata=about, values=_choice(option("wrong_person"))),
         ForgedRequest("view", "put_off_delivery", metadata=about, values=_choice(option("tomorrow"))),
         ForgedRequest("action", "delivery_take", "message", {"value": str(ids.delivery)}),

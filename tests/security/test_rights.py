@@ -10,6 +10,7 @@ import pytest
 
 from listeners.dialogs.blocks import ADMINS_ONLY
 from sandbox.slack.state import User
+from tests.listeners.ownership.ownership_world import accept_and_route
 from tests.security.forged_requests import ForgedRequest, forged_requests, registered_ids
 from tests.security.two_workspaces import SECRET, TwoWorkspaces, open_two_workspaces
 
@@ -126,6 +127,39 @@ async def test_guessed_delivery_ids_change_nothing(server: TwoWorkspaces) -> Non
                 await server.send(server.rex, forged)
 
     assert await server.rows(without=server.rival.id) == before
+
+
+async def test_a_private_channels_job_change_is_only_for_its_members(server: TwoWorkspaces) -> None:
+    """Noor is outside: neither guessing the delivery nor naming the message helps her. Dana is inside."""
+    board = server.acme.slack.add_channel(server.acme.team, "board", is_private=True, is_member=True)
+    board.members[server.acme.dana.id] = None
+    await server.use_default_channel(board.id)
+    await accept_and_route(server.acme, relationship=SECRET, person={"full_name": "Zoe", "emails": ["zoe@x.example"]})
+    (message,) = board.messages.values()
+    delivery, before = await server.newest_delivery(), await server.rows()
+    guessed = forged_requests(replace(await server.known_ids(), delivery=delivery))
+    actions = [forged for forged in guessed if "deliver" in forged.name]
+    for seen in (server.message, message):  # in another message, and as if a client could name any message
+        for forged in actions:
+            shown = await replace(server, message=seen).send(server.acme.noor, forged)
+
+            assert await server.rows() == before, forged
+            assert SECRET not in shown, forged
+    shown = [await replace(server, message=message).send(server.acme.dana, forged) for forged in actions]
+    assert SECRET in str(shown)
+    assert await server.rows() != before
+
+
+async def test_guessed_ids_in_ones_own_message_change_nothing(server: TwoWorkspaces) -> None:
+    """A button works in the message it was put into: Noor's client sends another delivery's id from a channel."""
+    await accept_and_route(server.acme, relationship=SECRET, person={"full_name": "Zoe", "emails": ["zoe@x.example"]})
+    delivery, before = await server.newest_delivery(), await server.rows()
+    for forged in forged_requests(replace(await server.known_ids(), delivery=delivery)):
+        if forged.surface == "message" and forged.name.startswith("delivery_"):
+            shown = await server.send(server.acme.noor, forged)
+
+            assert await server.rows() == before, forged
+            assert SECRET not in shown, forged
 
 
 async def test_admins_can_use_every_action(server: TwoWorkspaces) -> None:

@@ -70,6 +70,12 @@ class TwoWorkspaces:
             colleague=self.acme.noor.id,
         )
 
+    async def use_default_channel(self, channel_id: str) -> None:
+        await self.acme.app.database.run(_set_default_channel, self.acme.team.id, channel_id)
+
+    async def newest_delivery(self) -> int:
+        return await self.acme.app.database.run(_newest_delivery)
+
     async def send(self, user: User, forged: ForgedRequest) -> str:
         """Send a request as this person's client. Returns all they were shown and all Slack calls, as text."""
         slack = self.acme.slack
@@ -235,6 +241,10 @@ def _the_job_change(connection: Connection) -> str:
 
 def _the_delivery(connection: Connection) -> int:
     return connection.execute(select(deliveries.c.id).order_by(deliveries.c.id)).scalars().first() or 0
+
+
+def _newest_delivery(connection: Connection) -> int:
+    return connection.execute(select(deliveries.c.id).order_by(deliveries.c.id.desc())).scalars().first() or 0
 
 
 def _rows(connection: Connection, without: str) -> Rows:

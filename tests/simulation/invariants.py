@@ -15,7 +15,8 @@ from services.retry import MOST_DOUBTS
 from store.delivery import redraws
 from store.delivery.posts import LANE_GAP_MS
 from store.messages import histories
-from tests.simulation.slack import CHANNEL, SERIAL, Call, Message
+from tests.simulation.process import SIGNER
+from tests.simulation.slack import CHANNEL, SERIAL, WORKSPACE, Call, Message
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -281,7 +282,9 @@ class Ending:
         shown = cards(members, destination, acted)
         if not any(member.acted_at for member in members) or len(shown) > MOST_CARDS:
             return True
-        return any(message.blocks == compose(shown, plainness=plain).blocks for plain in range(PLAIN_TEXT + 1))
+        versions = (compose(shown, plainness=plainness) for plainness in range(PLAIN_TEXT + 1))
+        signed = (SIGNER.signed(version, WORKSPACE, post_id) for version in versions)
+        return any(message.blocks == version.blocks for version in signed)
 
 
 def call_serials(call: Call) -> set[int]:

@@ -14,6 +14,7 @@ from services.delivery.router import Router
 from services.delivery.worker import POLL_SECONDS, Worker, WorkEvents
 from services.intake.intake import Intake
 from services.messages.actions import DeliveryActions
+from services.messages.button_values import ButtonSigner
 from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
@@ -24,12 +25,15 @@ from services.ownership.user_groups import UserGroups
 from services.slack.api import Slack
 from services.slack.directory import Directory
 from store.database import Database
+from store.encryption import Cipher
 from store.operations.due_work import Queue
 from store.operations.notify import WorkNotifier
 from tests.simulation.loop import Process
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
+
+SIGNER = ButtonSigner(Cipher.of(["c2ltdWxhdGlvbi1zaW11bGF0aW9uLXNpbXVsYXRpb24="]))
 
 
 class SimulatedDatabase(Database):
@@ -92,13 +96,13 @@ class Replica(Process):
         decider = Decider(database, salesforce, OrgSchemas(salesforce, now), directory, groups, now)
         self.events = WorkEvents()
         self.intake = Intake(database, now, self._accepted)
-        self.actions = DeliveryActions(database, slack, Redrawer(database, slack, now), now)
+        self.actions = DeliveryActions(database, slack, Redrawer(database, slack, SIGNER, now), SIGNER, now)
         self.failed = FailedJobChanges(database, self._accepted, now)
         reminders = ReminderSender(database, slack, Managers(database, salesforce, directory), now)
         self.worker = Worker(
             database,
             Router(database, decider, notices, now),
-            Courier(database, slack, notices, now),
+            Courier(database, slack, notices, SIGNER, now),
             self.events,
             WorkNotifier(database),
             NoHousekeeping(),

@@ -28,11 +28,10 @@ from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.process import Replica
 from tests.simulation.profile import Profile, Window
 from tests.simulation.salesforce import CONTACT, SimulatedSalesforce
-from tests.simulation.slack import ADMIN, CHANNEL, Call, SimulatedSlack
+from tests.simulation.slack import ADMIN, CHANNEL, WORKSPACE, Call, SimulatedSlack
 from tests.simulation.storage import OTHER, POST, ROUTE, Storage
 from tests.world import sample_job_change
 
-WORKSPACE = "T0ACME"
 SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read"
 LONGEST_RUN = 30 * 24 * 3_600.0
 """After so long on the virtual clock, whatever still waits is said to wait forever."""

@@ -47,6 +47,7 @@ SILENCE = {"no answer", "no answer, not performed", "performed late"}
 AFTER = {"failed after", "error code after", "no place", "connection lost after", "garbage", "no answer"}
 """Fates in which Slack performs the call and its caller does not learn that."""
 
+WORKSPACE = "T0ACME"
 WRITES = {"chat.postMessage", "chat.update"}
 SERIAL = re.compile(r"Serial (\d{4})")
 ADMIN, MANAGER, CHANNEL = "U0ADMIN", "U0MANAGER", "C0DEFAULT"
@@ -195,10 +196,11 @@ class SimulatedSlack:
             "conversations.history": self._history,
             "conversations.replies": self._history,
             "users.lookupByEmail": lambda call: self._person(call.arguments["email"].partition("@")[0]),
+            "conversations.info": lambda _: {"ok": True, "channel": {"id": CHANNEL, "name": "wins"}},
             "users.info": lambda call: self._person(call.arguments["user"].lower()[2:]),
             "users.list": lambda _call: {"ok": True, "members": [self._user(name) for name in self._names()]},
             "chat.getPermalink": lambda call: {"ok": True, "permalink": f"/archives/{call.arguments['message_ts']}"},
-            "auth.test": lambda _call: {"ok": True, "team_id": "T0ACME", "team": "Acme", "user_id": "U0BOT"},
+            "auth.test": lambda _call: {"ok": True, "team_id": WORKSPACE, "team": "Acme", "user_id": "U0BOT"},
         }
         # conversations.list needs im:read, for which the app does not ask.
         refused = {"ok": False, "error": "missing_scope", "needed": "im:read"}
@@ -278,7 +280,7 @@ class SimulatedSlack:
         is_deleted = name == "owner0" and self._problem("U0OWNER0") is not None
         return {
             "id": f"U0{name.upper()}",
-            "team_id": "T0ACME",
+            "team_id": WORKSPACE,
             "deleted": is_deleted,
             "is_admin": name == "admin",
             "tz": "Europe/Oslo",

@@ -19,7 +19,7 @@ from services.intake.files.columns import RowReader
 from services.intake.files.formats import RowsFile, detect_format
 from services.intake.files.refused_rows import RefusalList, RefusedRowsFile, refused_rows_path
 from services.intake.files.rows import FileRow, open_rows
-from services.intake.intake import Intake
+from services.intake.intake import LARGEST_JOB_CHANGE, Intake, check_size
 from services.intake.mapping.row_mapping import RowMapping
 from store.database import Database, DatabaseUnavailableError
 from store.intake import imports, mappings
@@ -122,7 +122,7 @@ class FileImporter:
             open_rows(plan.file) as (rows, position),
         ):
             for number, batch in enumerate(_batches(islice(rows, plan.progress.read, None)), 1):
-                changes, refused = _changes(plan.reader, batch, refusals)
+                changes, refused = _changes(plan.reader, batch, refusals, self.intake.largest)
                 new = await (
                     self._count_new(plan, changes, dry_run_keys) if plan.is_dry_run else self._new(plan, changes)
                 )
@@ -171,7 +171,7 @@ def _refusals(plan: ImportPlan, run: ImportRun) -> RefusedRowsFile | RefusalList
 
 
 def _changes(
-    reader: RowReader, batch: Sequence[FileRow], refusals: RefusedRowsFile | RefusalList
+    reader: RowReader, batch: Sequence[FileRow], refusals: RefusedRowsFile | RefusalList, largest: int
 ) -> tuple[list[JobChange], int]:
     """
     Parse rows, and return their job changes and how many rows are not valid.
@@ -182,17 +182,20 @@ def _changes(
     refused = 0
     for row in batch:
         try:
-            changes += _read(reader, row)
+            changes += _read(reader, row, largest)
         except InvalidJobChangeError as error:
             refusals.write(row, str(error))
             refused += 1
     return changes, refused
 
 
-def _read(reader: RowReader, row: FileRow) -> list[JobChange]:
+def _read(reader: RowReader, row: FileRow, largest: int = LARGEST_JOB_CHANGE) -> list[JobChange]:
     if row.fault:
         raise InvalidJobChangeError([Fault("", row.fault)])
-    return [JobChange.parse(job_change) for job_change in reader.read(row.content)]
+    job_changes = reader.read(row.content)
+    for job_change in job_changes:
+        check_size(job_change, largest)
+    return [JobChange.parse(job_change) for job_change in job_changes]
 
 
 def _size(path: Path) -> int:

@@ -43,6 +43,8 @@ FIELDS = (
 """The fields to which a path can be mapped, in addition to `custom.ANYTHING`."""
 
 MOST_PATHS = 200
+MOST_COLUMNS = 2_000
+"""Fields of one object in a row."""
 _NAMES = {"map", "set", "words"}
 _NOT_PLAIN = re.compile(r"[^a-z0-9]")
 
@@ -119,9 +121,8 @@ class RowMapping:
         return sorted(values, key=itemgetter(0))
 
     def _ours(self, name: str, value: object) -> object:
-        if isinstance(value, str) and name in self.words:
-            words = {theirs.casefold(): ours for theirs, ours in self.words[name].items()}
-            value = words.get(value.strip().casefold(), value)
+        if isinstance(value, str) and name in self._folded_words:
+            value = self._folded_words[name].get(value.strip().casefold(), value)
         return converted(name, value)
 
     def _unmapped(self, row: Row) -> dict[str, object]:
@@ -148,6 +149,10 @@ class RowMapping:
         return nested
 
     @cached_property
+    def _folded_words(self) -> dict[str, dict[str, str]]:
+        return {name: {theirs.casefold(): ours for theirs, ours in words.items()} for name, words in self.words.items()}
+
+    @cached_property
     def _heads(self) -> set[str]:
         return {path.partition(".")[0] for path in self.paths}
 
@@ -160,6 +165,8 @@ class _Columns:
 
     def of(self, row: Row) -> dict[str, object]:
         if id(row) not in self._by_id:
+            if len(row) > MOST_COLUMNS:
+                raise InvalidJobChangeError([Fault("", f"must have at most {MOST_COLUMNS:,} fields in an object")])
             self._by_id[id(row)] = {_plain(name): value for name, value in row.items()}
         return self._by_id[id(row)]
 

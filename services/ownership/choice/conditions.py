@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,10 +146,10 @@ def _tests(when: Conditions) -> Iterator[Test]:
         yield lambda case_side: case_side.score is not None and case_side.score >= min_score
     if when.title_lacks is not None:
         excluded = _find_any(when.title_lacks)
-        yield lambda case_side: excluded(case_side.title) is None
+        yield lambda case_side: not excluded(case_side.title)
     if when.title_contains is not None:
         contains = _find_any(when.title_contains)
-        yield lambda case_side: contains(case_side.title) is not None
+        yield lambda case_side: contains(case_side.title)
     if when.contact_has_open_opportunity is not None:
         has_deal = when.contact_has_open_opportunity
         yield lambda case_side: _has_open_opportunity(case_side) is has_deal
@@ -170,14 +169,19 @@ def _field_test(test: FieldTest) -> Test:
     name = test.field
     if test.test == "contains":
         contains = _find_any(test.values)
-        return lambda case_side: (text := case_side.text(name)) is not None and contains(text) is not None
+        return lambda case_side: (text := case_side.text(name)) is not None and contains(text)
     wanted = _folded(test.values) or frozenset()
     return lambda case_side: case_side.text(name) in wanted
 
 
-def _find_any(words: Sequence[str]) -> Callable[[str], object]:
-    """A function that finds any of these words in case-folded text. It returns None if there is none."""
-    return re.compile("|".join(re.escape(word.casefold()) for word in words)).search
+def _find_any(words: Sequence[str]) -> Callable[[str], bool]:
+    """
+    Return a function that says whether any of these words is in case-folded text.
+
+    Each word is searched for by itself: one regular expression for all of them takes a hundred times as long.
+    """
+    folded = tuple(dict.fromkeys(word.casefold() for word in words))
+    return lambda text: any(word in text for word in folded)
 
 
 def _folded(values: Sequence[str] | None) -> frozenset[str] | None:

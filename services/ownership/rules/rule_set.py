@@ -38,6 +38,11 @@ MOST_RULES = 499
 MOST_SOURCES = 12
 MOST_VALUES = 200
 MOST_MEMBERS = 200
+MOST_VALUES_IN_ALL = 20_000
+"""Values of all conditions of all rules: what a job change is compared with."""
+
+MOST_CHARACTERS = 2_000_000
+"""Characters of a rule set as JSON."""
 
 Values = Annotated[
     tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...],
@@ -76,6 +81,13 @@ class Conditions(RulePart):
     segment: Annotated[tuple[Segment, ...], Field(min_length=1)] | None = None
     contact_has_open_opportunity: bool | None = None
     fields: Annotated[tuple[FieldTest, ...], Field(min_length=1, max_length=20)] | None = None
+
+    @property
+    def value_count(self) -> int:
+        """How many values a job change is compared with."""
+        lists = (self.relationship, self.persona, self.title_contains, self.title_lacks)
+        listed = sum(len(values) for values in lists if values)
+        return listed + sum(len(test.values) for test in self.fields or ())
 
 
 class Deliver(RulePart):
@@ -169,10 +181,17 @@ class RuleSet(RulePart):
         """Read decoded JSON. Raises InvalidRulesError with all errors and their paths."""
         if not isinstance(raw, dict):
             raise InvalidRulesError([RuleIssue("", "must be an object with rules")])
+        text = json.dumps(raw)  # as JSON, so that strict mode accepts lists for tuples
+        if len(text) > MOST_CHARACTERS:
+            raise InvalidRulesError([RuleIssue("", f"must have at most {MOST_CHARACTERS:,} characters")])
         try:
-            return cls.model_validate_json(json.dumps(raw))  # as JSON, so that strict mode accepts lists for tuples
+            rule_set = cls.model_validate_json(text)
         except ValidationError as error:
             raise InvalidRulesError([*issues_of(error), *_unknown_names_in_raw(raw)]) from None
+        if (count := sum(rule.when.value_count for rule in rule_set.rules)) > MOST_VALUES_IN_ALL:
+            limit = f"have {count:,} values in their conditions together; at most {MOST_VALUES_IN_ALL:,} are possible"
+            raise InvalidRulesError([RuleIssue("rules", limit)])
+        return rule_set
 
     @classmethod
     def from_stored(cls, text: str) -> RuleSet:

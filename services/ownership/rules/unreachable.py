@@ -11,6 +11,9 @@ from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule
 
 _PAST = {ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE, ChangeType.DEPARTURE}
+MOST_COMPARISONS = 2_000_000
+"""Rules times values, which takes about a second."""
+
 _SIDES: tuple[Side, ...] = ("past", "current")
 Kind = tuple[Side, ChangeType, Signal]
 
@@ -18,6 +21,8 @@ Kind = tuple[Side, ChangeType, Signal]
 def unreachable(rules: Sequence[Rule]) -> list[RuleIssue]:
     """A warning for each enabled rule that no job change can reach, with the rules that cover it."""
     issues: list[RuleIssue] = []
+    if len(rules) * sum(rule.when.value_count for rule in rules) > MOST_COMPARISONS:
+        return [RuleIssue("", "there are too many rules and values to look for unreachable rules", is_warning=True)]
     above: list[tuple[int, Rule, frozenset[Kind]]] = []
     for number, rule in enumerate(rules):
         if not rule.enabled:

@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.fernet import Fernet
 from sqlalchemy import update
 from standardwebhooks import Webhook
+from yarl import URL
 
 from domain.workspace import BEARER, SIGNING
 from listeners.http.limits import MOST_BYTES_IN_FLIGHT, BytesInFlight
@@ -26,7 +27,7 @@ from listeners.http.server import create_runner
 from listeners.intake import api
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
-from services.intake.rate_limit import RateLimiter
+from services.intake.rate_limit import Allowance
 from services.journal import Journal
 from store.database import Database
 from store.encryption import Cipher
@@ -106,12 +107,12 @@ async def open_intake(
 ) -> AsyncIterator[ApiClient]:
     woken: list[bool] = []
     keys = IntakeKeys(database, Cipher.of([Fernet.generate_key().decode()]), clock, clock)
-    metrics, rate_limiter = Metrics(), RateLimiter(clock, burst, 10)
+    metrics, allowance = Metrics(), Allowance.of(clock, burst, 10)
     intake = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
     app = web.Application()
     in_flight = BytesInFlight()
     limits = {"body_seconds": body_seconds, "bytes_in_flight": in_flight}
-    app.add_routes(api.routes(intake, keys, rate_limiter, metrics, **limits))
+    app.add_routes(api.routes(intake, keys, allowance, metrics, **limits))
     async with TestClient(TestServer(app)) as client:
         yield ApiClient(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), in_flight, woken)
 
@@ -331,14 +332,23 @@ async def test_a_replayed_signed_request_is_a_duplicate(intake_api):
     assert statuses == [202, 200, 200]
 
 
-async def test_a_signed_get_signs_an_empty_body(intake_api):
-    """GET requests have no body."""
+async def test_a_signed_get_is_good_for_its_path_and_query_only(intake_api):
+    """It has no body. What was signed for one job change does not show another."""
     secret = await intake_api.keys.make("T1", SIGNING, "U_ADMIN")
-    accepted = await (await intake_api.post(job_change())).json()
+    one, other = [
+        f"{PATH}/{(await (await intake_api.post(job_change(source_event_id=event))).json())['id']}" for event in "12"
+    ]
+    headers = intake_api.signed(secret, one.encode())
+    with_query = f"{one}?fields=caf%C3%A9"
 
-    answer = await intake_api.client.get(f"{PATH}/{accepted['id']}", headers=intake_api.signed(secret, b""))
+    async def status(target: str, headers: dict[str, str]) -> int:
+        return (await intake_api.client.get(URL(target, encoded=True), headers=headers)).status
 
-    assert answer.status == 200
+    assert await status(one, headers) == 200
+    assert await status(with_query, intake_api.signed(secret, with_query.encode())) == 200
+    assert [await status(target, headers) for target in (other, with_query)] == [401, 401]
+    empty = intake_api.signed(secret, b"") | {"webhook-id": "msg_1"}
+    assert [await status(target, empty) for target in (one, other, with_query, one)] == [200, 401, 401, 200]
 
 
 @pytest.mark.parametrize("workspace_id", ["T2", "T9", "%00", "%ED%A0%80", "a" * 300, "T1'--"])
@@ -408,7 +418,7 @@ async def test_an_unavailable_database_is_no_reason_for_401(database, clock, tmp
     async with open_intake(database, database, clock) as intake_api:
         keys = IntakeKeys(unavailable, intake_api.keys.cipher, clock, clock)
         app = web.Application()
-        app.add_routes(api.routes(Intake(unavailable, clock, lambda: None), keys, RateLimiter(clock), Metrics()))
+        app.add_routes(api.routes(Intake(unavailable, clock, lambda: None), keys, Allowance.of(clock), Metrics()))
         async with TestClient(TestServer(app)) as client:
             answer = await client.post(PATH, data=b"{}", headers={"X-Api-Key": intake_api.key})
             assert answer.status == 503

@@ -50,9 +50,9 @@ class MessageWorld:
         await self.wait_for_listeners()
         return reply
 
-    async def choose_in_menu(self, user: User, message: Message, verb: str) -> Reply:
-        """Choose an entry in the overflow menu of a message with one job change."""
-        [option] = [value for value in menu_values(message) if value.startswith(f"{verb}:")]
+    async def choose_in_menu(self, user: User, message: Message, verb: str, delivery: str = "") -> Reply:
+        """Choose an entry in the menu of a message, by the delivery's id if it is about several job changes."""
+        [option] = [value for value in menu_values(message) if value.startswith(f"{verb}:{delivery}")]
         return await self.press(user, message, "menu", option)
 
     async def submit(self, user: User, **values: Any) -> Submission:
@@ -102,9 +102,10 @@ class MessageWorld:
 
 @asynccontextmanager
 async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
-    slack, layouts = world.worker.courier.slack, world.worker.courier.layouts
-    redrawer = Redrawer(world.database, slack, world.clock, layouts)
-    delivery_actions = DeliveryActions(world.database, slack, redrawer, world.clock)
+    courier = world.worker.courier
+    slack, signer = courier.slack, courier.signer
+    redrawer = Redrawer(world.database, slack, signer, world.clock, courier.layouts)
+    delivery_actions = DeliveryActions(world.database, slack, redrawer, signer, world.clock)
     directory = Directory(slack, world.database, world.clock)
     owner = world.add_owner("Dana Reyes")
     world.add_owner("Kim Lee")
@@ -139,7 +140,9 @@ async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
 
 
 def menu_values(message: Message) -> list[str]:
-    return [option["value"] for element in interactive_elements(message) for option in element.get("options", [])]
+    elements = interactive_elements(message)
+    groups = [group for element in elements for group in (element, *element.get("option_groups", []))]
+    return [option["value"] for group in groups for option in group.get("options", [])]
 
 
 def button_labels(message: Message) -> list[str]:

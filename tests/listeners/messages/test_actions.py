@@ -13,6 +13,7 @@ from domain.audit import AuditEntry
 from domain.notification_hours import DAILY, NotificationHours
 from sandbox.slack.outgoing.payloads import view_submission
 from services.messages.actions import ActionResult
+from services.messages.button_values import delivery_id_in
 from services.messages.layouts import Layouts
 from store.database import Database
 from store.home import member_preferences
@@ -22,6 +23,7 @@ from tests.listeners.messages.message_world import (
     MessageWorld,
     blocks_text,
     button_labels,
+    interactive_elements,
     menu_values,
     open_message_world,
 )
@@ -75,9 +77,9 @@ async def test_card_and_table_blocks_have_the_same_actions(world):
         assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(direct(acme))
 
         await receive_a_digest_of_two(acme)
-        await acme.press(acme.dana, direct(acme), "menu", "why:2")
+        await acme.choose_in_menu(acme.dana, direct(acme), "why", "2.")
         assert "You own Ada Smith in Salesforce." in acme.dialog_text(acme.dana)
-        await acme.press(acme.dana, direct(acme), "menu", "take:3")
+        await acme.choose_in_menu(acme.dana, direct(acme), "take", "3.")
         *_, first, second = direct(acme).blocks[2]["rows"]
         assert acme.dana.id not in str(first)
         assert {"type": "user", "user_id": acme.dana.id} in second[-1]["elements"][0]["elements"]
@@ -575,12 +577,55 @@ async def test_a_person_cannot_act_on_a_message_of_someone_else(acme, sent):
     await unowned(acme)
     own = direct(acme)
     theirs = channel(acme)
-    forge(theirs, delivery_of(own))
+    value = next(element["value"] for element in interactive_elements(own) if element["type"] == "button")
+    forge(theirs, value)
 
-    await acme.press(acme.kim, theirs, "take", delivery_of(own))
+    await acme.press(acme.kim, theirs, "take", value)
 
     assert acme.ephemeral_texts(acme.kim) == ["This message was sent to someone else, so only they can do that."]
     assert await acme.trail(sent) == []
+
+
+async def test_messages_of_the_version_before_go_on_working(acme, sent):
+    """Their values are not signed, so Slack has to say that the button is in the delivery's own message."""
+    await unowned(acme)
+    own, theirs = direct(acme), channel(acme)
+    dana, unsigned = acme.dana, delivery_of(own).partition(".")[0]
+    other = await acme.world.worker.courier.slack.post_notice(acme.world.team.id, dana.id, "x", own.blocks)
+    for message in (acme.world.slack.world.message(other.channel, other.ts), theirs, own):
+        forge(message, unsigned)
+        assert await acme.trail(sent) == []
+        await acme.press(dana, message, "take", unsigned)
+
+    assert await acme.trail(sent) == ["taken"]
+
+
+@pytest.mark.both_databases
+async def test_a_button_works_in_an_earlier_message_too(acme, sent):
+    """A snoozed job change comes back in a new message. Each message has signatures of its own."""
+    await acme.choose_in_menu(acme.dana, direct(acme), "later")
+    await acme.submit(acme.dana)
+    await acme.pass_time(9 * 86_400)
+    earlier, later = acme.world.direct_messages("Dana Reyes")
+    assert delivery_of(earlier) != delivery_of(later)
+
+    await acme.press(acme.dana, earlier, "take")
+
+    assert "taken" in await acme.trail(sent)
+
+
+async def test_a_private_channel_whose_members_cannot_be_read_trusts_the_signature(acme):
+    """Slack refuses, for example without groups:read. The button itself could not be guessed."""
+    private = acme.world.slack.add_channel(acme.world.team, "deals", is_private=True, is_member=True)
+    private.members[acme.kim.id] = None
+    await acme.world.set_preferences(default_channel_id=private.id)
+    sent = await unowned(acme)
+    [message] = acme.world.channel_messages("deals")
+    acme.world.slack.faults.add("conversations.members", error="missing_scope", times=1)
+
+    await acme.press(acme.kim, message, "take")
+
+    assert await acme.trail(sent) == ["taken"]
 
 
 @pytest.mark.parametrize("value", ["999999", "0", "-1", "x", "9" * 30, "٣"])
@@ -682,7 +727,8 @@ async def test_an_action_is_stored_while_slack_asks_us_to_wait(acme, sent):
 @pytest.mark.both_databases
 async def test_the_message_is_updated_after_a_process_died(acme, sent):
     """The action and the mark on its messages are one commit."""
-    delivery = await acme.world.database.run(actions.find, acme.world.workspace_id, int(delivery_of(direct(acme))))
+    delivery_id = delivery_id_in(delivery_of(direct(acme)))
+    delivery = await acme.world.database.run(actions.find, acme.world.workspace_id, delivery_id)
     await acme.world.database.run(actions.take, delivery, acme.dana.id, acme.world.clock())
 
     await acme.catch_up()

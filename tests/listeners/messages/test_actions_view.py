@@ -109,8 +109,8 @@ def test_a_decision_without_sides_is_shown():
     ("muted", "choices", "undo"),
     [
         ((), ["new_company", "contact_tracking"], []),
-        (("new_company",), ["contact_tracking"], ["new_company:7"]),
-        (("new_company", "contact_tracking", "custom"), [], ["new_company:7", "contact_tracking:7"]),
+        (("new_company",), ["contact_tracking"], ["new_company"]),
+        (("new_company", "contact_tracking", "custom"), [], ["new_company", "contact_tracking"]),
     ],
 )
 def test_muted_kinds_have_an_undo_button_and_the_others_can_be_muted(muted, choices, undo):

@@ -215,4 +215,6 @@ async def test_the_delegate_gets_job_changes_until_the_absence_ends(world, dana)
 
 def actions_in(world):
     slack = world.worker.courier.slack
-    return DeliveryActions(world.database, slack, Redrawer(world.database, slack, world.clock), world.clock)
+    signer = world.worker.courier.signer
+    redrawer = Redrawer(world.database, slack, signer, world.clock)
+    return DeliveryActions(world.database, slack, redrawer, signer, world.clock)

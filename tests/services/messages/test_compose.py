@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from domain.job_change.parts import ChangeType
 from domain.states import HandlingState, Side
 from sandbox.slack.block_kit.blocks import check_message
 from services.messages.available_actions import available_actions
+from services.messages.button_values import ButtonSigner
 from services.messages.cards import MOST_NOTES
 from services.messages.compose import (
     LONGEST_EDIT,
@@ -24,6 +26,7 @@ from services.messages.compose import (
     compose,
     compose_with_newer_blocks,
 )
+from store.encryption import Cipher
 from tests.services.messages.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
@@ -118,6 +121,19 @@ def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
     ]
     assert [button.get("style") for button in buttons] == ["primary", None]
     assert [option["value"] for option in menu["options"]] == ["later:7", "why:7", "wrong_data:7", "mute:7"]
+
+
+def test_signed_values_fit_into_buttons_and_options() -> None:
+    """Also with the largest id. The signature is another one for each message and each action."""
+    signer = ButtonSigner(Cipher.of([Fernet.generate_key().decode()]))
+    actions = available_actions("dri", "open", in_person=True)
+    composed = compose([card(job_change(), delivery_id=10**18 - 1, actions=actions)])
+
+    signed = [signer.signed(composed, "T1", post_id).blocks or [] for post_id in ("post 1", "post 2")]
+    first, second = ([option["value"] for option in blocks[-1]["elements"][-1]["options"]] for blocks in signed)
+
+    assert max(map(len, first)) <= 150
+    assert len({value.partition(".")[2] for value in first + second}) == len(first + second)
 
 
 def test_in_a_bundle_each_job_change_has_its_own_menu() -> None:

@@ -14,6 +14,7 @@ from domain.notification_hours import NotificationHours
 from sandbox.salesforce.schema import Field
 from sandbox.slack.state import Message
 from services.messages.actions import DeliveryActions
+from services.messages.button_values import delivery_id_in
 from services.messages.managers import Managers
 from services.messages.redraws import Redrawer
 from services.messages.reminders import LEASE_MS, ReminderSender
@@ -81,11 +82,12 @@ async def reminder_world(world, clock):
     owner = world.add_owner("Dana Reyes", ManagerId=boss)
     world.salesforce.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
     decider, slack = world.worker.router.decider, world.worker.courier.slack
+    signer = world.worker.courier.signer
     managers = Managers(world.database, decider.salesforce, decider.directory)
     return ReminderWorld(
         world,
         ReminderSender(world.database, slack, managers, clock),
-        DeliveryActions(world.database, slack, Redrawer(world.database, slack, clock), clock),
+        DeliveryActions(world.database, slack, Redrawer(world.database, slack, signer, clock), signer, clock),
     )
 
 
@@ -428,7 +430,7 @@ async def test_nobody_is_reminded_of_what_a_colleague_took(reminder_world):
     ]
 
     await reminder_world.delivery_actions.take(
-        reminder_world.world.workspace_id, int(ids[0]), reminder_world.slack_id("Kim Lee")
+        reminder_world.world.workspace_id, delivery_id_in(ids[0]), reminder_world.slack_id("Kim Lee")
     )
     await reminder_world.world.database.run(due_again, job_change_id, reminder_world.world.clock())
     await reminder_world.pass_time(2 * DAY)

@@ -64,6 +64,7 @@ def test_the_methods_that_need_a_team_are_those_of_slacks_reference():
 
 async def test_every_call_works_with_the_token_of_an_organization(org):
     """The list below has every method of Slack's service."""
+    org.wins.members[org.dana.id] = None
     group = org.sandbox.add_usergroup(org.team, "sales", [org.dana.id])
     posted = await org.api.post(org.id, org.dana.id, text="news", post_id=POST_ID)
     results = {
@@ -78,6 +79,7 @@ async def test_every_call_works_with_the_token_of_an_organization(org):
         "user_groups": await org.api.user_groups(org.id),
         "users": [user.id async for page in org.api.users(org.id) for user in page],
         "channel": await org.api.channel(org.id, org.wins.id),
+        "is_in_channel": await org.api.is_in_channel(org.id, org.wins.id, org.dana.id),
         "channels": [channel.name async for page in org.api.channels(org.id) for channel in page],
         "permalink": await org.api.permalink(org.id, posted),
         "auth_test": await org.api.auth_test(org.id),
