@@ -142,6 +142,7 @@ class ReasonCode(StrEnum):
     RULE_NAMES_NOBODY = "rule_names_nobody"
     LEFT_OUT = "left_out", "error"
     SALESFORCE_UNAVAILABLE = "salesforce_unavailable", "error"
+    GATHERED = "gathered", "limit"
 
     # How the person was found in Salesforce.
     CONTACT_FOUND = "contact_found", "record", "key"

@@ -120,6 +120,9 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.RULE_NAMES_NOBODY: "the rule names nobody",
     ReasonCode.LEFT_OUT: "{error}",
     ReasonCode.SALESFORCE_UNAVAILABLE: "Salesforce was not available: {error}",
+    ReasonCode.GATHERED: (
+        "It was looked up in Salesforce together with others, {limit} second{s} later, to save API calls."
+    ),
     ReasonCode.CONTACT_FOUND: "The contact {record} was found by {key}.",
     ReasonCode.LEAD_FOUND: "The lead {record} was found by {key}.",
     ReasonCode.SEVERAL_CONTACTS: "{limit} contacts match: {records}.",

@@ -26,12 +26,14 @@ from services.ownership.choice.person_notes import person_notes
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import wait_ms
+from services.salesforce.call_budget import CallBudget
 from services.salesforce.records import BatchRecords, PersonRecords
 from services.salesforce.refusals import GRANT
 from store.database import Database
 from store.delivery import pauses, routing
 from store.delivery.routing import Batch, Routed, RoutingPostponed
 from store.ownership import choice_state, owners
+from store.salesforce import connections
 
 LEASE_MS = 30_000
 """Renewed while a batch is being routed, so that another process takes over within half a minute after a crash."""
@@ -41,10 +43,11 @@ SALESFORCE = "salesforce"
 
 @dataclass(frozen=True)
 class ReadableJobChange:
-    """A job change of the batch whose payload can be read."""
+    """A job change of the batch whose payload can be read. `gathered_ms` is how long it waited to save API calls."""
 
     id: str
     change: JobChange
+    gathered_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class BatchResult:
     decided: BatchDecision | None = None
     missed: Sequence[MissedJobChange] = ()
     salesforce_answered: bool = False
+    salesforce_called: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Router:
         workspace, rules = await self.decider.workspace_and_rules(batch.workspace_id)
         if workspace is None:
             return False
-        readable, unreadable = _read(batch)
+        readable, unreadable = _read(batch, self.now())
         if batch.salesforce_problem is None:
             looked_up = await self._look_up(workspace, readable, rules)
         else:
@@ -126,7 +130,8 @@ class Router:
         else:
             result = await self._decide(workspace, readable, rules, looked_up)
         routed = [*unreadable, *result.routed]
-        if await self.database.run_until_available(_settle, batch, routed, result, self.now()):
+        daily_limit = workspace.salesforce_daily_calls
+        if await self.database.run_until_available(_settle, batch, routed, result, daily_limit, self.now()):
             self.journal.routed(workspace.id, routed, len(result.postponed))
         destinations = {delivery.destination for item in routed for delivery in item.deliveries}
         if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
@@ -171,19 +176,35 @@ class Router:
         }
         decided = await self.decider.decide(workspace.id, cases, rules)
         routed, postponed, unmatched = list[Routed](), list[RoutingPostponed](), list[MissedJobChange]()
+        gathered = {item.id: _gathering_notes(item.gathered_ms) for item in readable}
         for job_change_id, case in cases.items():
             choice = decided.choices[job_change_id]
             if isinstance(choice, WaitingForSlack):
                 due_at = self.now() + round(choice.retry_after * 1_000)
                 postponed.append(RoutingPostponed(job_change_id, due_at, "waiting to look up the owner in Slack"))
             else:
-                routed.append(_routed(job_change_id, case, choice, workspace, rules, looked_up))
+                notes = (*looked_up.notes, *gathered[job_change_id])
+                routed.append(_routed(job_change_id, case, choice, workspace, rules, looked_up, notes))
                 unmatched += missed_job_changes(job_change_id, choice)
-        return BatchResult(routed, postponed, decided, unmatched, salesforce_answered=looked_up.has_succeeded)
+        return BatchResult(
+            routed,
+            postponed,
+            decided,
+            unmatched,
+            salesforce_answered=looked_up.has_succeeded,
+            salesforce_called=looked_up.base_url is not None,
+        )
 
 
-def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], result: BatchResult, now: int) -> bool:
-    """Store deliveries, decisions and turns of pools together. Return False and store nothing if the lease was lost."""
+def _settle(
+    connection: Connection, batch: Batch, routed: Sequence[Routed], result: BatchResult, daily_limit: int, now: int
+) -> bool:
+    """
+    Store deliveries, decisions and turns of pools together. Return False and store nothing if the lease was lost.
+
+    `daily_limit` is the most API calls a day that the workspace allows. If they are being used up quickly, the next
+    batch waits, so that more job changes share its calls.
+    """
     if not routing.settle(connection, batch, routed, result.postponed, now):
         return False
     if result.decided:
@@ -191,14 +212,20 @@ def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], resu
     owners.add_missed(connection, batch.workspace_id, result.missed, now)
     if result.salesforce_answered:
         pauses.record_success(connection, batch.workspace_id, SALESFORCE)
+    status = connections.status_of(connection, batch.workspace_id) if result.salesforce_called else None
+    budget = CallBudget(status.our_calls_on(now), daily_limit) if status else None
+    if budget and (next_batch_at := budget.next_batch_at(now)):
+        reason = "job changes are gathered to save API calls"
+        pauses.pause(connection, batch.workspace_id, routing.GATHERING, next_batch_at, now, reason)
     return True
 
 
-def _read(batch: Batch) -> tuple[list[ReadableJobChange], list[Routed]]:
-    readable, unreadable = [], []
+def _read(batch: Batch, now: int) -> tuple[list[ReadableJobChange], list[Routed]]:
+    readable, unreadable, gathered_until = [], [], min(batch.gathered_until or 0, now)
     for claimed in batch.job_changes:
         try:
-            readable.append(ReadableJobChange(claimed.id, JobChange.from_stored(claimed.payload or "")))
+            change = JobChange.from_stored(claimed.payload or "")
+            readable.append(ReadableJobChange(claimed.id, change, gathered_until - claimed.accepted_at))
         except InvalidJobChangeError as error:
             # It was erased meanwhile, or another version stored it.
             unreadable.append(
@@ -207,11 +234,22 @@ def _read(batch: Batch) -> tuple[list[ReadableJobChange], list[Routed]]:
     return readable, unreadable
 
 
+def _gathering_notes(waited_ms: int) -> Reasons:
+    seconds = round(waited_ms / 1_000)
+    return (ReasonCode.GATHERED.of(limit=seconds),) if seconds > 0 else ()
+
+
 def _routed(
-    job_change_id: str, case: Case, choice: Choice, workspace: Workspace, rules: Rules, looked_up: LookUp
+    job_change_id: str,
+    case: Case,
+    choice: Choice,
+    workspace: Workspace,
+    rules: Rules,
+    looked_up: LookUp,
+    notes: Reasons,
 ) -> Routed:
     plan = plan_deliveries(job_change_id, choice, workspace, case.change.signal)
-    decision = decision_of(choice, plan, rules.version, [*looked_up.notes, *person_notes(case)])
+    decision = decision_of(choice, plan, rules.version, [*notes, *person_notes(case)])
     decision = decision.with_records(
         [_segments(case, side.side, rules) for side in choice.choices],
         _links(case.records or PersonRecords(), looked_up.base_url),

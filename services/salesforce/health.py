@@ -9,6 +9,7 @@ from enum import StrEnum
 from domain.day_counts import counted
 from domain.errors import Outage, Vendor
 from domain.salesforce import PAUSED, ConnectionStatus, Source
+from services.salesforce.call_budget import LONGEST_GATHERING_MS, CallBudget
 from services.salesforce.refusals import GRANT
 
 CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
@@ -113,3 +114,10 @@ def _api_call_lines(connection: ConnectionStatus, daily_limit: int, now: int) ->
     is_low = calls >= daily_limit or bool(used and limit and used >= limit * CALLS_ARE_LOW)
     if calls or limit:
         yield HealthLine(Health.FAIR if is_low else Health.GOOD, text)
+    if CallBudget(calls, daily_limit).is_gathering(now):
+        minutes = LONGEST_GATHERING_MS // 60_000
+        yield HealthLine(
+            Health.FAIR,
+            f"Today's API calls are being used up quickly, so job changes are gathered for up to {minutes} minutes and"
+            " looked up together",
+        )

@@ -33,7 +33,8 @@ class Batch:
     Job changes of one workspace in order of arrival, leased until `lease_until`.
 
     `salesforce_problem` is set if the batch has to be decided without Salesforce, because it has been failing for
-    longer than the workspace is willing to wait. None means: query it.
+    longer than the workspace is willing to wait. None means: query it. `gathered_until` is until when job changes were
+    gathered before this batch, None if they never were.
     """
 
     workspace_id: str
@@ -41,6 +42,7 @@ class Batch:
     lease_until: int
     job_changes: tuple[ClaimedJobChange, ...]
     salesforce_problem: str | None = None
+    gathered_until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,26 @@ salesforce_awaited = (
 A condition on `turns` joined with `workspaces`: Salesforce is paused `now`, and the workspace is willing to wait.
 """
 
+GATHERING = "gathering"
+"""The subject of the pause between two batches of a workspace, while it saves API calls. A full batch does not wait."""
+
+_gathering = (pauses.c.workspace_id == turns.c.workspace_id) & (pauses.c.subject == GATHERING)
+_is_gathering = exists().where(_gathering, pauses.c.until > bindparam("now")).correlate_except(pauses)
+_last_of_full_batch = (
+    select(job_changes.c.id)
+    .where(job_changes.c.workspace_id == turns.c.workspace_id, job_changes.c.due_at <= bindparam("now"))
+    .offset(batch_size(0) - 1)
+    .limit(1)
+    .correlate_except(job_changes)
+)
+_may_be_routed = ~salesforce_awaited & or_(~_is_gathering, _last_of_full_batch.exists())
+_gathered_until = select(pauses.c.until).where(_gathering).correlate_except(pauses).scalar_subquery()
 _salesforce_problem = select(pauses.c.reason).where(_salesforce_paused).correlate_except(pauses).scalar_subquery()
 ROUTE_TURNS = TurnQueue(ROUTE)
 _next_workspace = ROUTE_TURNS.waiting(
-    _has_due_job_change & ~salesforce_awaited, _salesforce_problem.label("salesforce_problem")
+    _has_due_job_change & _may_be_routed,
+    _salesforce_problem.label("salesforce_problem"),
+    _gathered_until.label("gathered_until"),
 )
 _due_job_changes = (
     select(job_changes.c.id, job_changes.c.payload, job_changes.c.accepted_at, job_changes.c.attempts)
@@ -115,18 +133,19 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
 
     There is one batch for a workspace at a time, to keep the order of arrival. If the process dies, its lease ends.
     While Salesforce is paused, nothing is claimed until the workspace is no longer willing to wait. The first batch
-    after the pause finds out whether Salesforce has recovered, in whichever replica.
+    after the pause finds out whether Salesforce has recovered, in whichever replica. While job changes are gathered,
+    only a full batch is claimed.
     """
     rows, lease = ROUTE_TURNS.claim(connection, _next_workspace, now, lease_ms)
     if not rows:
         return None
-    workspace_id, salesforce_problem = rows[0].workspace_id, rows[0].salesforce_problem
+    workspace_id, problem, gathered_until = rows[0].workspace_id, rows[0].salesforce_problem, rows[0].gathered_until
     due = connection.execute(_due_job_changes, {"of_workspace": workspace_id, "now": now})
     job_changes_due = [ClaimedJobChange(*values) for values in due]
     size = batch_size(job_changes_due[0].attempts) if job_changes_due else 0
     claimed = tuple(item for item in job_changes_due[:size] if batch_size(item.attempts) >= size)
     connection.execute(_count_attempt, {"ids": [item.id for item in claimed]})
-    return Batch(workspace_id, lease.token, lease.until, claimed, salesforce_problem)
+    return Batch(workspace_id, lease.token, lease.until, claimed, problem, gathered_until)
 
 
 _set_routed = (

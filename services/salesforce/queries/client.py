@@ -22,6 +22,7 @@ from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import RedirectedError, SessionEndedError, UnreachableError
 from services.salesforce.queries.gaps import Gaps
+from services.salesforce.queries.recent_users import RecentUsers
 from services.salesforce.queries.rows import real_addresses
 from services.salesforce.queries.statements import RecordQuery, Row, url_encoded
 from services.salesforce.refusals import refusal
@@ -67,6 +68,7 @@ class SalesforceClient:
     http: requests.Session
     salesforce: Salesforce
     gaps: Gaps
+    recent_users: RecentUsers
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _has_composite: bool = field(default=True, init=False)
     _has_checked_versions: bool = field(default=False, init=False)
@@ -91,7 +93,7 @@ class SalesforceClient:
             http.proxies = {"https": proxy}
         if session.instance_url.startswith("http://") and is_loopback(urlsplit(session.instance_url).hostname):
             http.mount("https://", _PlainHttp())
-        return cls(session, http, _library_client(API_VERSION, session, http), Gaps(now))
+        return cls(session, http, _library_client(API_VERSION, session, http), Gaps(now), RecentUsers(now))
 
     @property
     def usage(self) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, Unreach
 from services.salesforce.queries.account_details import AccountDetails, with_account_details
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
 from services.salesforce.queries.queues import find_members, member_queries, queues_of
-from services.salesforce.queries.rows import people, users
+from services.salesforce.queries.rows import people
 from services.salesforce.queries.statements import (
     RecordQuery,
     Row,
@@ -246,9 +246,8 @@ def _run_queries(
         records_by_key = {key: with_account_details(records, details) for key, records in records_by_key.items()}
     queues = find_members(queues_of(records_by_key.values()), client.rows) if required.queues else {}
     members = {user_id for user_ids in queues.values() for user_id in user_ids}
-    users_by_id = {}
-    if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required) | members, required)):
-        users_by_id = users(client.rows(for_users).get("User", []), required.email_field, required.slack_id_field)
+    user_ids = _user_ids(records_by_key.values(), required) | members
+    users_by_id = client.recent_users.find(user_ids, required, client.rows)
     batch = BatchRecords(
         records_by_key, users_by_id, client.gaps.texts, client.session.instance_url, required.domain_field, queues
     )

@@ -18,7 +18,7 @@ from sandbox.salesforce import SalesforceSandbox
 from services.salesforce.moved_orgs import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.records import PersonLookup, PersonRecords
+from services.salesforce.records import PersonLookup, PersonRecords, RequiredRecords
 from services.salesforce.refusals import LIMIT_RETRY_SECONDS
 from store.salesforce import connections
 from tests.conftest import Clock
@@ -335,6 +335,22 @@ async def test_a_hidden_field_is_listed_and_left_out(
     assert (await stored_connection(salesforce)).unreadable == "Account.Website"
     assert [call.kind for call in org.calls if call.kind in API_KINDS] == ["composite"] * 3
     assert "ada@" not in caplog.text
+
+
+async def test_owners_that_were_read_lately_are_not_asked_for_again(
+    salesforce: Salesforce, org: SalesforceSandbox, clock: Clock
+) -> None:
+    """For five minutes. A user with other fields is another question."""
+    managers, addresses = RequiredRecords(managers=True), RequiredRecords(email_field="Email")
+    calls = []
+    for seconds, required in ((0, managers), (299, managers), (0, addresses), (2, managers)):
+        clock.advance(seconds=seconds)
+        org.calls.clear()
+        found = await salesforce.find_people("T1", ADA, required)
+        assert found is not None
+        assert sorted(user.name for user in found.users.values()) == ["Dana Reyes", "Sam Cole"]
+        calls.append(len([call for call in org.calls if call.kind in API_KINDS]))
+    assert calls == [2, 1, 2, 2]
 
 
 async def test_an_org_may_have_no_leads(salesforce: Salesforce, org: SalesforceSandbox) -> None:
