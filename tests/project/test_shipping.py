@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -138,3 +139,26 @@ def test_the_database_has_a_pinned_version_and_a_volume():
     assert re.fullmatch(r"postgres:\d+(\.\d+)?(-alpine)?", postgres["image"])
     assert [volume.split(":")[0] for volume in postgres["volumes"]] == list(COMPOSE["volumes"])
     assert ":?" in postgres["environment"]["POSTGRES_PASSWORD"]
+
+
+WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github/workflows").glob("*.yml")}
+
+
+def test_the_tests_run_on_every_supported_python_and_on_that_of_the_image():
+    """From the oldest one that pyproject.toml allows."""
+    job = WORKFLOWS["test"]["jobs"]["test"]
+    pythons = job["strategy"]["matrix"]["python"]
+    (image,) = {re.search(r"python:(\d+\.\d+)", base)[1] for base in arguments("FROM")}
+
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make test"]
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"] == f">={pythons[0]}"
+    assert image in pythons
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_reads_only_and_uses_pinned_actions(name):
+    """A tag can be moved to other code, and a token that can write could change the repository."""
+    steps = [step for job in WORKFLOWS[name]["jobs"].values() for step in job["steps"]]
+
+    assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
