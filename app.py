@@ -205,13 +205,13 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
     database, now, settings = foundation.database, foundation.now, foundation.settings
     slack, salesforce = services.slack, services.salesforce
     failed_job_changes = FailedJobChanges(database, foundation.announce_retried, now)
+    sample_sender = SampleSender(services.intake, slack.api)
     member_homes = MemberHomes(database, slack.directory, now)
     sessions = salesforce.api.sessions
     home = Home(database, slack.directory, sessions, settings.public_url, settings.retention_days, now)
     unmatched = UnmatchedOwners(database, slack.directory, salesforce.schemas, foundation.announce_deliveries, now)
     view_signer = ViewSigner(foundation.cipher)
     home_tab = AppHome(home, view_signer)
-    sample_sender = SampleSender(services.intake, slack.api)
     return {
         "now": now,
         "installations": slack.installations,

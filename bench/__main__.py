@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.documents import write_documents
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.rows import accept, choose, drain, home, idle, importing, latency, replicas, scale
+from bench.rows import accept, choose, drain, home, idle, importing, latency, replicas, scale, senders
 from bench.table import Row, load, show, store
 
 BENCHMARKS = {
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "replicas": replicas,
     "idle": idle,
     "choose": choose,
+    "senders": senders,
     "home": home,
     "import": importing,
 }

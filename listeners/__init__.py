@@ -11,7 +11,7 @@ from slack_bolt.response import BoltResponse
 
 from listeners.dialogs import dialog, failures
 from listeners.home import admin_dialogs, app_home, member_home, notice_actions, setup
-from listeners.intake import keys, mappings
+from listeners.intake import keys, mappings, senders
 from listeners.messages import actions
 from listeners.ownership import rule_list
 from listeners.salesforce import person_keys, settings, sources
@@ -50,6 +50,7 @@ def register_listeners(app: AsyncApp, database: Database, **parts: object) -> No
     setup.register(app)
     failed.register(app)
     keys.register(app)
+    senders.register(app)
     settings.register(app)
     sources.register(app)
     person_keys.register(app)

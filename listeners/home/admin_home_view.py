@@ -28,7 +28,7 @@ from listeners.home.admin_dialogs_view import (
 )
 from listeners.home.day_count_chart import summary
 from listeners.home.health_view import channel_picker, on_hold
-from listeners.intake.keys_view import HOW_TO_SEND, KEY_NAMES, KEY_TITLES, MAKE_KEY
+from listeners.intake.keys_view import HOW_TO_SEND, KEY_NAMES, KEY_TITLES, MAKE_KEY, SENDERS, added_names
 from listeners.intake.mappings_view import MAPPINGS
 from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
 from listeners.ownership.home_view import KEEP_DEFAULT, ownership_blocks, unmatched_line
@@ -138,10 +138,11 @@ def admin_sections(state: HomeState) -> Iterator[Block]:
 def _senders(state: HomeState) -> Iterator[Block]:
     """The address for senders, and their keys."""
     yield section(
-        f"*Senders*\nPOST job changes to `{state.intake_url}`, signed with a secret or with an API key.",
+        f"*Senders*\nPOST job changes to `{state.intake_url}`, signed with a secret or with an API key."
+        f" Senders with a secret of their own: {added_names(state.sender_keys)}.",
         button("How to send", HOW_TO_SEND),
     )
-    yield from actions(*(_key_button(kind, state) for kind in KEY_NAMES))
+    yield from actions(*(_key_button(kind, state) for kind in KEY_NAMES), button("Senders…", SENDERS))
     if keys := "\n".join(_key_line(key) for key in state.keys[:_MOST_KEYS]):
         more = f"\nand {counted(len(state.keys) - _MOST_KEYS, 'more key')}" if len(state.keys) > _MOST_KEYS else ""
         yield context(keys + more)

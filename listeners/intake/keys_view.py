@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from domain.workspace import BEARER, SIGNING
+from domain.workspace import BEARER, SIGNING, ListedKey
 from listeners.dialogs.blocks import View, context, modal, section
+from services.slack.mrkdwn import escape
 
 MAKE_KEY = "home_make_key"  # followed by _signing or _bearer
 HOW_TO_SEND = "home_how_to_send"
+SENDERS = "home_senders"
 
 KEY_NAMES = {SIGNING: "signing secret", BEARER: "API key"}
 KEY_TITLES = {SIGNING: "Signing secret", BEARER: "API key"}
+
+
+def added_names(keys: Sequence[ListedKey]) -> str:
+    """The senders with a key of their own, as Home names them."""
+    names = dict.fromkeys(escape(key.sender, 40) for key in keys if key.sender)
+    return ", ".join(names) or "none yet; Common Room, Crustdata, Lusha, Clay and others need three steps"
 
 
 def key_view(kind: str, key: str, intake_url: str) -> View:

@@ -94,12 +94,14 @@ class Home:
         if workspace is None or not workspace.is_active:
             return None, result, True
         is_admin, salesforce = person.sees_admin_home, connections.status_of(connection, workspace_id)
+        keys = valid_keys(connection, workspace_id, now) if is_admin else ()
         state = HomeState(
             workspace=workspace,
             is_admin=is_admin,
             waiting=workspaces.waiting_for_default_channel(connection, workspace_id),
             salesforce=salesforce,
-            keys=tuple(valid_keys(connection, workspace_id, now)) if is_admin else (),
+            keys=tuple(key for key in keys if key.sender is None),
+            sender_keys=tuple(key for key in keys if key.sender is not None),
             intake_url=self.intake_url(workspace_id),
             install_url=f"{self.public_url}/slack/install",
             shown_at=now,

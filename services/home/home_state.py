@@ -152,8 +152,9 @@ class HomeState:
     """
     Everything that Home shows one person. `shown_at` is in milliseconds.
 
-    `waiting` counts deliveries held for the default channel. `keys` has the valid keys, newest first. `keys` and
-    `overview` are empty for members who are not admins. `retention_days` is the operator's upper limit.
+    `waiting` counts deliveries held for the default channel. `keys` has the valid keys that every sender may use,
+    newest first, and `sender_keys` those of single ones. Both and `overview` are empty for members who are not admins.
+    `retention_days` is the operator's upper limit.
     """
 
     workspace: Workspace
@@ -169,6 +170,7 @@ class HomeState:
     outages: tuple[Outage, ...] = ()
     retention_days: int = 90
     member: MemberHome | None = None
+    sender_keys: tuple[ListedKey, ...] = ()
 
     @property
     def setup(self) -> list[ChecklistItem]:

@@ -19,6 +19,7 @@ from store.database import Database
 from store.intake import mappings, refused_payloads, senders
 from store.intake.refused_payloads import RefusedPayload
 from store.intake.senders import AddedSender
+from store.slack import workspaces
 
 MOST_REFUSED = 10
 """Refused payloads that are listed, the latest first."""
@@ -66,6 +67,11 @@ class AddedSenders:
 
     async def all_of(self, workspace_id: str) -> list[ListedSender]:
         return await self.database.run(_listed, workspace_id, self.now())
+
+    async def merges(self, workspace_id: str) -> bool:
+        """Whether several reports of one move are one job change."""
+        workspace = await self.database.run(workspaces.find, workspace_id)
+        return workspace is None or workspace.merge_reports
 
     async def refused(self, workspace_id: str, name: str) -> list[MaskedPayload]:
         """Return the latest refused payloads of a sender, masked."""

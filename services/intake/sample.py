@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -30,8 +31,14 @@ class SampleSender:
     intake: Intake
     slack: Slack
 
-    async def send(self, workspace_id: str, user_id: str) -> tuple[str | None, str]:
-        """Return the id of a test for this Slack user, or None with the reason in mrkdwn."""
+    async def send(
+        self, workspace_id: str, user_id: str, sample: Mapping[str, Any] | None = None
+    ) -> tuple[str | None, str]:
+        """
+        Return the id of a test for this Slack user, or None with the reason in mrkdwn.
+
+        `sample` is the job change to show; None means the app's own.
+        """
         try:
             user = await self.slack.user(workspace_id, user_id)
         except TransientError:
@@ -40,8 +47,13 @@ class SampleSender:
             return None, f"The app could not read your Slack profile, so no test was sent. {error}"
         if user is None or user.email is None:
             return None, NO_ADDRESS
-        added = await self.intake.accept(workspace_id, _sample(user.email))
+        added = await self.intake.accept(workspace_id, _sample(user.email) | _shown(sample or {}))
         return (added.id, "") if added else (None, "The app is no longer installed in this workspace.")
+
+
+def _shown(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message shows of a job change. It keeps the source, the id and the DRI of a test."""
+    return {name: sample[name] for name in ("change_type", "person", "previous", "current") if name in sample}
 
 
 def _sample(email: str) -> dict[str, Any]:

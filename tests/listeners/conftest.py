@@ -37,6 +37,7 @@ from services.home.member_preferences import MemberPreferences
 from services.home.preferences import Preferences
 from services.home.signal_channels import SignalChannels
 from services.home.status import Status
+from services.intake.added_senders import AddedSenders
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
 from services.intake.mapping.field_mappings import FieldMappings
@@ -140,7 +141,8 @@ async def office(database, clock) -> AsyncIterator[Office]:
         view_signer, signer = ViewSigner(cipher), ButtonSigner(cipher)
         home_tab = AppHome(home, view_signer)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
-        sample_sender = SampleSender(Intake(database, clock, lambda: None), api)
+        intake = Intake(database, clock, lambda: None)
+        sample_sender = SampleSender(intake, api)
         parts: dict[str, object] = {
             "connect_routes": ConnectRoutes(connect, Pages.of("UserGems"), cipher, clock),
             "person_keys": PersonKeys(database, OrgSchemas(describe, clock), clock),
@@ -166,6 +168,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
                 failed_job_changes=failed_job_changes,
             ),
             "intake_keys": intake_keys,
+            "added_senders": AddedSenders(database, intake, PUBLIC_URL, clock),
             "notices": notices,
             "now": clock,
             "preferences": Preferences(api, database, clock),

@@ -114,9 +114,9 @@ class RowMapping:
         columns = _Columns()
         top = columns.of(row)
         values = [(number, value, fields) for name, value in top.items() for number, fields in self._flat.get(name, ())]
-        for head, nested in row.items() if self._nested else ():
-            for number, path, fields in self._nested.get(head, ()) if isinstance(nested, dict | list) else ():
-                if _plain(path) not in top:
+        for head, inner in row.items() if self._nested else ():
+            for number, path, fields in self._nested.get(head, ()) if isinstance(inner, dict | list) else ():
+                if path.plain not in top:
                     values.append((number, columns.inside(row, path), fields))
         return sorted(values, key=itemgetter(0))
 
@@ -140,12 +140,12 @@ class RowMapping:
         return flat
 
     @cached_property
-    def _nested(self) -> Mapping[str, Sequence[tuple[int, str, Sequence[str]]]]:
+    def _nested(self) -> Mapping[str, Sequence[tuple[int, _Path, Sequence[str]]]]:
         """The number, the path and the fields of each path that can lead into an object, by its first part."""
-        nested: dict[str, list[tuple[int, str, Sequence[str]]]] = {}
+        nested: dict[str, list[tuple[int, _Path, Sequence[str]]]] = {}
         for number, (path, fields) in enumerate(self.paths.items()):
             if "." in path:
-                nested.setdefault(path.partition(".")[0], []).append((number, path, fields))
+                nested.setdefault(path.partition(".")[0], []).append((number, _Path.of(path), fields))
         return nested
 
     @cached_property
@@ -155,6 +155,22 @@ class RowMapping:
     @cached_property
     def _heads(self) -> set[str]:
         return {path.partition(".")[0] for path in self.paths}
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A path, and where it can lead: at each dot, the part before it and the plain form of all that follows."""
+
+    plain: str
+    steps: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of(cls, path: str) -> _Path:
+        steps, rest = [], path
+        while "." in rest:
+            head, _, rest = rest.partition(".")
+            steps.append((head, _plain(rest)))
+        return cls(_plain(path), steps)
 
 
 @dataclass(frozen=True)
@@ -170,20 +186,24 @@ class _Columns:
             self._by_id[id(row)] = {_plain(name): value for name, value in row.items()}
         return self._by_id[id(row)]
 
-    def at(self, row: Row, path: str) -> object:
-        columns, plain = self.of(row), _plain(path)
-        return columns[plain] if plain in columns else self.inside(row, path)
+    def inside(self, row: Row, path: _Path) -> object:
+        """Follow a path from a row that has no column with its whole name."""
+        inner: object = row
+        for head, rest in path.steps:
+            inner = _item(inner, head)
+            if isinstance(inner, dict) and rest in (columns := self.of(inner)):
+                return columns[rest]
+        last = path.steps[-1][1] if path.steps else ""
+        return _item(inner, last) if isinstance(inner, list) else None
 
-    def inside(self, row: Row, path: str) -> object:
-        head, _, rest = path.partition(".")
-        inner = row.get(head) if rest else None
-        if isinstance(inner, dict):
-            return self.at(inner, rest)
-        if not isinstance(inner, list):
-            return None
-        number, _, rest = rest.partition(".")
-        item = inner[int(number)] if _is_index(number) and int(number) < len(inner) else None
-        return self.at(item, rest) if rest and isinstance(item, dict) else (None if rest else item)
+
+def _item(container: object, name: str) -> object:
+    """The item of an object with this name, or of a list with this number."""
+    if isinstance(container, dict):
+        return container.get(name)
+    if isinstance(container, list) and name.isascii() and name.isdigit() and len(name) < 7:
+        return container[int(name)] if int(name) < len(container) else None
+    return None
 
 
 def value_at(row: Row, path: str) -> object:
@@ -192,7 +212,9 @@ def value_at(row: Row, path: str) -> object:
 
     Column names are compared without regard to case, spaces and punctuation.
     """
-    return _Columns().at(row, path)
+    columns, known = _Columns(), _Path.of(path)
+    top = columns.of(row)
+    return top[known.plain] if known.plain in top else columns.inside(row, known)
 
 
 LONGEST_REMEMBERED = 100
@@ -210,10 +232,6 @@ def _plain_form(name: str) -> str:
 _remembered_plain = lru_cache(maxsize=8_192)(_plain_form)
 
 
-def _is_index(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 7
-
-
 def _put(job_change: dict[str, Any], name: str, value: object) -> None:
     """Set a field by its dotted name unless it has a value."""
     part, last = _locate(job_change, name)
@@ -229,10 +247,15 @@ def _add(job_change: dict[str, Any], name: str, values: Any) -> None:
 
 def _locate(job_change: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
     """Return the object that contains a field, and the field's name in it."""
-    *steps, last = name.split(".", 1) if name.startswith("custom.") else name.split(".")
+    *steps, last = _parts(name)
     for step in steps:
         job_change = job_change.setdefault(step, {})
     return job_change, last
+
+
+@lru_cache(maxsize=1_024)
+def _parts(field_name: str) -> list[str]:
+    return field_name.split(".", 1) if field_name.startswith("custom.") else field_name.split(".")
 
 
 def _listed(fields: str | list[str]) -> list[str]:

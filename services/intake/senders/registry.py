@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from domain.job_change.model import DEFAULT_SOURCE
+from domain.job_change.model import DEFAULT_SOURCE, JobChange
 from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.mapping.row_mapping import RowMapping
 from services.intake.senders import common_room, crustdata, explorium, flat, lusha, standard, tamradar
@@ -72,6 +73,12 @@ def read(raw: object, source: str | None = None, own: RowMapping | None = None) 
     if is_ours(raw) and (own is None or source is None):
         return Reading((raw if source is None else {"source": source} | raw,))
     return find(source or source_of(raw) or DEFAULT_SOURCE, own).read(raw)
+
+
+def read_sample(sender: Sender) -> dict[str, Any]:
+    """Return the job change of a sender's sample, in the format of JobChange.parse."""
+    (job_change,) = sender.read(sender.sample).job_changes
+    return JobChange.parse(job_change).model_dump(mode="json", exclude_none=True)
 
 
 def _read_all(raws: list[object], source: str, own: RowMapping | None) -> Reading:

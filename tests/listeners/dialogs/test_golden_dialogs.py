@@ -22,6 +22,7 @@ from domain.people import Absence, OwnerLink, OwnerMatching, PersonKey, SearchFi
 from domain.preferences import EVERYTHING
 from domain.rule_versions import PublishedRules
 from domain.salesforce import Preview, PreviewLine
+from domain.workspace import ListedKey
 from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.form import filled_again
 from listeners.home.admin_dialogs_view import limits_view, signal_channels_view, statistics_view
@@ -35,6 +36,7 @@ from listeners.home.member_dialogs_view import (
 )
 from listeners.intake.keys_view import how_to_send_view, key_view
 from listeners.intake.mappings_view import mapping_view, mappings_view
+from listeners.intake.senders_view import add_view, refused_view, senders_view, steps_view
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
 from listeners.ownership.history_view import history_view
 from listeners.ownership.pools_view import advanced_view, pool_view
@@ -52,11 +54,14 @@ from listeners.status.failed_view import failed_job_changes_view
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
 from services.home.home_state import MemberHome, RecentDeliveries, RecentDelivery, SalesforceIdentity, Statistics
+from services.intake.added_senders import ListedSender, MaskedPayload
 from services.intake.salesforce.presets import Proposal
+from services.intake.senders import registry
 from services.messages.available_actions import ActionableDelivery
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
+from store.intake.senders import AddedSender
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import ACME, URL, busy_days
 from tests.world import sample_job_change
@@ -122,6 +127,14 @@ OWNERS = UnmatchedOwnersPage(
     OwnerMatching("Slack_Email__c", {"acme.com": "acme.io"}),
 )
 
+ADDED = ListedSender(
+    AddedSender("clay", SOMEDAY, "U0123456789", 1_200, 3, 2, 1, SOMEDAY, SOMEDAY, "person is required"),
+    registry.find("clay"),
+    [ListedKey("bearer", SOMEDAY, "U0123456789", None, "clay")],
+    has_mapping=False,
+)
+NEW = ListedSender(AddedSender("lusha", SOMEDAY, "operator"), registry.find("lusha"), [], has_mapping=False)
+
 DIALOGS = {
     "loading": loading_view("Rule"),
     "admins_only": message_view("Rule"),
@@ -143,6 +156,10 @@ DIALOGS = {
     "field_mappings": mappings_view({"gems": {"map": {"mail": "person.emails"}}}, URL),
     "field_mapping": mapping_view("gems", "{}", '{"mail": "ada@initech.example"}', "*Preview*"),
     "new_key": key_view("bearer", "ugk_abc", URL),
+    "senders": senders_view([ADDED, NEW], "Saved."),
+    "add_sender": add_view("lusha"),
+    "sender_steps": steps_view(registry.find("clay"), f"{URL}?source=clay", "ugk_abc", "Added."),
+    "refused_payloads": refused_view("clay", [MaskedPayload(1, SOMEDAY, "person is required", '{"Name": "Ad…"}')]),
     "how_to_send": how_to_send_view(URL),
     "failed_job_changes": failed_job_changes_view(
         [FailedJobChange(f"jc-{number}", None, "why", SOMEDAY) for number in range(11)], None

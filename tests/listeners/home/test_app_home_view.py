@@ -279,7 +279,7 @@ def test_members_see_what_is_posted_in_the_channel(preferences, text):
 def test_rotating_a_key_in_use_asks_for_confirmation():
     """A key that does not exist yet is created at once."""
     *_, elements = (block for block in home_view(replace(ADMIN, keys=KEYS))["blocks"] if block["type"] == "actions")
-    signing, bearer = elements["elements"]
+    signing, bearer, *_ = elements["elements"]
 
     assert (signing["text"]["text"], "confirm" in signing) == ("Create signing secret", False)
     assert (bearer["text"]["text"], "confirm" in bearer) == ("Rotate API key", True)

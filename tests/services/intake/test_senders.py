@@ -22,6 +22,7 @@ from standardwebhooks import Webhook
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from domain.workspace import BEARER, SIGNING
+from services.intake.files.columns import RowReader
 from services.intake.mapping.row_mapping import RowMapping
 from services.intake.senders import crustdata, registry
 from services.intake.senders.proofs import Credentials
@@ -158,6 +159,14 @@ def test_no_payload_crashes_an_adapter(sender: Sender, data: st.DataObject, valu
         stored = [job_change.to_stored() for job_change in read(sender, replaced(sample, path, value))]
 
     assert all(JobChange.from_stored(payload) for payload in stored)
+
+
+@every_sender
+def test_a_file_with_its_payloads_needs_no_mapping_by_hand(sender: Sender) -> None:
+    """`simulate FILE --source NAME` and `import` read it as it would be posted."""
+    reader = RowReader(sender.name, {"our_crm": OWN})
+
+    assert [JobChange.parse(raw) for raw in reader.read(sample_of(sender))] == read(sender, sample_of(sender))
 
 
 @every_sender

@@ -1,0 +1,112 @@
+"""Admins add senders in Home, see what came in, rotate and revoke their secrets, and send refused payloads again."""
+
+from __future__ import annotations
+
+import json
+
+from services.intake.keys import KeyCheck
+from services.intake.mapping.field_mappings import FieldMappings
+from services.intake.senders.proofs import Credentials
+from store.intake import job_changes, senders
+
+
+def modal_of(office) -> str:
+    return json.dumps(office.slack.modal(office.dana.id).definition, ensure_ascii=False)
+
+
+async def opened(office) -> str:
+    await office.open_home(office.dana)
+    await office.pick(office.dana, "home_senders")
+    return modal_of(office)
+
+
+async def acted(office, action_id: str, value: str | None = None) -> str:
+    assert (await office.slack.act_in_modal(office.dana.id, action_id, value)).status == 200
+    await office.settled()
+    return modal_of(office)
+
+
+async def add(office, product: str, **fields: str) -> str:
+    await opened(office)
+    await acted(office, "sender_add")
+    reply = await office.slack.submit_view(office.dana.id, {"product": product} | fields)
+    await office.settled()
+    return str(reply.errors) if reply.errors else modal_of(office)
+
+
+async def is_valid(office, key: str, sender: str) -> bool:
+    checked = await office.intake_keys.check_head(office.team.id, Credentials(None, (key.encode(),)), sender)
+    return checked.result is KeyCheck.VALID
+
+
+async def test_a_sender_is_added_with_its_address_secret_and_steps(office):
+    """The secret is shown once, and is this sender's alone. Home lists the sender."""
+    shown = await add(office, "common_room")
+    key = shown.split("```")[1]
+
+    assert f"/v1/workspaces/{office.team.id}/job-changes?source=common_room" in shown
+    assert "In Common Room, open Settings" in shown
+    assert await is_valid(office, key, "common_room")
+    assert not await is_valid(office, key, "clay")
+    assert key not in await opened(office)
+    assert "common_room" in await office.open_home(office.dana)
+
+
+async def test_a_secret_that_the_vendor_made_has_to_be_entered(office):
+    """As for another product, its name."""
+    assert "Enter it here." in await add(office, "lusha")
+    assert "Enter the name" in await add(office, "other")
+    assert "Copy it now" not in await add(office, "lusha", secret="secret of lusha")
+    assert "our-crm" in await add(office, "other", name="our-crm")
+
+
+async def test_a_key_is_rotated_and_revoked(office):
+    """The old one works for another day, a revoked one not at all."""
+    first = (await add(office, "clay")).split("```")[1]
+    await opened(office)
+    second = (await acted(office, "sender_do", "rotate:clay")).split("```")[1]
+    assert [await is_valid(office, key, "clay") for key in (first, second)] == [True, True]
+
+    await opened(office)
+    assert "no longer works" in await acted(office, "sender_do", "revoke:clay")
+    assert [await is_valid(office, key, "clay") for key in (first, second)] == [False, False]
+
+
+async def test_a_test_of_a_sender_is_sent_to_the_admin_who_asks(office):
+    """The sample of the vendor goes through the sender's adapter, and notifies nobody else."""
+    await add(office, "tamradar")
+    await opened(office)
+    assert "is on its way to you" in await acted(office, "sender_do", "test:tamradar")
+
+    [(_, payload)] = await office.database.run(job_changes.latest, office.team.id, 10)
+    stored = json.loads(payload)
+    assert (stored["source"], stored["dri_email"]) == ("usergems-test", "dana@acme.example")
+    assert stored["current"]["company"]["name"] == "Globex"
+
+
+async def test_a_refused_payload_is_sent_again_after_the_mapping_was_corrected(office, clock):
+    """It is shown with its values shortened."""
+    await add(office, "other", name="our-crm")
+    intake = office.parts["added_senders"].intake
+    await intake.receive(office.team.id, {"who": "Ada Smith", "mail": "ada@initech.example", "to": "Globex"}, "our-crm")
+
+    assert "1 refused" in await opened(office)
+    shown = await acted(office, "sender_do", "refused:our-crm")
+    assert "person is required" in shown
+    assert "Ad…" in shown
+    assert "Smith" not in shown
+
+    paths = {"who": "person.full_name", "mail": "person.emails", "to": "current.company.name"}
+    await FieldMappings(office.database, clock).save(office.team.id, office.dana.id, "our-crm", {"map": paths})
+    assert "Accepted" in await acted(office, "sender_send_again", "1:our-crm")
+    [sender] = await office.database.run(senders.all_of, office.team.id)
+    assert (sender.accepted, sender.refused) == (1, 1)
+    assert "None." in modal_of(office)
+
+
+async def test_merging_reports_of_one_move_can_be_switched_off(office):
+    """In the same dialog. The audit says who did it."""
+    assert '"initial_option": {"text": {"type": "plain_text", "text": "Notify once"' in await opened(office)
+    assert "Saved." in await acted(office, "sender_merge", "no")
+
+    assert not (await office.workspace()).merge_reports
