@@ -1,10 +1,12 @@
 # The dependencies are installed in one stage and copied into the next, so the image has no pip cache and no build files.
-FROM python:3.13-slim AS dependencies
+# Both stages start from one image, pinned by its digest. `docker buildx imagetools inspect python:3.13-slim` shows the
+# newest one.
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS dependencies
 COPY requirements.lock .
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/python -m pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 PORT=3000 DATABASE_URL=sqlite:////data/usergems.db
 RUN useradd --system --uid 10001 --home-dir /app usergems \

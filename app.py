@@ -149,7 +149,10 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         now=foundation.wall,
     )
     readiness = Readiness(database, clock_watch)
-    monitoring = health.routes(database, metrics, settings.metrics_token, services.watchdog, readiness, now)
+    is_public = settings.public_url.startswith("https://")
+    monitoring = health.routes(
+        database, metrics, settings.metrics_token, services.watchdog, readiness, now, is_public=is_public
+    )
     intake_routes = intake.routes(services.intake, services.intake_keys, services.allowance, metrics)
     routes = [*connect_routes.routes(), *intake_routes, *monitoring]
     return App(

@@ -228,6 +228,10 @@ MOST_SEARCHED = 5_000
 """How many of the latest job changes are searched for an address, since no index covers addresses."""
 
 
+MOST_SEARCHED_OF_MEMBER = 200
+"""The same for a member, who may ask about what was delivered to them."""
+
+
 @dataclass(frozen=True)
 class Explanation:
     """

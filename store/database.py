@@ -33,6 +33,7 @@ TURNS_TO_ARRIVE = 2
 """The turns of the event loop that a request needs from its socket to `gather`. An idle turn takes no time."""
 
 POSTGRESQL_THREADS = 4
+SQLITE_READERS = 2
 BUSY_TIMEOUT_MS = 10_000
 CONNECTION_PARAMETERS = {
     "connect_timeout": "5",
@@ -58,16 +59,22 @@ class DatabaseUnavailableError(Exception):
 
 class Database:
     """
-    One writer thread on SQLite, a few on PostgreSQL.
+    One writer thread and a few readers on SQLite, a few threads on PostgreSQL.
 
     Store functions are sync and take a Connection first. One call of `run` is one transaction.
     """
+
+    _reading: Engine | None = None
+    """Where readers do not wait for the writer; None on PostgreSQL, where no thread does, and in memory."""
 
     def __init__(self, url: str) -> None:
         """Take a `url` like `sqlite:///…` or `postgresql://…`, without a driver. Connects when first used."""
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._threads = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRESQL_THREADS, thread_name_prefix="store")
+        if self.is_sqlite and self.engine.url.database not in {None, "", ":memory:"}:
+            self._reading = _engine(url, reading=True)
+            self._readers = ThreadPoolExecutor(SQLITE_READERS, thread_name_prefix="read")
         self._waiting: dict[Callable[..., Any], list[tuple[Any, asyncio.Future[Any]]]] = {}
         self._draining: dict[Callable[..., Any], asyncio.Task[None]] = {}
 
@@ -77,6 +84,24 @@ class Database:
         """Call `function(connection, …)` in a transaction. Raises DatabaseUnavailableError."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: self.run_sync(function, *args, **kwargs))
+
+    async def read(
+        self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """
+        Call a function that writes nothing, like `run`, but without waiting for the writer of SQLite.
+
+        For what may take long. It sees everything that was committed before. Raises DatabaseUnavailableError.
+        """
+        reading = self._reading
+        if reading is None:
+            return await self.run(function, *args, **kwargs)
+
+        def call() -> Result:
+            with _translate_outages(), reading.begin() as connection:
+                return function(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
     async def gather(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
         """
@@ -143,9 +168,23 @@ class Database:
             connection.detach()
             yield connection
 
+    def empty_log(self) -> bool:
+        """Write SQLite's log into the database, and empty it. Return False if another process is using it."""
+        if not self.is_sqlite:
+            return True
+        connection = self.engine.raw_connection()  # https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
+        try:
+            is_busy, _, _ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.close()
+        return not is_busy
+
     async def close(self) -> None:
         """Wait for running transactions and close the connections."""
         await asyncio.to_thread(self._threads.shutdown)
+        if self._reading is not None:
+            await asyncio.to_thread(self._readers.shutdown)
+            self._reading.dispose()
         self.engine.dispose()
 
 
@@ -177,14 +216,15 @@ def _is_outage(error: DBAPIError | PoolTimeoutError) -> bool:
     return type(error).__name__ in {"OperationalError", "InterfaceError"}
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, *, reading: bool = False) -> Engine:
+    """With `reading`, transactions of SQLite neither lock anything nor wait: https://www.sqlite.org/wal.html"""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(
             parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
         )
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", _begin_reading if reading else _begin_sqlite)
         return engine
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg", query=CONNECTION_PARAMETERS | dict(parsed.query)),
@@ -227,6 +267,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         f"synchronous = {SQLITE_SYNCHRONOUS}",
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         "foreign_keys = ON",
+        "secure_delete = ON",  # what is erased is overwritten
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
@@ -235,6 +276,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # This waits for the write lock. A transaction that starts with a read and then writes would fail with "locked".
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA query_only = ON")
+    connection.exec_driver_sql("BEGIN")
 
 
 def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert:

@@ -9,6 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,10 +18,11 @@ from domain.day_counts import counted
 from domain.errors import PermanentError
 from listeners.cli.terminal import RefusedError, Terminal
 from services.clock import SteadyClock
-from services.operations.erasure_matching import PersonMatcher, without_recipient
+from services.intake.files.refused_rows import REFUSED_ROWS
+from services.operations.erasure_matching import ERASED, PersonMatcher, without_recipient
 from store.database import Database
 from store.intake import refused_payloads
-from store.operations import erasure, workspace_erasure
+from store.operations import erasure, free_text, workspace_erasure
 from store.operations.erasure import Content, Erased
 from store.slack import workspaces
 
@@ -66,31 +68,82 @@ def _confirm(options: Namespace, terminal: Terminal, question: str) -> None:
 
 @dataclass
 class _Report:
-    """Counts of an erasure. `workspaces` are the ids of those that had job changes about the person."""
+    """
+    Counts of an erasure. `texts` are audit entries, reasons, errors and rules.
+
+    `persons` are all addresses and profiles of the person, `names` their names. `files` are refused rows that name
+    them. `is_in_log` is true if SQLite's log could not be emptied. `workspaces` are the ids of those that had job
+    changes about the person.
+    """
 
     erased: Erased = field(default_factory=Erased)
     mentions: int = 0
     addresses: int = 0
     refused: int = 0
+    texts: int = 0
+    is_in_log: bool = False
+    names: set[str] = field(default_factory=set)
+    files: set[Path] = field(default_factory=set)
+    persons: set[PersonMatcher] = field(default_factory=set)
     workspaces: set[str] = field(default_factory=set)
 
 
 def _erase_person(person: PersonMatcher, database: Database, terminal: Terminal) -> int:
+    """Erase the person, then by each other address and profile that job changes about them name."""
     report, now = _Report(), SteadyClock()
+    remaining = {person}
+    while remaining:
+        current = remaining.pop()
+        report.persons.add(current)
+        remaining |= _erase_job_changes(current, database, report, now) - report.persons
+        _erase_elsewhere(current, database, report)
+    if names := {name.lower() for name in report.names}:
+        database.run_sync(free_text.replace, free_text.NAMES, names, lambda _: ERASED)
+    _wait_until(lambda: not _are_busy(report, database, now()))
+    for workspace_id in sorted(report.workspaces):
+        database.run_sync(erasure.record, workspace_id, now())
+    report.is_in_log = not database.empty_log()
+    return _print(report, database, terminal)
+
+
+def _erase_job_changes(
+    person: PersonMatcher, database: Database, report: _Report, now: Callable[[], int]
+) -> set[PersonMatcher]:
+    """Return the other addresses and profiles of the person."""
+    others: set[PersonMatcher] = set()
     for page in _pages(database):
         about, mentioning = _matches(person, page)
+        for content in about:
+            payload = _decoded(content)[0]
+            others |= {*person.others(payload)}
+            report.names |= person.names(payload)
         if about:
             report.erased += database.run_sync(erasure.erase, [content.id for content in about], now())
         database.run_sync(erasure.redact, [content.id for content in mentioning], partial(_redacted, person))
         report.mentions += len(mentioning)
         report.workspaces |= {content.workspace_id for content in about}
-    _wait_until(lambda: not _are_busy(report, database, now()))
+    return others
+
+
+def _erase_elsewhere(person: PersonMatcher, database: Database, report: _Report) -> None:
     if person.email:
-        report.addresses = database.run_sync(erasure.delete_email, person.email)
-    report.refused = database.run_sync(_delete_refused, person)
-    for workspace_id in sorted(report.workspaces):
-        database.run_sync(erasure.record, workspace_id, now())
-    return _print(report, terminal)
+        report.addresses += database.run_sync(erasure.delete_email, person.email)
+    report.refused += database.run_sync(_delete_refused, person)
+    report.texts += database.run_sync(free_text.replace, free_text.TEXTS, person.forms, person.without)
+    report.texts += database.run_sync(
+        free_text.replace,
+        free_text.JSON,
+        person.forms,
+        lambda text: json.dumps(person.without_in_rules(json.loads(text)), ensure_ascii=False),
+    )
+    report.files |= {path for path in Path().glob(f"*{REFUSED_ROWS}") if person.matches(_text_of(path))}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _delete_refused(connection: Connection, person: PersonMatcher) -> int:
@@ -150,7 +203,7 @@ def _wait_until(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _print(report: _Report, terminal: Terminal) -> int:
+def _print(report: _Report, database: Database, terminal: Terminal) -> int:
     erased = report.erased
     terminal.write(f"Job changes erased          {erased.job_changes:,}")
     terminal.write(f"  of these without outcome  {erased.open:,}")
@@ -158,10 +211,22 @@ def _print(report: _Report, terminal: Terminal) -> int:
     terminal.write(f"Mentions removed            {report.mentions:,}")
     terminal.write(f"Email addresses erased      {report.addresses:,}")
     terminal.write(f"Refused payloads erased     {report.refused:,}")
+    terminal.write(f"Reasons, rules, audit       {report.texts:,}")
+    if len(report.persons) > 1:
+        terminal.note(f"Job changes about this person named {len(report.persons) - 1} more, which were erased, too:")
+        for name in sorted(person.email or person.page or "" for person in report.persons):
+            terminal.note(f"  {name}")
     if erased.messages:
         terminal.note(
             f"Left in Slack: {counted(erased.messages, 'message')}. Only Slack's own tools can delete messages."
         )
+    for path in sorted(report.files):
+        terminal.note(f"Left in a file of refused rows: {path}. Delete it, or its rows about this person.")
+    if report.is_in_log:
+        terminal.note("Left in SQLite's write-ahead log, which is in use. Run this again, or restart the server.")
+    elif not database.is_sqlite:
+        terminal.note("PostgreSQL keeps replaced rows until it vacuums their tables, and in its archived log.")
+    terminal.note("Not reached: backups, exported rules, and refused rows (*.refused.csv) in other folders.")
     if erased.busy:
         terminal.note(
             f"Not erased yet: {counted(len(erased.busy), 'job change')} being routed. Run this again in a minute."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection, Table
+from sqlalchemy.engine import make_url
 
 from listeners.cli.running.preparing import migrate
 from listeners.cli.terminal import RefusedError, Terminal, opened
@@ -22,7 +23,10 @@ from store.operations.single_process import DatabaseInUseError, exclusive_lock, 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--to", required=True, metavar="URL", help="postgresql://… of a database that has no data of the app"
+        "--to",
+        required=True,
+        metavar="URL",
+        help="postgresql://… of a database that has no data of the app; its password is taken from PGPASSWORD",
     )
 
 
@@ -92,4 +96,10 @@ def _checked(url: str) -> str:
     fault = "must start with postgresql://" if url.startswith("sqlite") else database_fault(url)
     if fault:
         raise RefusedError(f"--to {fault}.", status=2)
+    if make_url(url).password:
+        raise RefusedError(
+            "--to contains a password, which every user of this machine can see. Change it, leave it out of the"
+            " address, and set PGPASSWORD in the environment instead.",
+            status=2,
+        )
     return url

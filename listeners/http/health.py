@@ -33,14 +33,17 @@ def routes(
     watchdog: Watchdog,
     readiness: Readiness,
     now: Callable[[], int],
+    *,
+    is_public: bool,
 ) -> list[web.RouteDef]:
     """
     The monitoring routes.
 
-    If `metrics_token` is None, the metrics can be read from this machine only. `watchdog` has the heartbeats of this
+    If `metrics_token` is None, the metrics can be read from this machine only, and by nobody if the server `is_public`:
+    behind a proxy that adds no header, everybody seems to be on this machine. `watchdog` has the heartbeats of this
     process's worker, or none if the process has no worker.
     """
-    health = _Health(database, metrics, metrics_token, watchdog, readiness, now)
+    health = _Health(database, metrics, metrics_token, watchdog, readiness, now, is_public)
     return [
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
@@ -56,6 +59,7 @@ class _Health:
     watchdog: Watchdog
     readiness: Readiness
     now: Callable[[], int]
+    is_public: bool
 
     async def alive(self, _request: web.Request) -> web.Response:
         """Answer with 503 if a worker loop hangs, so that the process is restarted."""
@@ -73,13 +77,16 @@ class _Health:
 
     async def read_metrics(self, request: web.Request) -> web.Response:
         if not self._may_read_metrics(request):
-            advice = "Send METRICS_TOKEN as a bearer token. If it is not set, request the metrics from this machine.\n"
+            advice = (
+                "Send METRICS_TOKEN as a bearer token. If it is not set, only this machine may read the metrics, and"
+                " only if PUBLIC_URL is not https.\n"
+            )
             return web.Response(status=403, text=advice)
         now = self.now()
         snapshot: Snapshot | None = None
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                snapshot = await self.database.run(_snapshot, now)
+                snapshot = await self.database.read(_snapshot, now)
         except (DatabaseUnavailableError, TimeoutError):
             pass  # the counters of this process are useful without the database
         body = self.metrics.exposition(snapshot, now, worker_is_up=self.watchdog.is_healthy)
@@ -89,6 +96,8 @@ class _Health:
         if self.metrics_token:
             header = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
             return hmac.compare_digest(header, f"Bearer {self.metrics_token}".encode())
+        if self.is_public:
+            return False
         # Requests that come through a proxy on this machine also have a loopback peer.
         return _is_this_machine(request.remote) and not any(name in request.headers for name in _FORWARDED)
 

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from domain.decision.record import Decision
 from domain.decision.sentences import for_others
-from domain.delivery import MOST_SEARCHED, DeliveryRecord, Explanation, JobChangeRecord, TraceStep
+from domain.delivery import (
+    MOST_SEARCHED,
+    MOST_SEARCHED_OF_MEMBER,
+    DeliveryRecord,
+    Explanation,
+    JobChangeRecord,
+    TraceStep,
+)
 from domain.job_change.model import JobChange
 from domain.states import Outcome, is_person
 from listeners.dialogs.blocks import Block, context, section, sections
@@ -34,7 +41,9 @@ _OUTCOMES: Mapping[str, str] = {
 def not_found(query: str, *, is_admin: bool) -> str:
     quoted = escape(query, 100)
     if not is_admin:
-        return f"No job change like “{quoted}” was sent to you. Admins can ask for those that were sent to others."
+        searched = f" among your latest {MOST_SEARCHED_OF_MEMBER:,}" if "@" in query else ""
+        others = "Admins can ask for those that were sent to others."
+        return f"No job change like “{quoted}”{searched} was sent to you. {others}"
     searched = f" among the latest {MOST_SEARCHED:,}" if "@" in query else ""
     return f"There is no job change like “{quoted}”{searched} in this workspace."
 

@@ -33,14 +33,14 @@ class Explainer:
         may see every job change.
         """
         if "@" not in id_or_email:
-            return await self.database.run(_explanation, workspace_id, [id_or_email], for_user)
+            return await self.database.read(_explanation, workspace_id, [id_or_email], for_user)
         try:
             person = PersonMatcher.of_email(id_or_email)
         except PermanentError:
             return None
-        mentions = await self.database.run(explain.mentions, workspace_id, person.email or "")
+        mentions = await self.database.read(explain.mentions, workspace_id, person.email or "", for_user)
         ids = [mention.job_change_id for mention in mentions if person.matches_subject(json.loads(mention.payload))]
-        return await self.database.run(_explanation, workspace_id, ids, for_user)
+        return await self.database.read(_explanation, workspace_id, ids, for_user)
 
 
 def _explanation(

@@ -67,7 +67,7 @@ class Home:
     async def statistics(self, workspace_id: str) -> Statistics:
         """Return the figures of the last 30 days."""
         days = await DayCounts(self.database, self.now).for_workspace(workspace_id)
-        return await self.database.run(_statistics, workspace_id, days, self.now())
+        return await self.database.read(_statistics, workspace_id, days, self.now())
 
     def intake_url(self, workspace_id: str) -> str:
         """Where senders post the job changes of this workspace."""

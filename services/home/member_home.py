@@ -48,7 +48,7 @@ class MemberHomes:
 
     async def recent_deliveries(self, workspace_id: str, user_id: str, skip: int = 0) -> RecentDeliveries:
         """A page of the last two weeks, without the newest `skip`."""
-        return await self.database.run(_page, workspace_id, user_id, self.now(), skip)
+        return await self.database.read(_page, workspace_id, user_id, self.now(), skip)
 
 
 def with_own_address(

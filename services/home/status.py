@@ -35,7 +35,7 @@ class Status:
 
     async def of(self, workspace_id: str) -> WorkspaceStatus | None:
         """None when there is no such workspace. Raises DatabaseUnavailableError."""
-        return await self.database.run(read_status, workspace_id, self.now())
+        return await self.database.read(read_status, workspace_id, self.now())
 
 
 def read_status(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus | None:

@@ -181,7 +181,7 @@ class Intake:
 
     async def find(self, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
         """Return a job change with its history, or None if this workspace has none with this id."""
-        return await self.database.run(job_changes.find, workspace_id, job_change_id)
+        return await self.database.read(job_changes.find, workspace_id, job_change_id)
 
     def _finish(self, workspace_id: str, added: Sequence[Added | None]) -> None:
         self.journal.added(workspace_id, added)

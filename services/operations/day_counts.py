@@ -30,10 +30,10 @@ class DayCounts:
 
     async def for_workspace(self, workspace_id: str) -> Sequence[DayCount]:
         """Return the last thirty days, the oldest first and today last."""
-        counts = await self.database.run(read, workspace_id, self.now())
+        counts = await self.database.read(read, workspace_id, self.now())
         if counts is None:
             await self.count_past_days(workspace_id)
-            counts = await self.database.run(read, workspace_id, self.now())
+            counts = await self.database.read(read, workspace_id, self.now())
         return counts or ()
 
     async def count_all_past_days(self) -> None:

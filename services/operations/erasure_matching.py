@@ -14,9 +14,12 @@ from domain.errors import PermanentError
 from domain.job_change.field_types import page_of, tidy
 
 ERASED = "erased"
+NOBODY = "erased@erased.invalid"
+"""https://www.rfc-editor.org/rfc/rfc2606#section-2"""
 
 _EMAIL = re.compile(r"[^\s@<>,;:|()\"']+@[^\s@<>,;:|()\"']+")
 _BETWEEN_WORDS = re.compile(r"[\s<>,;:|()\"']+")
+_WORD = re.compile(r"[^\s<>,;|()\"']+")
 _TOKEN = re.compile(r"[^\s<>,;|()\"']+")
 _RECIPIENT = "dri_email"
 
@@ -44,10 +47,16 @@ class PersonMatcher:
             raise PermanentError(f"{text} is not a profile URL such as https://www.linkedin.com/in/ada")
         return cls(page=page)
 
+    @property
+    def forms(self) -> frozenset[str]:
+        """The forms, in lower case, of which stored text contains one if it names this person."""
+        address = self.email or self.page or ""
+        return frozenset(form.lower() for form in (address, json.dumps(address)[1:-1], quote(address)))
+
     def may_match(self, stored: str) -> bool:
         """Search stored JSON text without decoding it. False is certain, True is not."""
-        address, lowered = self.email or self.page or "", stored.lower()
-        return any(form.lower() in lowered for form in (address, json.dumps(address)[1:-1], quote(address)))
+        lowered = stored.lower()
+        return any(form in lowered for form in self.forms)
 
     def matches(self, value: object) -> bool:
         """Whether any text in this decoded JSON contains the address."""
@@ -56,6 +65,36 @@ class PersonMatcher:
     def matches_subject(self, payload: dict[str, Any]) -> bool:
         """Whether a job change mentions this person other than as its recipient."""
         return self.matches({name: value for name, value in payload.items() if name != _RECIPIENT})
+
+    def others(self, payload: dict[str, Any]) -> Iterator[PersonMatcher]:
+        """The other addresses and profiles of the same person in a job change about them."""
+        person = payload.get("person") or {}
+        if not self.matches(person):
+            return
+        for email in person.get("emails", ()):
+            yield PersonMatcher(email=email)
+        if url := person.get("linkedin_url"):
+            yield PersonMatcher(page=_page(url))
+
+    def names(self, payload: dict[str, Any]) -> set[str]:
+        """The name of this person in a job change about them."""
+        person = payload.get("person") or {}
+        name = person.get("full_name") or " ".join(filter(None, (person.get("first_name"), person.get("last_name"))))
+        return {name} if name and self.matches(person) else set()
+
+    def without(self, text: str) -> str:
+        """Return the text with something else in place of this person's address."""
+        return _WORD.sub(lambda word: ERASED if self._is_in(word[0]) else word[0], text)
+
+    def without_in_rules(self, value: Any) -> Any:
+        """Return decoded JSON with the address of nobody in place of this person's, so that rules stay valid."""
+        if isinstance(value, dict):
+            return {self.without_in_rules(name): self.without_in_rules(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.without_in_rules(item) for item in value]
+        if isinstance(value, str) and self._is_in(value):
+            return NOBODY if value.strip().lower() == self.email else self.without(value)
+        return value
 
     def redact(self, value: Any) -> Any:
         """Return the decoded JSON without this person's address, and without a name in the same object."""

@@ -63,7 +63,7 @@ class Simulation:
 
     async def latest(self, workspace_id: str, most: int) -> list[tuple[str, JobChange]]:
         """The latest job changes by id, newest first, without those that were erased."""
-        stored = await self.database.run(job_changes.latest, workspace_id, most)
+        stored = await self.database.read(job_changes.latest, workspace_id, most)
         return [(key, change) for key, payload in stored if (change := JobChange.if_readable(payload))]
 
     async def simulate(

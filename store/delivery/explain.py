@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from domain.delivery import MOST_SEARCHED
+from domain.delivery import MOST_SEARCHED, MOST_SEARCHED_OF_MEMBER
 from store.schema import deliveries, job_changes, lanes
 
 
@@ -29,14 +29,28 @@ _latest_ended = (
 )
 
 
-def mentions(connection: Connection, workspace_id: str, text: str) -> list[Mention]:
-    """Return the open job changes first, then those that have ended, each newest first. `text` is in lower case."""
+_delivered = (  # without payloads, since all of a reader's deliveries are sorted
+    select(deliveries.c.job_change_id)
+    .join(lanes, lanes.c.id == deliveries.c.lane_id)
+    .where(lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.destination == bindparam("to_user"))
+    .order_by(deliveries.c.id.desc())
+    .limit(MOST_SEARCHED_OF_MEMBER)
+)
+_latest_delivered = select(*_columns).where(job_changes.c.id.in_(_delivered))
+
+
+def mentions(connection: Connection, workspace_id: str, text: str, for_user: str | None) -> list[Mention]:
+    """
+    Return the open job changes first, then those that have ended, each newest first. `text` is in lower case.
+
+    For a Slack user, only the latest page of what was delivered to them is searched.
+    """
     entries = []
-    for latest in (_latest_open, _latest_ended):
+    for latest in (_latest_open, _latest_ended) if for_user is None else (_latest_delivered,):
         searched = latest.limit(MOST_SEARCHED).subquery()
         has_text = func.lower(searched.c.payload).contains(text, autoescape=True)
         query = select(searched.c.id, searched.c.payload).where(has_text)
-        rows = connection.execute(query, {"of_workspace": workspace_id})
+        rows = connection.execute(query, {"of_workspace": workspace_id, "to_user": for_user})
         entries += sorted((Mention(*row) for row in rows), key=lambda mention: mention.job_change_id, reverse=True)
     return entries
 

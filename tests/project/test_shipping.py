@@ -37,8 +37,17 @@ def test_the_image_is_based_on_a_pinned_python():
     """Both stages use a slim image of a supported minor version."""
     bases = [base.split()[0] for base in arguments("FROM")]
 
-    assert all(re.fullmatch(r"python:3\.(1[1-9])-slim(-\w+)?", base) for base in bases)
+    assert all(re.fullmatch(r"python:3\.(1[1-9])-slim(-\w+)?@\S+", base) for base in bases)
     assert len(bases) == 2
+
+
+def test_images_are_pinned_by_digest():
+    """A tag can be moved to another image."""
+    bases = [base.split()[0] for base in arguments("FROM")]
+    images = {service["image"] for service in SERVICES.values()} - {"usergems-slack"}
+
+    assert images
+    assert all(re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", image) for image in {*bases, *images})
 
 
 def test_the_image_does_not_run_as_root():
@@ -136,7 +145,7 @@ def test_the_database_has_a_pinned_version_and_a_volume():
     """Its data outlives the container."""
     postgres = SERVICES["postgres"]
 
-    assert re.fullmatch(r"postgres:\d+(\.\d+)?(-alpine)?", postgres["image"])
+    assert re.fullmatch(r"postgres:\d+(\.\d+)?(-alpine)?@\S+", postgres["image"])
     assert [volume.split(":")[0] for volume in postgres["volumes"]] == list(COMPOSE["volumes"])
     assert ":?" in postgres["environment"]["POSTGRES_PASSWORD"]
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import UniqueConstraint, event, text
 
 from domain.audit import AuditEntry
-from store.delivery import posts, redraws, reminders
+from store.delivery import explain, posts, redraws, reminders
 from store.home import member_preferences
 from store.intake import job_changes
 from store.messages import histories
@@ -26,6 +26,7 @@ ASKED = {
     "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "messages_tab_disabled"),
     "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
     "what a member was sent": lambda c: histories.recent_deliveries(c, "T1", "U1", SOMEDAY, 0, 10),
+    "what a member was sent about a person": lambda c: explain.mentions(c, "T1", "ada@x.example", "U1"),
     "what an owner had already": lambda c: owners.send_missed(c, "T1", "dana@x.example", SOMEDAY, 10),
     "the messages of a job change": lambda c: redraws.mark(c, "jc", SOMEDAY),
     "the messages of a job change that are due": lambda c: redraws.claim(c, SOMEDAY, 1_000, 10, "jc"),

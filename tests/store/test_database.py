@@ -56,6 +56,23 @@ async def test_a_call_is_a_transaction(database):
     assert await database.run(count) == 0
 
 
+async def test_reading_does_not_wait_for_the_writer(sqlite_url):
+    """Nor does it see what is not committed. A long read leaves the only writer of SQLite to those who are accepted."""
+    database, door = Database(sqlite_url), Door()
+    await database.run(see)
+    writing = asyncio.create_task(database.gather(door, "b"))
+    await door.is_at_work()
+
+    assert await database.read(count) == 1
+
+    door.open.set()
+    await writing
+    assert await database.read(count) == 2
+    with pytest.raises(DatabaseUnavailableError):
+        await database.read(see, "c")
+    await database.close()
+
+
 async def test_calls_that_wait_together_commit_together(database):
     """What arrives during a commit is the next group, in order, and each gets its own result."""
     door = Door()

@@ -19,6 +19,9 @@ MOST_LISTED = 20
 _WHOLE_ROW = "row"
 """The column for rows that have no columns, those of JSON."""
 
+REFUSED_ROWS = ".refused.csv"
+"""The end of the name of a file with refused rows."""
+
 
 @dataclass
 class RefusedRowsFile:
@@ -92,7 +95,7 @@ class RefusalList:
 
 def refused_rows_path(path: Path) -> Path:
     """Return the path for the refused rows of this file."""
-    return path.with_name(f"{path.name}.refused.csv")
+    return path.with_name(f"{path.name}{REFUSED_ROWS}")
 
 
 _FORMULA = re.compile("(^|[;,|\t])([=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")

@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
+from domain.audit import AuditEntry
 from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.people import Member
 from domain.states import Role
 from listeners.cli import erase as verb
+from services.ownership.rules.rule_set import RuleSet
+from store import audit
 from store.delivery import routing
 from store.delivery.posts import settle
 from store.delivery.routing import Routed
@@ -26,7 +29,17 @@ from store.delivery.settlements import Sent
 from store.intake import job_changes
 from store.intake.job_changes import NewJobChange
 from store.operations import erasure
-from store.schema import deliveries, metadata, ownership_unmatched, trace, wrong_data
+from store.ownership import rule_sets
+from store.schema import (
+    deliveries,
+    metadata,
+    ownership_drafts,
+    ownership_rules,
+    ownership_unmatched,
+    senders,
+    trace,
+    wrong_data,
+)
 from store.schema import job_changes as table
 from store.slack import members
 from store.slack.sdk_stores import metadata as everything
@@ -185,6 +198,66 @@ def test_text_about_a_person_is_erased_too(operator):
     operator.types("erase", "--email", "ada@globex.com", "--yes")
 
     assert "Ada Smith" not in everything_stored(operator)
+
+
+@pytest.mark.both_databases
+def test_nothing_of_a_person_is_left_anywhere(operator, tmp_path, monkeypatch, caplog):
+    """Ada is everywhere. Not in the database, its file and log, what is exported, the output or the app's log."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "may.csv.refused.csv").write_text("mail,reason\nada@globex.com,is too long\n")
+    first = operator.do(accept, ADA | {"emails": ["ada@globex.com", "a.smith@home.example"]})
+    by_profile = {"full_name": "Ada Smith", "linkedin_url": "https://www.linkedin.com/in/ada"}
+    second = operator.do(accept, by_profile, "T1", {"change_type": "promotion"})
+    third = operator.do(accept, {"full_name": "Ada Smith", "emails": ["a.smith@home.example"]})
+    bob = operator.do(accept, BOB)
+    operator.do(routed, first, bob)
+    rules = {
+        "rules": [{"name": "Hers", "tell": [{"source": "user", "user": "ada@globex.com"}]}],
+        "mappings": {"Leavers": {"ada@globex.com": "bob@initech.example"}},
+        "pools": {"SDRs": {"members": [{"user": "ada@globex.com"}, {"user": "bob@initech.example"}]}},
+        "guards": {"excluded": ["ada@globex.com"]},
+    }
+    stored_rules = RuleSet.parse(rules).to_json()
+    told = {"address": "Ada@Globex.com", "text": "no Slack user has Ada@Globex.com"}
+
+    def plant(connection):
+        why = json.dumps([{"code": "text", "params": told}])
+        about_bob = deliveries.c.job_change_id == bob
+        connection.execute(update(deliveries).where(about_bob).values(reason=told["text"], reasons=why, last_error=why))
+        connection.execute(
+            update(table).where(table.c.id == bob).values(reason=told["text"], last_error="ada@globex.com")
+        )
+        connection.execute(
+            insert(trace).values(job_change_id=bob, at=1, step="failed", detail="ada@globex.com is a guest")
+        )
+        audit.record(connection, "T1", AuditEntry(1, "U1", "linked", "ada@globex.com to U2"))
+        sent = {"workspace_id": "T1", "version": 1, "rules": stored_rules, "published_at": 1, "published_by": "U1"}
+        connection.execute(insert(ownership_rules).values(sent | {"note": "ada@globex.com is back"}))
+        draft = {
+            "workspace_id": "T1",
+            "revision": 1,
+            "based_on": 1,
+            "rules": stored_rules,
+            "changed_at": 1,
+            "changed_by": "U1",
+        }
+        connection.execute(insert(ownership_drafts).values(draft))
+        figures = {"workspace_id": "T1", "name": "lusha", "made_at": 1, "made_by": "U1"}
+        connection.execute(insert(senders).values(figures | {"test": "reads as promotion: Ada Smith, ? to Globex"}))
+
+    operator.do(plant)
+    assert json.loads(operator.types("ownership", "export", "--workspace", "T1"))
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    assert (operator.status, "may.csv.refused.csv" in operator.err) == (0, True)
+    assert [payload_of(operator, id_) for id_ in (first, second, third)] == [None] * 3
+    kept = everything_stored(operator) + operator.types("ownership", "export", "--workspace", "T1") + caplog.text
+    if operator.database.is_sqlite:
+        files = Path(operator.database.engine.url.database).parent.glob("*.db*")
+        kept += "".join(file.read_bytes().decode(errors="replace") for file in files)
+    left = [text for text in ("ada@globex.com", "a.smith@home.example", "linkedin.com/in/ada") if text in kept.lower()]
+    assert (left, "Ada Smith" in kept) == ([], False)
+    assert RuleSet.from_stored(operator.do(rule_sets.in_force, "T1").rules).rules[0].name == "Hers"
 
 
 @pytest.mark.both_databases

@@ -73,6 +73,15 @@ def test_every_row_is_copied_unchanged(operator, target, postgresql_url):
     assert operator.do(read) == before
 
 
+def test_a_password_on_the_command_line_is_refused(operator):
+    """Every user of the machine can see it. The answer does not repeat it."""
+    operator.types("move", "--to", "postgresql://usergems:s3cret@localhost/usergems")
+
+    assert operator.status == 2
+    assert "PGPASSWORD" in operator.err
+    assert "s3cret" not in operator.out + operator.err
+
+
 def test_the_app_continues_on_the_new_database(operator, target, postgresql_url):
     """Waiting deliveries are posted, failed job changes can be retried, and new rows get new ids."""
     operator.types("move", "--to", postgresql_url)

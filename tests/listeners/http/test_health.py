@@ -19,11 +19,13 @@ from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace
 
 
-def served(database, clock, metrics_token=None, watchdog=None, machine=None):
+def served(database, clock, metrics_token=None, watchdog=None, machine=None, *, is_public=False):
     app = web.Application()
     machine = machine or SteadyClock(lambda: clock() / 1_000, lambda: clock() / 1_000)
     readiness = Readiness(database, ClockWatch(machine, database))
-    app.add_routes(health.routes(database, Metrics(), metrics_token, watchdog or Watchdog(clock), readiness, clock))
+    watchdog = watchdog or Watchdog(clock)
+    routes = health.routes(database, Metrics(), metrics_token, watchdog, readiness, clock, is_public=is_public)
+    app.add_routes(routes)
     return TestClient(TestServer(app))
 
 
@@ -151,6 +153,12 @@ async def test_without_a_token_only_this_machine_can_read_the_metrics(client, he
     """A proxy on this machine forwards requests of others."""
     assert (await client.get("/metrics")).status == 200
     assert (await client.get("/metrics", headers={header: "198.51.100.7"})).status == 403
+
+
+async def test_a_public_server_has_no_metrics_without_a_token(database, clock):
+    """A proxy that adds no header makes everybody look like this machine."""
+    async with served(database, clock, is_public=True) as client:
+        assert (await client.get("/metrics")).status == 403
 
 
 @pytest.mark.parametrize(
