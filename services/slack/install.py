@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -20,10 +20,6 @@ from store.slack.organizations import Team
 PAGE = 999
 """The most that Slack returns per page: a person is waiting, and Slack allows 20 calls a minute.
 https://docs.slack.dev/reference/methods/conversations.list"""
-
-PATIENCE_SECONDS = 40.0
-"""How long a browser waits in total because of Slack's rate limits."""
-
 
 FIRST_SECONDS = 1.2
 """How long the page lists channels before it is shown. The browser asks for the rest."""
@@ -90,11 +86,14 @@ class SlackInstall:
 
         https://docs.slack.dev/reference/methods/auth.teams.list
         """
-        reader = _PageReader(self.client, await token_of(self.tokens, enterprise_id), self.wait)
-        teams = await reader.all("auth.teams.list", "teams", {})
-        if not reader.is_complete:
-            raise TransientError("Slack does not list all workspaces of the organization now")
-        return [Team(text_of(team, "id"), str(team.get("name") or "") or None) for team in teams]
+        token, raw, cursor = await token_of(self.tokens, enterprise_id), list[Json](), ""
+        while True:
+            form: Json = {"limit": PAGE, **({"cursor": cursor} if cursor else {})}
+            answer = await _call(self.client, "auth.teams.list", headers=bearer(token), data=form)
+            raw += _items(answer, "auth.teams.list", "teams")
+            previous, cursor = cursor, _next_cursor(answer)
+            if cursor in {"", previous}:  # the same cursor again would never end
+                return [Team(text_of(team, "id"), str(team.get("name") or "") or None) for team in raw]
 
     async def channels(
         self,
@@ -157,53 +156,9 @@ class SlackInstall:
             if f"{kind}:" == _PUBLIC_ONLY:
                 raise
             return [], _PUBLIC_ONLY
-        page = answer.get("channels")
-        if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-            raise TransientError("Slack sent an invalid response to conversations.list")
-        next_cursor = str(_part(answer, "response_metadata").get("next_cursor") or "")
+        page, next_cursor = _items(answer, "conversations.list", "channels"), _next_cursor(answer)
         # A page may be empty although more follow, but the same cursor again would never end.
         return page, None if next_cursor in {"", cursor} else f"{kind}:{next_cursor}"
-
-
-@dataclass
-class _PageReader:
-    """Reads lists page by page. `patience` is how many seconds it may still wait, over all lists."""
-
-    client: AsyncWebClient = field(repr=False)
-    token: str = field(repr=False)
-    wait: Callable[[float], Awaitable[None]]
-    patience: float = PATIENCE_SECONDS
-    is_complete: bool = True
-
-    async def all(self, method: str, key: str, arguments: Mapping[str, str | None]) -> list[Json]:
-        items: list[Json] = []
-        cursor: str | None = None
-        while answer := await self._page(method, {**arguments, "cursor": cursor}):
-            page = answer.get(key)
-            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-                raise TransientError(f"Slack sent an invalid response to {method}")
-            items += page
-            next_cursor = str(_part(answer, "response_metadata").get("next_cursor") or "") or None
-            # A page may be empty although more follow, but the same cursor again would never end.
-            if next_cursor in {None, cursor}:
-                break
-            cursor = next_cursor
-        return items
-
-    async def _page(self, method: str, arguments: Mapping[str, str | None]) -> Json | None:
-        """Return None if Slack asks to wait longer than the remaining patience."""
-        form = {"limit": PAGE, **{name: value for name, value in arguments.items() if value}}
-        while self.is_complete:
-            try:
-                return await _call(self.client, method, headers=bearer(self.token), data=form)
-            except TransientError as error:
-                if error.retry_after is None:
-                    raise
-                self.patience -= error.retry_after
-                self.is_complete = self.patience >= 0
-                if self.is_complete:
-                    await self.wait(error.retry_after)
-        return None
 
 
 async def _call(client: AsyncWebClient, method: str, headers: dict[str, str], data: Json) -> Json:
@@ -232,6 +187,19 @@ def _installation(answer: Json, identity: Json, token: str, now: float) -> Insta
         is_enterprise_install=answer.get("is_enterprise_install") is True,
         token_type=answer.get("token_type"),
     )
+
+
+def _items(answer: Json, method: str, key: str) -> list[Json]:
+    """Return the items of a page. Raises TransientError if they are not a list of objects."""
+    page = answer.get(key)
+    if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+        raise TransientError(f"Slack sent an invalid response to {method}")
+    return page
+
+
+def _next_cursor(answer: Json) -> str:
+    """Return the cursor of the next page, empty after the last."""
+    return str(_part(answer, "response_metadata").get("next_cursor") or "")
 
 
 def _part(answer: Json, name: str) -> Json:

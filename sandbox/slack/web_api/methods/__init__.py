@@ -1,4 +1,4 @@
-"""The methods of the Web API, each with its rate-limit tier and required scopes."""
+"""The methods of the Web API, each with what Slack's reference says of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ class Method:
 
 # The pages of these two are not among the recorded ones.
 _API_TEST, _USERS_CONVERSATIONS = MethodFacts("api.test", 4), MethodFacts("users.conversations", 3)
+
 METHODS: dict[str, Method] = {
     "api.test": Method(auth.api_test, _API_TEST, needs_token=False),
     "auth.test": Method(auth.test, FACTS["auth.test"]),
@@ -51,9 +52,7 @@ METHODS: dict[str, Method] = {
     "conversations.join": Method(conversations.join, FACTS["conversations.join"]),
     "conversations.history": Method(conversations.history, FACTS["conversations.history"], scope_by_channel=True),
     "conversations.replies": Method(conversations.replies, FACTS["conversations.replies"], scope_by_channel=True),
-    "users.conversations": Method(
-        conversations.list_mine, MethodFacts("users.conversations", 3), scope_by_channel=True
-    ),
+    "users.conversations": Method(conversations.list_mine, _USERS_CONVERSATIONS, scope_by_channel=True),
     "users.info": Method(directory.info, FACTS["users.info"]),
     "users.list": Method(directory.list_all, FACTS["users.list"]),
     "users.lookupByEmail": Method(directory.lookup_by_email, FACTS["users.lookupByEmail"]),
