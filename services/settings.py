@@ -113,20 +113,23 @@ class Settings:
         With `serving`, Slack's credentials are required.
         """
         read = _Reader(environ)
+        settings = cls._read(read)
         if serving:
             read.require(SLACK_CREDENTIALS, "copy it from Basic Information of your app at https://api.slack.com/apps")
+        if serving and not settings.slack_app_token:
+            fault = redirect_fault(settings.public_url, settings.slack_api_url)
+            read.check("PUBLIC_URL", fault is None, fault or "")
+        if read.faults:
+            raise SettingsError(read.faults)
+        return settings
+
+    @classmethod
+    def _read(cls, read: _Reader) -> Settings:
+        """Read every variable. One that is invalid has any value, and its fault is in `read`."""
         port = read.number("PORT", 3000, 0, 65535)
         database_url = read.checked("DATABASE_URL", "sqlite:///./usergems.db", database_fault)
-        keys = tuple(key.strip() for key in read.text("ENCRYPTION_KEYS", "").split(",") if key.strip())
-        read.check(
-            "ENCRYPTION_KEYS",
-            all(_is_fernet_key(key) for key in keys),
-            f"contains a value that is not a Fernet key; {_KEYS_HINT}",
-        )
-        if not database_url.startswith("sqlite"):
-            read.check("ENCRYPTION_KEYS", bool(keys), f"is required with PostgreSQL; {_KEYS_HINT}")
         salesforce_id, salesforce_secret = read.pair("SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET")
-        settings = cls(
+        return cls(
             slack_client_id=read.text("SLACK_CLIENT_ID", ""),
             slack_client_secret=read.text("SLACK_CLIENT_SECRET", ""),
             slack_signing_secret=read.text("SLACK_SIGNING_SECRET", ""),
@@ -141,7 +144,7 @@ class Settings:
             host=read.text("HOST", "127.0.0.1"),
             port=port,
             database_url=database_url,
-            encryption_keys=keys,
+            encryption_keys=read.encryption_keys(required=not database_url.startswith("sqlite")),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=read.choice("LOG_FORMAT", "text", ("text", "json")),
             metrics_token=read.text("METRICS_TOKEN", "") or None,
@@ -154,12 +157,6 @@ class Settings:
             no_proxy=tuple(read.text("NO_PROXY", read.text("no_proxy", "")).lower().replace(",", " ").split()),
             ssl_cert_file=read.text("SSL_CERT_FILE", "") or None,
         )
-        if serving and not settings.slack_app_token:
-            fault = redirect_fault(settings.public_url, settings.slack_api_url)
-            read.check("PUBLIC_URL", fault is None, fault or "")
-        if read.faults:
-            raise SettingsError(read.faults)
-        return settings
 
 
 _KEYS_HINT = (
@@ -214,6 +211,14 @@ class _Reader:
         match = next((choice for choice in choices if choice.lower() == value.lower()), None)
         self.check(name, match is not None, f"must be one of {', '.join(choices)}")
         return match or default
+
+    def encryption_keys(self, *, required: bool) -> tuple[str, ...]:
+        name, text = "ENCRYPTION_KEYS", self.text("ENCRYPTION_KEYS", "")
+        keys = tuple(key.strip() for key in text.split(",") if key.strip())
+        are_valid = all(_is_fernet_key(key) for key in keys)
+        self.check(name, are_valid, f"contains a value that is not a Fernet key; {_KEYS_HINT}")
+        self.check(name, bool(keys) or not required, f"is required with PostgreSQL; {_KEYS_HINT}")
+        return keys
 
     def workspace_ids(self, name: str) -> frozenset[str]:
         ids = frozenset(filter(None, (part.strip() for part in self.text(name, "").split(","))))
