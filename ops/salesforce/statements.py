@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import get_args
 
 from domain.people import DEFAULT_KEYS, LINKEDIN, OwnerMatching, PersonKey
 from sandbox.salesforce.ids import new_id
@@ -12,22 +13,9 @@ from services.intake.salesforce.presets import proposals
 from services.intake.salesforce.query import Cursor, SourceQuery
 from services.messages.managers import report_queries
 from services.ownership.choice.required_records import combine, required_records
-from services.ownership.rules.owner_sources import (
-    Manager,
-    Mapped,
-    NamedUser,
-    OpportunityOwner,
-    Owner,
-    Pool,
-    QueueMembers,
-    Sender,
-    Source,
-    TeamRole,
-    UserField,
-)
+from services.ownership.rules.owner_sources import OfOpportunity, Owner
 from services.ownership.rules.presets import presets
-from services.ownership.rules.rule_set import SEGMENTS, Conditions, FieldTest, PoolMember, Rule, RuleSet
-from services.ownership.rules.rule_set import Pool as PoolOfPeople
+from services.ownership.rules.rule_set import SEGMENTS, RuleSet
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
 from services.salesforce.queries.describe import ORGANIZATION, user_of_session
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
@@ -150,38 +138,35 @@ def import_statements() -> Iterator[str]:
 
 
 def _all_sources() -> RuleSet:
-    account = Owner(of="account")
-    sources: tuple[Source, ...] = (
-        *(Owner(of=of) for of in ("contact", "lead", "account", "parent_account", "ultimate_parent_account")),
-        OpportunityOwner(of="contact"),
-        *(OpportunityOwner(which=which) for which in ("open", "last_won", "last_lost")),
-        *(TeamRole(of=of, role="Sales Rep") for of in ("account", "opportunity")),
-    )
-    more: tuple[Source, ...] = (
-        UserField(field="Account.SDR__c"),
-        Manager(of=account),
-        Mapped(table="SDRs", of=account),
-        Pool(pool="West"),
-        QueueMembers(),
-        NamedUser(user=USER),
-        Sender(),
-    )
-    tests = tuple(
-        FieldTest(field=f"{sobject}.{name}", values=("x",))
-        for sobject, name in (
-            ("Account", "Type"),
-            ("Contact", "Title"),
-            ("Lead", "Status"),
-            ("Opportunity", "StageName"),
-        )
-    )
-    return RuleSet(
-        rules=(
-            Rule(name="Records", when=Conditions(segment=SEGMENTS), tell=sources),
-            Rule(name="People", when=Conditions(fields=tests), tell=more),
-        ),
-        mappings={"SDRs": {USER: USER}},
-        pools={"West": PoolOfPeople(members=(PoolMember(user=USER),))},
+    account = {"source": "owner", "of": "account"}
+    sources = [
+        *({"source": "owner", "of": of} for of in get_args(Owner.model_fields["of"].annotation)),
+        {"source": "opportunity_owner", "of": "contact"},
+        *({"source": "opportunity_owner", "which": which} for which in get_args(OfOpportunity)),
+        *({"source": "team", "of": of, "role": "Sales Rep"} for of in ("account", "opportunity")),
+    ]
+    more = [
+        {"source": "field", "field": "Account.SDR__c"},
+        {"source": "manager", "of": account},
+        {"source": "mapped", "table": "SDRs", "of": account},
+        {"source": "pool", "pool": "West"},
+        {"source": "queue"},
+        {"source": "user", "user": USER},
+        {"source": "sender"},
+    ]
+    tests = [
+        {"field": field, "values": ["x"]}
+        for field in ("Account.Type", "Contact.Title", "Lead.Status", "Opportunity.StageName")
+    ]
+    return RuleSet.parse(
+        {
+            "rules": [
+                {"name": "Records", "when": {"segment": SEGMENTS}, "tell": sources},
+                {"name": "People", "when": {"fields": tests}, "tell": more},
+            ],
+            "mappings": {"SDRs": {USER: USER}},
+            "pools": {"West": {"members": [{"user": USER}]}},
+        }
     )
 
 
