@@ -145,7 +145,10 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         team = slack.add_team("Acme")
         admin = slack.add_user(team, "Alma Admin", "alma@acme.example", is_admin=True)
         token = slack.install(team.id, admin.id, SCOPES.split(","))
-        await database.run(workspaces.install, _installed(team, admin, clock()))
+        await database.run(
+            workspaces.install,
+            installed(team.id, name=team.name, installer_user_id=admin.id, scopes=SCOPES, installed_at=clock()),
+        )
         tokens = {team.id: token}
 
         async def token_of(workspace_id: str) -> str | None:
@@ -182,14 +185,8 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         yield World(database, clock, slack, salesforce, intake, worker, team, admin, tokens)
 
 
-def _installed(team: Team, admin: User, now: int) -> workspaces.Installed:
-    return workspaces.Installed(
-        id=team.id,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name=team.name,
-        installer_user_id=admin.id,
-        bot_user_id=None,
-        scopes=SCOPES,
-        installed_at=now,
-    )
+def installed(workspace_id: str = "T1", **fields: Any) -> workspaces.Installed:
+    """What Slack says of a workspace that has installed the app, with these fields."""
+    usual: dict[str, Any] = {"name": "Acme", "enterprise_id": None, "is_enterprise_install": False, "installed_at": 1}
+    users = {"installer_user_id": "U1", "bot_user_id": "B1", "scopes": "chat:write"}
+    return workspaces.Installed(id=workspace_id, **(usual | users | fields))

@@ -14,6 +14,7 @@ from store.salesforce.connections import RENEWAL_LEASE_MS, Renewal
 from store.schema import salesforce_connections as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
+from tests.world import installed
 
 OLD_KEY = Fernet.generate_key().decode()
 CIPHER = Cipher.of([OLD_KEY])
@@ -44,19 +45,6 @@ def connection(database: Database) -> Iterator[Connection]:
         workspaces.install(connection, installed("T2"))
         connections.save(connection, CIPHER, ACME)
         yield connection
-
-
-def installed(workspace_id: str) -> workspaces.Installed:
-    return workspaces.Installed(
-        id=workspace_id,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U1",
-        bot_user_id="B1",
-        scopes="chat:write",
-        installed_at=SOMEDAY,
-    )
 
 
 def test_secrets_are_readable_with_the_key_only(connection: Connection) -> None:

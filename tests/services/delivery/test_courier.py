@@ -19,6 +19,7 @@ from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes
 from store.schema import lanes as lane_rows
 from store.slack import workspaces
+from tests.world import installed
 
 POST = "chat.postMessage"
 
@@ -257,17 +258,8 @@ async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world
     await pass_time(world, 60)
     before = len(world.direct_messages("Dana Reyes"))
 
-    installed = workspaces.Installed(
-        id=world.workspace_id,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id=world.admin.id,
-        bot_user_id=None,
-        scopes="chat:write,im:history",
-        installed_at=world.clock(),
-    )
-    await world.database.run(workspaces.install, installed)
+    again = installed(world.workspace_id, scopes="chat:write,im:history", installed_at=world.clock())
+    await world.database.run(workspaces.install, again)
     await world.worker.drain()
 
     assert gone.state == WorkspaceState.GONE

@@ -19,7 +19,7 @@ from store.operations.notify import WorkNotifier
 from store.schema import deliveries, job_changes, lanes, turns
 from store.slack import workspaces
 from tests.servers import GENEROUS_TIMEOUT
-from tests.world import open_world
+from tests.world import installed, open_world
 
 
 @pytest.fixture
@@ -101,17 +101,8 @@ async def test_a_backlog_does_not_delay_another_workspace(world, channel):
     admin = world.slack.add_user(other, "Omar Admin", "omar@other.example", is_admin=True)
     world.tokens[other.id] = world.slack.install(other.id, admin.id)
     target = world.slack.add_channel(other, "signals")
-    installed = workspaces.Installed(
-        id=other.id,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Other",
-        installer_user_id=admin.id,
-        bot_user_id=None,
-        scopes="chat:write",
-        installed_at=world.clock(),
-    )
-    await world.database.run(workspaces.install, installed)
+    new = installed(other.id, name="Other", installer_user_id=admin.id, installed_at=world.clock())
+    await world.database.run(workspaces.install, new)
     await world.database.run(workspaces.change, other.id, None, default_channel_id=target.id)
     backlog = replace(world, team=other)
     job_change_id = await backlog.accept()

@@ -25,6 +25,7 @@ from store.encryption import Cipher
 from store.schema import job_changes
 from store.slack import workspaces
 from tests.conftest import Clock
+from tests.world import installed
 
 USERGEM = SObject(
     "UserGems__UserGem__c",
@@ -125,17 +126,7 @@ async def org_beside(database: Database, clock: Clock, **fields: Any) -> AsyncIt
     sandbox = SalesforceSandbox(now=lambda: clock() / 1000, client_id="app", client_secret="secret")
     sandbox.org.define(USERGEM)
     sandbox.org.define(MOVE)
-    installed = workspaces.Installed(
-        id="T1",
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U1",
-        bot_user_id="B1",
-        scopes="chat:write",
-        installed_at=1,
-    )
-    await database.run(workspaces.install, installed)
+    await database.run(workspaces.install, installed())
     async with TestServer(sandbox.web_app()) as server, aiohttp.ClientSession() as http:
         sandbox.url = str(server.make_url("")).rstrip("/")
         made = Org(sandbox, database, Cipher.of([Fernet.generate_key().decode()]), clock, http, [])

@@ -22,8 +22,7 @@ from store.database import Database
 from store.messages import notices as noticing
 from store.salesforce import connections
 from store.slack import workspaces
-from tests.services.salesforce.test_sessions import installed
-from tests.world import World
+from tests.world import World, installed
 
 CALLBACK = "http://localhost:3000/salesforce/callback"
 VERIFIER = "v" * 64

@@ -14,6 +14,7 @@ from store.database import Database
 from store.encryption import Cipher
 from store.slack import workspaces
 from tests.conftest import Clock
+from tests.world import installed
 
 
 @pytest.fixture
@@ -36,17 +37,7 @@ async def org(clock: Clock) -> AsyncIterator[SalesforceSandbox]:
 @pytest.fixture
 async def salesforce(org: SalesforceSandbox, database: Database, clock: Clock) -> AsyncIterator[Salesforce]:
     """A Salesforce connected to a workspace T1."""
-    installed = workspaces.Installed(
-        id="T1",
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U1",
-        bot_user_id="B1",
-        scopes="chat:write",
-        installed_at=1,
-    )
-    await database.run(workspaces.install, installed)
+    await database.run(workspaces.install, installed())
     cipher = Cipher.of([Fernet.generate_key().decode()])
     async with aiohttp.ClientSession() as http:
         salesforce = Salesforce(SalesforceSessions(database, cipher, http, org.url, "app", "secret", clock))

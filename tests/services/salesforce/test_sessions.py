@@ -23,6 +23,7 @@ from store.salesforce import connections
 from store.salesforce.connections import RENEWAL_LEASE_MS
 from store.slack import workspaces
 from tests.conftest import Clock
+from tests.world import installed
 
 CALLBACK = "http://localhost:3000/salesforce/callback"
 VERIFIER = "v" * 64
@@ -56,19 +57,6 @@ async def sessions(
     """Sessions with the operator's credentials and a workspace T1."""
     await database.run(workspaces.install, installed("T1"))
     return SalesforceSessions(database, cipher, http, org.url, "app", "secret", clock)
-
-
-def installed(workspace_id: str) -> workspaces.Installed:
-    return workspaces.Installed(
-        id=workspace_id,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U1",
-        bot_user_id="B1",
-        scopes="chat:write",
-        installed_at=1,
-    )
 
 
 def replica_of(sessions: SalesforceSessions) -> SalesforceSessions:
