@@ -28,7 +28,6 @@ from services.ownership.rules.owner_sources import Side
 from services.retry import wait_ms
 from services.salesforce.call_budget import CallBudget
 from services.salesforce.records import BatchRecords, PersonRecords
-from services.salesforce.refusals import GRANT
 from store.database import Database
 from store.delivery import pauses, routing
 from store.delivery.routing import Batch, Routed, RoutingPostponed
@@ -59,7 +58,6 @@ class LookUp:
     """
 
     found: BatchRecords | None
-    unreadable: frozenset[str] = frozenset()
     trouble: Reason | None = None
     error: str | None = None
 
@@ -76,10 +74,8 @@ class LookUp:
     @property
     def notes(self) -> Reasons:
         """Return what the decisions were made without."""
-        texts = self.found.unreadable if self.found else {}
-        default = "{} cannot be read in Salesforce. " + GRANT
-        unreadable = sorted(texts.get(name) or default.format(name) for name in self.unreadable)
-        notes = [ReasonCode.LEFT_OUT.of(error=text) for text in unreadable]
+        texts = sorted(self.found.unreadable.values()) if self.found else []
+        notes = [ReasonCode.LEFT_OUT.of(error=text) for text in texts]
         return (*notes, *([ReasonCode.SALESFORCE_UNAVAILABLE.of(error=self.error)] if self.error else []))
 
 
@@ -144,10 +140,9 @@ class Router:
         """Look up the records of the whole batch, or postpone it while the workspace is willing to wait."""
         changes = {item.id: item.change for item in readable}
         try:
-            records, unreadable = await self.decider.find_records(workspace.id, changes, rules)
+            return LookUp(await self.decider.find_records(workspace.id, changes, rules))
         except (TransientError, PermanentError) as error:
             return await self._after_error(workspace, error)
-        return LookUp(records, unreadable)
 
     async def _after_error(
         self, workspace: Workspace, error: TransientError | PermanentError
@@ -170,10 +165,7 @@ class Router:
     async def _decide(
         self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: LookUp
     ) -> BatchResult:
-        cases = {
-            item.id: case_of(item.id, item.change, looked_up.found, looked_up.unreadable, looked_up.trouble)
-            for item in readable
-        }
+        cases = {item.id: case_of(item.id, item.change, looked_up.found, looked_up.trouble) for item in readable}
         decided = await self.decider.decide(workspace.id, cases, rules)
         routed, postponed, unmatched = list[Routed](), list[RoutingPostponed](), list[MissedJobChange]()
         gathered = {item.id: _gathering_notes(item.gathered_ms) for item in readable}

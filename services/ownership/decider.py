@@ -99,21 +99,19 @@ class Decider:
 
     async def find_records(
         self, workspace_id: str, changes: Mapping[str, JobChange], *rules: Rules
-    ) -> tuple[BatchRecords | None, frozenset[str]]:
+    ) -> BatchRecords | None:
         """
         Look up the Salesforce records of job changes, by key, that all of these rules require.
 
-        Also returns the fields that were left out, because the org does not have them or does not show them to the app.
-        The records are None if no Salesforce is connected. Raises PermanentError, TransientError.
+        Returns None if no Salesforce is connected. Raises PermanentError, TransientError.
         """
         required = rules[0].required
         for more in rules[1:]:
             required = combine(required, more.required)
         sobjects = [*required.fields, *(["User"] if required.email_field or required.slack_id_field else [])]
-        required, unreadable = without_unreadable(required, await self.schemas.readable(workspace_id, sobjects))
+        required, hidden = without_unreadable(required, await self.schemas.readable(workspace_id, sobjects))
         lookups = [lookup_of(key, change, required) for key, change in changes.items()]
-        records = await self.salesforce.find_people(workspace_id, lookups, required)
-        return records, unreadable | frozenset(records.unreadable if records else ())
+        return await self.salesforce.find_people(workspace_id, lookups, required, hidden)
 
     async def decide(self, workspace_id: str, cases: Mapping[str, Case], rules: Rules) -> BatchDecision:
         """Decide a batch of cases in order. Raises WorkspaceGoneError."""
@@ -206,14 +204,19 @@ def _ready(version: int, prepared: PreparedRules, stored: OwnerMatching, muted: 
     return Rules(version, prepared, matching, required, segments)
 
 
-def case_of(
-    key: str, change: JobChange, batch: BatchRecords | None, unreadable: frozenset[str], trouble: Reason | None = None
-) -> Case:
+def case_of(key: str, change: JobChange, batch: BatchRecords | None, trouble: Reason | None = None) -> Case:
     """One job change of a batch with its records. `trouble` says why Salesforce could not be asked."""
     if batch is None:
-        return Case(change, None, unreadable=unreadable, trouble=trouble)
-    records = batch.people.get(key, PersonRecords())
-    return Case(change, records, batch.users, unreadable, trouble, batch.domain_field, batch.queues)
+        return Case(change, None, trouble=trouble)
+    return Case(
+        change,
+        batch.people.get(key, PersonRecords()),
+        batch.users,
+        frozenset(batch.unreadable),
+        trouble,
+        batch.domain_field,
+        batch.queues,
+    )
 
 
 def _read(text: str) -> RuleSet:

@@ -78,7 +78,7 @@ class OrgSchemas:
 
     async def _object(self, workspace_id: str, sobject: str) -> ObjectInfo | None:
         cached = self._cache.get((workspace_id, sobject))
-        if cached is None or cached[0] + CACHED_MS < self.now():
+        if cached is None or cached[0] + CACHED_MS <= self.now():
             cached = (self.now(), await self.describe.object(workspace_id, sobject))
             self._cache[workspace_id, sobject] = cached
         return cached[1]

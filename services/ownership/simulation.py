@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from domain.decision.reasons import Reason, ReasonCode
+from domain.decision.reasons import ReasonCode
 from domain.errors import PermanentError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
@@ -107,8 +107,9 @@ class Simulation:
         keys = list(changes)
         for start in range(0, len(keys), BATCH_SIZE):
             batch = {key: changes[key] for key in keys[start : start + BATCH_SIZE]}
-            records, unreadable = await self.decider.find_records(workspace_id, batch, *rules)
-            cases = {key: case_of(key, change, records, unreadable) for key, change in batch.items()}
+            records = await self.decider.find_records(workspace_id, batch, *rules)
+            cases = {key: case_of(key, change, records) for key, change in batch.items()}
+            left_out = sorted(records.unreadable.values()) if records else []
             for rule_set, simulated in zip(rules, results, strict=True):
                 decision = await self.decider.decide(workspace_id, cases, rule_set)
                 for key, change in batch.items():
@@ -117,15 +118,11 @@ class Simulation:
                         simulated.append(SimulatedJobChange(key, change, waits=True))
                         continue
                     plan = plan_deliveries(key, choice, workspace, change.signal)
-                    notes = [*_left_out(unreadable), *person_notes(cases[key])]
+                    notes = [*(ReasonCode.LEFT_OUT.of(error=text) for text in left_out), *person_notes(cases[key])]
                     record = decision_of(choice, plan, rule_set.version, notes)
                     reasons = plan.reasons or record.reasons
                     simulated.append(SimulatedJobChange(key, change, plan.deliveries, reasons, record))
         return results
-
-
-def _left_out(unreadable: Collection[str]) -> Iterator[Reason]:
-    return (ReasonCode.LEFT_OUT.of(error=f"{name} cannot be read in Salesforce") for name in sorted(unreadable))
 
 
 def _outcome(simulated: SimulatedJobChange) -> tuple[bool, frozenset[tuple[str, str]]]:

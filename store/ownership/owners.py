@@ -77,7 +77,7 @@ def match_by(
     """Set how owners are matched: fields of User with a Slack user id or another email address, and alias domains."""
     values: dict[str, object] = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
     values["slack_id_field"] = slack_id_field
-    put(connection, ownership_matching, values | {"workspace_id": workspace_id}, "workspace_id")
+    _change_matching(connection, workspace_id, values)
     audit.record(connection, workspace_id, change)
 
 
@@ -89,9 +89,16 @@ def find_records_by(
     change: AuditEntry,
 ) -> None:
     """Set the fields by which the people of job changes and their companies are found."""
-    values = {"workspace_id": workspace_id, "person_keys": key_lines(keys), "domain_field": domain_field}
-    put(connection, ownership_matching, values, "workspace_id")
+    _change_matching(connection, workspace_id, {"person_keys": key_lines(keys), "domain_field": domain_field})
     audit.record(connection, workspace_id, change)
+
+
+def _change_matching(connection: Connection, workspace_id: str, values: Mapping[str, object]) -> None:
+    """Set these columns and no others, which belong to another dialog."""
+    missing = insert_missing(connection, ownership_matching, "workspace_id")
+    connection.execute(missing, {"workspace_id": workspace_id})
+    mine = ownership_matching.c.workspace_id == workspace_id
+    connection.execute(update(ownership_matching).where(mine).values(values))
 
 
 def linked_by(connection: Connection, workspace_id: str, user_id: str) -> dict[str, str]:

@@ -31,7 +31,9 @@ class SimulatedSalesforce:
 
     simulation: Simulation
 
-    async def find_people(self, _workspace_id: str, lookups: Sequence[PersonLookup], _required: object) -> BatchRecords:
+    async def find_people(
+        self, _workspace_id: str, lookups: Sequence[PersonLookup], _required: object, _hidden: object
+    ) -> BatchRecords:
         await self._answer("find_people")
         return BatchRecords(
             {lookup.key: _records(lookup) for lookup in lookups}, base_url="https://acme.my.salesforce.example"

@@ -111,7 +111,7 @@ def without_unreadable(
     required: RequiredRecords, readable: Mapping[str, frozenset[str]]
 ) -> tuple[RequiredRecords, frozenset[str]]:
     """
-    Leave out the fields that the app cannot read in the org. Returns these too, in lower case.
+    Leave out the fields that the app cannot read in the org. Returns these too, such as `Account.SDR__c`.
 
     `readable` has field names in lower case by sObject. The fields of an sObject that is not in it are all kept.
     """
@@ -120,13 +120,13 @@ def without_unreadable(
     for sobject, names in required.fields.items():
         readable_names = readable.get(sobject)
         fields[sobject] = frozenset(name for name in names if readable_names is None or name.lower() in readable_names)
-        dropped |= {f"{sobject}.{name}".lower() for name in names - fields[sobject]}
+        dropped |= {f"{sobject}.{name}" for name in names - fields[sobject]}
     kept: dict[str, str | None] = {}
     user_fields = readable.get("User")
     for setting, name in (("email_field", required.email_field), ("slack_id_field", required.slack_id_field)):
         is_readable = name is None or user_fields is None or name.lower() in user_fields
         kept[setting] = name if is_readable else None
-        dropped |= set() if is_readable else {f"user.{name}".lower()}
+        dropped |= set() if is_readable else {f"User.{name}"}
     return replace(
         required, fields=fields, email_field=kept["email_field"], slack_id_field=kept["slack_id_field"]
     ), frozenset(dropped)

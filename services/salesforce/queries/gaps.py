@@ -24,6 +24,11 @@ EXPIRES_MS = 60 * 60_000
 """After this time a field is requested again, so that access that was granted in the meantime is noticed."""
 
 
+def hidden_text(name: str) -> str:
+    """What people read about a field or an object that is left out, without its full stop."""
+    return f"{name} cannot be read in Salesforce. {GRANT}"
+
+
 @dataclass(frozen=True)
 class Gap:
     """`name` is a field or an object, `text` a sentence without its full stop. `lasts` is false for one batch only."""
@@ -92,13 +97,13 @@ class Gaps:
         """
         code, error = code_of(body), refusal(status, body)
         if code == NO_SUCH_TYPE and query.is_optional:
-            self._add(query.name, f"{query.name} cannot be read in Salesforce. {GRANT}")
+            self._add(query.name, hidden_text(query.name))
             return []
         if code == MALFORMED_ID and query.by_id:
             return query.without_value(malformed_id(body))
         for sobject, name in _hidden_fields(query, error):
             self._hidden[sobject.lower(), name.lower()] = self.now() + EXPIRES_MS
-            self._add(f"{sobject}.{name}", f"{sobject}.{name} cannot be read in Salesforce. {GRANT}")
+            self._add(f"{sobject}.{name}", hidden_text(f"{sobject}.{name}"))
         if isinstance(error, UnfilterableFieldError) and query.by.lower().endswith(error.field.lower()):
             self._unsearchable[query.sobject.lower(), query.by.lower()] = self.now() + EXPIRES_MS
             searched = f"{query.sobject}.{query.by}"

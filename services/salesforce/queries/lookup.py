@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
 from services.salesforce.queries.account_details import AccountDetails, with_account_details
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
+from services.salesforce.queries.gaps import hidden_text
 from services.salesforce.queries.queues import find_members, member_queries, queues_of
 from services.salesforce.queries.rows import people
 from services.salesforce.queries.statements import (
@@ -73,22 +74,26 @@ class Salesforce:
     _threads: ThreadPoolExecutor = field(default_factory=_threads, init=False, repr=False)
 
     async def find_people(
-        self, workspace_id: str, lookups: Sequence[PersonLookup], required: RequiredRecords = NOTHING_REQUIRED
+        self,
+        workspace_id: str,
+        lookups: Sequence[PersonLookup],
+        required: RequiredRecords = NOTHING_REQUIRED,
+        hidden: Collection[str] = (),
     ) -> BatchRecords | None:
         """
         Return the records of each lookup and those that rules require, or None if Salesforce is not connected.
 
         Up to 200 lookups cost one API call, or two if they have every kind of record or many email addresses.
         `required` costs a few more, however many rules there are. What the connected user cannot read is left out and
-        listed for an hour, then tried again. Raises TransientError, and PermanentError with a text that says what an
-        admin has to fix.
+        listed for an hour, then tried again; `hidden` are fields that were left out before, and are listed, too. Raises
+        TransientError, and PermanentError with a text that says what an admin has to fix.
         """
         session = await self.sessions.session_for(workspace_id)
         if session is None:
             return None
-        queries = person_queries(lookups, required)
+        queries, texts = person_queries(lookups, required), {name.lower(): hidden_text(name) for name in hidden}
         if not queries and not required.user_ids:
-            return BatchRecords(people(lookups, {}))
+            return BatchRecords(people(lookups, {}), unreadable=texts)
         try:
             answer = await self._with_session(
                 session,
@@ -100,11 +105,11 @@ class Salesforce:
         if answer is None:
             return None
         records, unreadable = answer
-        names = ", ".join(unreadable) or None
+        names = ", ".join(sorted({*unreadable, *hidden})) or None
         if self._stored_unreadable.get(workspace_id, "?") != names:
             await self.sessions.database.run(connections.note_unreadable, workspace_id, names)
             self._stored_unreadable[workspace_id] = names
-        return records
+        return replace(records, unreadable={**texts, **records.unreadable})
 
     async def find_gaps(self, workspace_id: str, required: RequiredRecords) -> dict[str, str] | None:
         """
@@ -118,6 +123,8 @@ class Salesforce:
             contact_id=f"003{0:012}",
             lead_id=f"00Q{0:012}",
             emails=("nobody@doctor.invalid",),
+            linkedin_url="https://www.linkedin.com/in/doctor.invalid",
+            custom={key.kind: "doctor.invalid" for key in required.person_keys},
             current=company,
         )
         queries = [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from domain.audit import AuditEntry
 from sandbox.salesforce.schema import Field
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import User
@@ -305,6 +306,8 @@ async def test_an_admin_chooses_how_people_and_companies_are_found(acme: Salesfo
     acme.org.org.add_field("Contact", Field("LI_Profile__c", "url", label="LinkedIn profile"))
     acme.org.org.add_field("Lead", Field("Private_Email__c", "email"))
     acme.org.org.add_field("Account", Field("Web_Host__c", label="Domain"))
+    change = AuditEntry(1, acme.dana.id, "test", "")
+    await acme.app.database.run(owners.match_by, acme.team.id, "Work__c", {"a.com": "b.com"}, "Slack__c", change)
     await dana.home()
     await acme.connect()
     shown = await dana.press("salesforce_person_keys")
@@ -321,4 +324,9 @@ async def test_an_admin_chooses_how_people_and_companies_are_found(acme: Salesfo
     stored = await acme.app.database.run(owners.matching, acme.team.id)
     assert list(map(str, stored.person_keys)) == ["Contact.LI_Profile__c = linkedin", "Contact.Email = email"]
     assert stored.domain_field == "Web_Host__c"
+    assert (stored.email_field, stored.slack_id_field, stored.alias_domains) == (
+        "Work__c",
+        "Slack__c",
+        {"a.com": "b.com"},
+    )
     assert "Saved" in dana.dialog()
