@@ -39,7 +39,12 @@ GROUP = 100
 """Options of one group: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
 
 MOST_OPTIONS = 1_000
-"""A view holds 250,000 characters."""
+"""
+A view holds 250,000 characters. People search in them in Slack, without the app. An external_select, which asks the app
+for options, would hold more, but stays empty until an admin adds an Options Load URL to the manifest of the Slack app.
+
+https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
+"""
 
 MOST_SHOWN = 30
 """Three blocks each; a view holds 100."""

@@ -211,10 +211,14 @@ async def test_a_departure_does_not_hide_where_the_person_went(org: Org) -> None
 
 
 async def test_the_past_contact_and_the_vendors_own_dri_are_mapped(org: Org) -> None:
-    """A lookup to the past contact is not the person's new record, and a lookup called DRI names the DRI."""
+    """A lookup to the past contact is not the person's new record, and a lookup called DRI names the DRI.
+
+    The org is a sandbox, where `.invalid` ends the DRI's address.
+    """
     org.sandbox.org.add_field("Contact", lookup("UG_Past_Account__c", "Account"))
     org.sandbox.org.add_field("Contact", lookup("UG_Past_Contact__c", "Contact"))
     dana = org.sandbox.add("User", LastName="Reyes", Email="dana@acme.example")
+    org.sandbox.org.become_sandbox()
     await org.choose("Contact:joined")
     await org.choose("UserGems__UserGem__c")
     initech, globex = org.sandbox.add("Account", Name="Initech"), org.sandbox.add("Account", Name="Globex")
