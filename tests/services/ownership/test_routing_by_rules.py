@@ -180,6 +180,22 @@ async def test_the_slack_user_in_salesforce_comes_before_the_email_address(world
     assert results == ["notified (matched by email)", "notified (matched by the Slack user ID in Salesforce)"]
 
 
+async def test_a_manager_is_matched_by_the_slack_user_in_salesforce(world, channel):
+    """Like an owner. Nobody in Slack has the manager's email address."""
+    org = two_accounts(world)
+    world.salesforce.org.add_field("User", Field("Slack_Id__c"))
+    kim = next(user.id for user in world.slack.world.users.values() if user.real_name == "Kim Lee")
+    world.salesforce.org.update(org["kim"], Slack_Id__c=kim, Email="kim@elsewhere.example")
+    world.salesforce.org.update(org["dana"], ManagerId=org["kim"])
+    change = AuditEntry(0, ADMIN, "x", "")
+    await world.database.run(owners.match_by, world.workspace_id, None, {}, "Slack_Id__c", change)
+    await publish(world, rule("Manager", [{"source": "manager", "of": owner_of("contact")}]))
+
+    await world.deliver(current=GLOBEX)
+
+    assert len(world.direct_messages("Kim Lee")) == 1
+
+
 @pytest.mark.parametrize(
     ("choice", "name"), [("newest", "Sue Park"), ("largest", "Omar Diaz"), ("next_to_close", "Kim Lee")]
 )
