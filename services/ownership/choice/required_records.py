@@ -45,42 +45,42 @@ def required_records(
     in_force = rules.in_force
     chains = [[*rule.tell, *([rule.fallback] if rule.fallback else [])] for rule in in_force]
     sources = [base for chain in chains for source in chain if (base := base_source(source))]
-    segments = used_segments(rules, muted)
-    named = {test.field for rule in in_force for test in rule.when.fields or ()}
-    named |= {source.field for source in sources if isinstance(source, UserField)}
-    if segments & _BY_FIELD:
-        named |= {rules.segments.customer.field, rules.segments.target.field}
+    owners = {source.of for source in sources if isinstance(source, Owner)}
+    deals = {source.of for source in sources if isinstance(source, OpportunityOwner)}
     teams = [source for source in sources if isinstance(source, TeamRole)]
-    pools = [rules.pools[source.pool] for source in sources if isinstance(source, Pool)]
-    required = RequiredRecords(
+    segments = used_segments(rules, muted)
+    named = _named_fields(rules, sources, segments)
+    return RequiredRecords(
         fields=_by_object(named),
-        companies=bool(segments or named or pools)
-        or any(isinstance(source, Owner | OpportunityOwner | UserField | TeamRole) for source in sources),
-        parents=any(isinstance(source, Owner) and source.of == "parent_account" for source in sources),
-        ultimate_parents=any(
-            isinstance(source, Owner) and source.of == "ultimate_parent_account" for source in sources
-        ),
-        contact_opportunities=any(isinstance(source, OpportunityOwner) and source.of == "contact" for source in sources)
+        companies=bool(segments or named or owners or deals or teams)
+        or any(isinstance(source, Pool) for source in sources),
+        parents="parent_account" in owners,
+        ultimate_parents="ultimate_parent_account" in owners,
+        contact_opportunities="contact" in deals
         or any(rule.when.contact_has_open_opportunity is not None for rule in in_force),
         open_choice=rules.open_opportunity,
         opportunities=bool(segments & _BY_OPPORTUNITY)
         or any(field.startswith("Opportunity.") for field in named)
-        or any(isinstance(source, OpportunityOwner) and source.of == "account" for source in sources)
+        or "account" in deals
         or any(team.of == "opportunity" for team in teams),
-        account_roles=frozenset(source.role for source in teams if source.of == "account"),
-        opportunity_roles=frozenset(source.role for source in teams if source.of != "account"),
+        account_roles=frozenset(team.role for team in teams if team.of == "account"),
+        opportunity_roles=frozenset(team.role for team in teams if team.of != "account"),
         user_fields=frozenset(source.field.lower() for source in sources if isinstance(source, UserField)),
         managers=any(isinstance(source, Manager) for rule in in_force for source in rule.tell),
         queues=any(isinstance(source, QueueMembers) for source in sources),
         user_ids=frozenset(filter(is_salesforce_user, _named_people(rules, sources))),
-    )
-    return replace(
-        required,
         email_field=matching.email_field,
         slack_id_field=matching.slack_id_field,
         person_keys=matching.person_keys,
         domain_field=matching.domain_field,
     )
+
+
+def _named_fields(rules: RuleSet, sources: Iterable[Source], segments: frozenset[Segment]) -> set[str]:
+    named = {test.field for rule in rules.in_force for test in rule.when.fields or ()}
+    named |= {source.field for source in sources if isinstance(source, UserField)}
+    by_segment = {rules.segments.customer.field, rules.segments.target.field}
+    return named | by_segment if segments & _BY_FIELD else named
 
 
 def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
