@@ -143,7 +143,7 @@ async def test_fields_that_are_hidden_renamed_or_deleted_are_named_and_used_agai
         org.hide_field(*name.split("."))
     for name in (RENAMED, DELETED):
         org.remove_field(*name.split("."))
-    world.clock.advance(seconds=60)
+    world.clock.advance(seconds=6 * 60)
 
     assert await missing_fields(world, 1) == {*HIDDEN, RENAMED, DELETED}
 
