@@ -85,6 +85,24 @@ async def test_card_and_table_blocks_have_the_same_actions(world):
         assert {"type": "user", "user_id": acme.dana.id} in second[-1]["elements"][0]["elements"]
 
 
+async def test_an_update_is_sent_in_usual_blocks_where_slack_refuses_cards(world):
+    """At once, and it shows what the person did."""
+    layouts = Layouts(newer_blocks=True)
+    world.worker = replace(world.worker, courier=replace(world.worker.courier, layouts=layouts))
+    await world.default_channel()
+    async with open_message_world(world) as acme:
+        await acme.world.deliver()
+        assert direct(acme).blocks[0]["type"] == "card"
+        acme.world.team.blocks_not_released.add("card")
+
+        await acme.press(acme.dana, direct(acme), "take")
+
+        updates = [call.error for call in acme.world.slack.calls if call.method == UPDATE]
+        assert updates == ["invalid_blocks", None]
+        assert direct(acme).blocks[0]["type"] == "section"
+        assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(direct(acme))
+
+
 async def receive_a_digest_of_two(acme):
     due = acme.world.clock() // 60_000 + 60
     hours = NotificationHours(DAILY, digest_at=due % (24 * 60))
