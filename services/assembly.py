@@ -228,6 +228,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
             Queue.MESSAGES: services.delivery_actions.catch_up,
             Queue.NOTICES: slack.notices.catch_up,
             Queue.REMINDERS: ReminderSender(database, slack.api, managers, now).catch_up,
+            Queue.DIRECTORIES: slack.directory.catch_up,
             Queue.SOURCES: SalesforcePoller(database, salesforce.describe, services.intake, now).poll,
         },
         (

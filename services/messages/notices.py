@@ -124,7 +124,7 @@ class Notices:
 
     async def _any_admins(self, workspace_id: str) -> list[str]:
         admins, pages = list[str](), 0
-        async for page in self.slack.users(workspace_id):
+        async for page, _ in self.slack.users(workspace_id):
             pages += 1
             admins += [user.id for user in page if user.is_admin and member_of(user).problem is None]
             if len(admins) >= MOST_RECENT_ADMINS or pages == MOST_LISTED_PAGES:

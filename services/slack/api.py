@@ -201,11 +201,11 @@ class Slack:
         groups: list[Json] = items_of(await self._read(workspace_id, "usergroups.list") or {}, "usergroups", dict)
         return {text_of(group, "id"): str(group.get("handle") or group.get("name") or "") for group in groups}
 
-    async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
-        """Pages of users, including bots and deactivated users. https://docs.slack.dev/reference/methods/users.list"""
+    async def users(self, workspace_id: str, cursor: str = "") -> AsyncIterator[tuple[list[SlackUser], str]]:
+        """Pages of users, bots and deactivated ones too, as `_pages`. https://docs.slack.dev/reference/methods/users.list"""
         team = await self.database.gather(workspaces.slack_teams, workspace_id)
-        async for page in self._pages(workspace_id, "users.list", "members"):
-            yield [SlackUser.of(raw, team) for raw in page]
+        async for page, following in self._pages(workspace_id, "users.list", "members", cursor=cursor):
+            yield [SlackUser.of(raw, team) for raw in page], following
 
     async def channel(self, workspace_id: str, channel_id: str) -> ChannelInfo | None:
         """None also means private without the app. https://docs.slack.dev/reference/methods/conversations.info"""
@@ -215,7 +215,7 @@ class Slack:
     async def is_in_channel(self, workspace_id: str, channel_id: str, user_id: str) -> bool:
         """For private channels this needs groups:read. https://docs.slack.dev/reference/methods/conversations.members"""
         pages = self._pages(workspace_id, "conversations.members", "members", str, channel=channel_id)
-        return any([user_id in page async for page in pages])
+        return any([user_id in page async for page, _ in pages])
 
     async def channels(self, workspace_id: str, *, private: bool = True) -> AsyncIterator[list[ChannelInfo]]:
         """
@@ -225,7 +225,7 @@ class Slack:
         """
         types = "public_channel,private_channel" if private else "public_channel"
         arguments: Json = {"types": types, "exclude_archived": "true"}
-        async for page in self._pages(workspace_id, "conversations.list", "channels", **arguments):
+        async for page, _ in self._pages(workspace_id, "conversations.list", "channels", **arguments):
             yield [ChannelInfo.of(raw) for raw in page]
 
     async def permalink(self, workspace_id: str, posted: Posted) -> str | None:
@@ -262,18 +262,18 @@ class Slack:
             raise
 
     async def _pages(
-        self, workspace_id: str, method: str, key: str, of: type = dict, /, **arguments: object
-    ) -> AsyncIterator[list[Any]]:
-        """A page may be short or empty although more follow. https://docs.slack.dev/apis/web-api/pagination"""
-        cursor, seen = "", set[str]()
+        self, workspace_id: str, method: str, key: str, of: type = dict, /, cursor: str = "", **arguments: object
+    ) -> AsyncIterator[tuple[list[Any], str]]:
+        """Pages, each with the cursor of the next or "". Any may be empty. https://docs.slack.dev/apis/web-api/pagination"""
+        seen = set[str]()
         while cursor not in seen:
             seen.add(cursor)
             data = {**arguments, "limit": PAGE, "cursor": cursor or None}
             page = (answer := body(await self._call(workspace_id, method, data=data))).get(key)
             if not isinstance(page, list) or not all(isinstance(item, of) for item in page):
                 raise TransientError(f"Slack sent an invalid response to {method}")
-            yield page
-            if not (cursor := next_cursor(answer)):
+            yield page, (cursor := next_cursor(answer))
+            if not cursor:
                 return
         raise TransientError(f"Slack repeats a page of {method}")
 

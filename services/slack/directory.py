@@ -6,15 +6,21 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import random
+
+from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError, UnknownCodeError
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from services.retry import wait_ms
 from services.slack.api import Slack
+from services.slack.call import subject
 from services.slack.shapes import SlackUser
 from store.database import Database
-from store.delivery import pauses
-from store.slack import members
+from store.delivery import pauses, routing
+from store.slack import listings, members
+from store.slack.listings import Listing, ListingState
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +30,17 @@ LOOKUPS_A_MINUTE = 45
 ADMIN_SEEN_MS = 60 * 60 * 1000
 """How long an admin keeps the Home of an admin while Slack does not answer."""
 
-LOOKUPS_AT_ONCE = 16
-LISTED_PAGES = 15
-"""Pages of users to read before looking up the rest one by one. Slack allows about 20 pages a minute."""
+LOOKUP, LOOKUPS_AT_ONCE = "users.lookupByEmail", 16
+LISTED_AT_ONCE, PAGE_EVERY_MS = 15, 3_000
+"""
+Pages of users that are read at once, and how often one may be read after that, counted from the first.
 
-LISTING = "directory:listing"
-LISTING_PAUSE_MS = 24 * 60 * 60 * 1000
+Slack allows about 20 pages a minute. https://docs.slack.dev/apis/web-api/rate-limits (tier 2)
+"""
+
+LISTING = "the members of the workspace are being listed"
+LISTING_LEASE_MS = 30_000
+REFUSED_RETRY_MS = 60 * 60_000
 _MINUTE = 60_000
 _USER_ID = re.compile(r"[uw][a-z0-9]{2,20}")
 
@@ -56,6 +67,15 @@ class Person:
     user: SlackUser | None
     is_admin: bool
     sees_admin_home: bool
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many users may be looked up in this minute and `now`, and in how many seconds more are allowed."""
+
+    total: int
+    now: int
+    wait: float
 
 
 @dataclass(frozen=True)
@@ -106,21 +126,77 @@ class Directory:
             self._last_seen_admins[key] = now
         return Person(user, is_admin, is_admin)
 
-    async def _fetch(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
-        allowed, wait = await self._allowance(workspace_id)
-        by_email: dict[str, Member] = {}
-        if len(emails) > allowed and await self._may_list(workspace_id):
-            by_email = await self._list(workspace_id, emails)
-        remaining = [email for email in emails if email not in by_email]
-        by_email |= await self._look_up(workspace_id, remaining[:allowed])
-        return {email: by_email.get(email, Member(None, UNKNOWN, wait)) for email in emails}
+    async def catch_up(self) -> bool:
+        """Go on with one listing that is due. Return False if there was none."""
+        listing = await self.database.run(listings.claim, self.now(), LISTING_LEASE_MS)
+        if listing is not None:
+            try:
+                await self._list(listing)
+            except PermanentError as error:
+                log.warning("The users of workspace %s cannot be listed: %s", listing.workspace_id, error)
+        return listing is not None
 
-    async def _allowance(self, workspace_id: str) -> tuple[int, float]:
-        """Return how many lookups are allowed now, over all replicas, and in how many seconds the next one is."""
-        now = self.now()
-        count, first = await self.database.run(members.lookups_since, workspace_id, now - _MINUTE)
-        wait = (first + _MINUTE - now) / 1000 if first else _MINUTE / 1000
-        return max(0, LOOKUPS_A_MINUTE - count), max(wait, 1.0)
+    async def _fetch(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
+        allowance = await self._allowance(workspace_id)
+        if len(emails) <= allowance.total:
+            answers = await self._look_up(workspace_id, emails[: allowance.now])
+            return {email: answers.get(email, Member(None, UNKNOWN, allowance.wait)) for email in emails}
+        state, by_email = await self._listed(workspace_id, emails)
+        remaining, now = [email for email in emails if email not in by_email], self.now()
+        if state.is_running:
+            until = now + listings.LONGEST_MS
+            await self.database.run(pauses.pause, workspace_id, routing.DIRECTORY, until, now, LISTING)
+            return by_email | {email: Member(None, UNKNOWN, listings.LONGEST_MS / 1_000) for email in remaining}
+        # Without users:read.email, users have no email, which does not mean they are missing.
+        if state.finished_at and state.has_emails:
+            just_listed = now < state.finished_at + members.PROBLEM_VALID_MS
+            unlisted = [email for email in remaining if not _USER_ID.fullmatch(email)][
+                0 if just_listed else allowance.now :
+            ]
+            absent = {email: Member(None, NOT_IN_SLACK) for email in unlisted}
+            await self.database.run(members.cache, workspace_id, absent, now, one_by_one=False)
+            by_email |= absent
+            remaining = [email for email in remaining if email not in absent]
+        by_email |= await self._look_up(workspace_id, remaining[: allowance.now])
+        return {email: by_email.get(email, Member(None, UNKNOWN, allowance.wait)) for email in emails}
+
+    async def _listed(self, workspace_id: str, emails: list[str]) -> tuple[ListingState, dict[str, Member]]:
+        """List all users if that was never done, which takes fewer calls than looking up many one by one."""
+        state = await self.database.run(listings.ensure, workspace_id, self.now())
+        if state.finished_at is None:
+            listing = await self.database.run(listings.claim, self.now(), LISTING_LEASE_MS, workspace_id)
+            if listing is not None:
+                await self._list(listing)
+            state = await self.database.run(listings.ensure, workspace_id, self.now())
+        user_ids = [email for email in emails if _USER_ID.fullmatch(email)]
+        by_id = await self.database.run(members.with_ids, workspace_id, user_ids, self.now())
+        return state, by_id | await self.database.run(members.cached, workspace_id, emails, self.now())
+
+    async def _list(self, listing: Listing) -> None:
+        """Read pages as long as Slack's limit allows it, and keep the place after each one. Raises PermanentError."""
+        try:
+            async for users, cursor in self.slack.users(listing.workspace_id, listing.cursor or ""):
+                now, page = self.now(), [(user.email, member_of(user)) for user in users if user.email]
+                if not cursor:
+                    await self.database.run(listings.finish, listing, page, now)
+                    return
+                if not await self.database.run(listings.advance, listing, page, cursor, now + LISTING_LEASE_MS, now):
+                    return
+                listing = replace(listing, pages=listing.pages + 1)
+                if listing.pages >= LISTED_AT_ONCE:
+                    due_at = max(now, listing.began_at + listing.pages * PAGE_EVERY_MS)
+                    await self.database.run(listings.postpone, listing, due_at)
+                    return
+        except TransientError as error:
+            log.info("Listing the users of %s stopped after page %s: %s", listing.workspace_id, listing.pages, error)
+            await self.database.run(listings.postpone, listing, self.now() + wait_ms(error, 1, random()))  # noqa: S311
+        except PermanentError:
+            await self.database.run(listings.restart, listing, self.now() + REFUSED_RETRY_MS)
+            raise
+
+    async def _allowance(self, workspace_id: str) -> Allowance:
+        """Return what is allowed now, over all replicas. After Slack asked to wait, it grows evenly from nothing."""
+        return await self.database.run(_allowance, workspace_id, self.now())
 
     async def _look_up(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
         by_email: dict[str, Member] = {}
@@ -150,33 +226,13 @@ class Directory:
             return Member(None, UNKNOWN, error.retry_after)
         return Member(None, NOT_IN_SLACK) if user is None else member_of(user)
 
-    async def _may_list(self, workspace_id: str) -> bool:
-        return await self.database.run(pauses.paused_until, workspace_id, LISTING, self.now()) is None
 
-    async def _list(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
-        """Find these emails in the list of all users, up to LISTED_PAGES, which takes fewer calls than lookups."""
-        by_email, wanted, pages, has_emails = dict[str, Member](), set(emails), 0, False
-        try:
-            async for page in self.slack.users(workspace_id):
-                pages += 1
-                has_emails = has_emails or any(user.email for user in page)
-                for user in page:
-                    for email in wanted & {user.email, user.id.lower()}:
-                        member = member_of(user)
-                        if email not in by_email or by_email[email].problem is not None:
-                            by_email[email] = member
-                if pages == LISTED_PAGES:
-                    now = self.now()
-                    until = now + LISTING_PAUSE_MS
-                    await self.database.run(
-                        pauses.pause, workspace_id, LISTING, until, now, "the workspace has too many users to list"
-                    )
-                    break
-            else:
-                if has_emails:  # without users:read.email, users have no email, which does not mean they are missing
-                    missing = (email for email in wanted - by_email.keys() if not _USER_ID.fullmatch(email))
-                    by_email |= {email: Member(None, NOT_IN_SLACK) for email in missing}
-        except TransientError as error:
-            log.warning("Listing the users of %s stopped at page %s: %s", workspace_id, pages + 1, error)
-        await self.database.run(members.cache, workspace_id, by_email, self.now(), one_by_one=False)
-        return by_email
+def _allowance(connection: Connection, workspace_id: str, now: int) -> Allowance:
+    since, paused_until = now - _MINUTE, pauses.last_until(connection, workspace_id, subject(LOOKUP))
+    count, first = members.lookups_since(connection, workspace_id, since)
+    total, wait = max(0, LOOKUPS_A_MINUTE - count), (first + _MINUTE - now if first else _MINUTE) / 1_000
+    if paused_until <= since:
+        return Allowance(total, total, max(wait, 1.0))
+    made, _ = members.lookups_since(connection, workspace_id, paused_until)
+    grown = 1 + LOOKUPS_A_MINUTE * (now - paused_until) // _MINUTE - made
+    return Allowance(total, min(total, max(grown, 0)), max((paused_until + _MINUTE - now) / 1_000, 1.0))

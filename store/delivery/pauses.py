@@ -26,6 +26,7 @@ SUBJECTS = {"slack": Vendor.SLACK, "salesforce": Vendor.SALESFORCE}
 
 _of_subject = (pauses.c.workspace_id == bindparam("of_workspace")) & (pauses.c.subject == bindparam("of_subject"))
 _until = select(pauses.c.until).where(_of_subject, pauses.c.until > bindparam("now"))
+_last_until = select(pauses.c.until).where(_of_subject)
 _untils = select(pauses.c.workspace_id, pauses.c.subject, pauses.c.until).where(
     pauses.c.workspace_id.in_(bindparam("workspaces", expanding=True))
 )
@@ -68,6 +69,12 @@ def paused_until(connection: Connection, workspace_id: str, subject: str, now: i
     key = {"of_workspace": workspace_id, "of_subject": subject, "now": now}
     until: int | None = connection.execute(_until, key).scalar_one_or_none()
     return until
+
+
+def last_until(connection: Connection, workspace_id: str, subject: str) -> int:
+    """Return until when the subject is or was paused, in milliseconds, or 0."""
+    key = {"of_workspace": workspace_id, "of_subject": subject}
+    return connection.execute(_last_until, key).scalar_one_or_none() or 0
 
 
 def paused_until_each(connection: Connection, items: Sequence[tuple[str, str, int]]) -> list[int | None]:

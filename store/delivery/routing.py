@@ -105,7 +105,18 @@ _last_of_full_batch = (
     .limit(1)
     .correlate_except(job_changes)
 )
-_may_be_routed = ~salesforce_awaited & or_(~_is_gathering, _last_of_full_batch.exists())
+DIRECTORY = "directory"
+"""The subject of the pause of a workspace whose members are being listed."""
+
+directory_awaited = (
+    exists()
+    .where(pauses.c.workspace_id == turns.c.workspace_id, pauses.c.subject == DIRECTORY)
+    .where(pauses.c.until > bindparam("now"))
+    .correlate_except(pauses)
+)
+"""A condition on `turns`: the members of the workspace are being listed `now`."""
+
+_may_be_routed = ~salesforce_awaited & ~directory_awaited & or_(~_is_gathering, _last_of_full_batch.exists())
 _gathered_until = select(pauses.c.until).where(_gathering).correlate_except(pauses).scalar_subquery()
 _salesforce_problem = select(pauses.c.reason).where(_salesforce_paused).correlate_except(pauses).scalar_subquery()
 ROUTE_TURNS = TurnQueue(ROUTE)

@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, exists, select
 from domain.salesforce import ACTIVE
 from domain.states import WorkspaceState
 from store.schema import (
+    directory_listings,
     job_changes,
     lanes,
     laters,
@@ -29,6 +30,7 @@ class Queue(StrEnum):
     NOTICES = "notices"
     REMINDERS = "reminders"
     SOURCES = "sources"
+    DIRECTORIES = "directories"  # listings of members
 
 
 _now: BindParameter[int] = bindparam("now")
@@ -42,6 +44,7 @@ _has_due = {
     Queue.MESSAGES: exists().where(redraws.c.due_at <= _now) | exists().where(laters.c.due_at <= _now),
     Queue.NOTICES: exists().where(notices.c.due_at <= _now),
     Queue.REMINDERS: exists().where(reminders.c.due_at <= _now),
+    Queue.DIRECTORIES: exists().where(directory_listings.c.due_at <= _now),
     Queue.SOURCES: exists().where(salesforce_sources.c.state == ACTIVE, salesforce_sources.c.due_at <= _now),
 }
 _due = select(*(has_due.label(queue) for queue, has_due in _has_due.items()))

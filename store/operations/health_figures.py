@@ -23,7 +23,7 @@ from sqlalchemy import (
 from domain.errors import Vendor
 from domain.states import DEFAULT_CHANNEL, DeliveryState, WorkspaceState
 from store.delivery.pauses import outages
-from store.delivery.routing import salesforce_awaited
+from store.delivery.routing import directory_awaited, salesforce_awaited
 from store.leases import POST, ROUTE
 from store.salesforce.connections import DAY_MS
 from store.schema import deliveries, job_changes, lanes, pauses, posts, turns, workspaces
@@ -113,7 +113,7 @@ _waits_for_routing = (
         job_changes.c.routed_at.is_(None),
         job_changes.c.accepted_at < bindparam("before"),
     )
-    .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited)
+    .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited, ~directory_awaited)
 )
 _created_long_ago = exists().where(
     deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING, deliveries.c.created_at < bindparam("before")
@@ -140,8 +140,9 @@ def is_stuck(connection: Connection, before: int, now: int) -> bool:
     """
     Whether anything that was accepted or scheduled before this time still waits without a reason.
 
-    Reasons are a parked lane, notification hours of the reader, Slack's rate limit, a pause of Salesforce (which lasts
-    for a limited time), and a backlog that is progressing. Failing calls to post messages are not a reason.
+    Reasons are a parked lane, notification hours of the reader, Slack's rate limit, a pause of Salesforce or a listing
+    of the members (which last for a limited time), and a backlog that is progressing. Failing calls to post messages
+    are not a reason.
     """
     arguments = {"before": before, "now": now, "served_since": now - PROGRESS_MS}
     return connection.execute(_stuck, arguments).first() is not None

@@ -51,7 +51,14 @@ from store.schema.salesforce import (
     salesforce_moves,
     salesforce_sources,
 )
-from store.schema.slack import first_workspace, members, slack_events, slack_signs, workspaces
+from store.schema.slack import (
+    directory_listings,
+    first_workspace,
+    members,
+    slack_events,
+    slack_signs,
+    workspaces,
+)
 
 __all__ = [
     "absences",
@@ -60,6 +67,7 @@ __all__ = [
     "day_counts",
     "deliveries",
     "delivery_reasons",
+    "directory_listings",
     "earlier_posts",
     "first_workspace",
     "handlings",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false, text
 
 from store.schema.base import Milliseconds, metadata
 
@@ -61,6 +61,20 @@ members = Table(  # the Slack user of an email address, or why there is none who
     Column("checked_at", Milliseconds, nullable=False),
     Column("expires_at", Milliseconds, nullable=False),
     Index("ix_members_user", "workspace_id", "user_id"),
+)
+
+directory_listings = Table(  # listing all members of a large workspace, a page at a time
+    "directory_listings",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("began_at", Milliseconds, nullable=False),
+    Column("due_at", Milliseconds, nullable=False),  # schedule and lease in one
+    Column("lease", Text),
+    Column("cursor", Text),  # Slack's, of the next page; null: the first one
+    Column("pages", Integer, nullable=False, server_default="0"),  # read in this round
+    Column("has_emails", Boolean, nullable=False, server_default=false()),  # whether any user came with an address
+    Column("finished_at", Milliseconds),  # the end of the latest complete round
+    Index("ix_directory_listings_due", "due_at"),
 )
 
 slack_events = Table(  # events that were handled; Slack repeats one that is not answered quickly

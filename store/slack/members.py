@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Insert, bindparam, delete, exists, func, select, update
 
 from domain.people import Member
 from store.database import insert_missing
-from store.schema import members
+from store.schema import directory_listings, members
 
 VALID_MS = 24 * 60 * 60 * 1000
 PROBLEM_VALID_MS = 15 * 60 * 1000
 """A user who is missing or cannot be notified is looked up again sooner, because they may have joined since."""
+
+LISTED_VALID_MS = 7 * 24 * 60 * 60 * 1000
+"""All users are listed again before this is over, see store/slack/listings.py."""
 
 _cached = select(members.c.email, members.c.user_id, members.c.problem).where(
     members.c.workspace_id == bindparam("of_workspace"),
@@ -23,6 +26,14 @@ _refresh = (
     update(members)
     .where(members.c.workspace_id == bindparam("of_workspace"), members.c.email == bindparam("of_email"))
     .values(checked_at=bindparam("checked"))
+)
+_with_ids = select(members.c.user_id, members.c.problem).where(
+    members.c.workspace_id == bindparam("of_workspace"),
+    members.c.user_id.in_(bindparam("ids", expanding=True)),
+    members.c.expires_at > bindparam("now"),
+)
+_is_listed = exists().where(
+    directory_listings.c.workspace_id == bindparam("of_workspace"), directory_listings.c.finished_at.is_not(None)
 )
 _lookups = select(func.count(), func.min(members.c.checked_at)).where(
     members.c.workspace_id == bindparam("of_workspace"), members.c.checked_at > bindparam("since")
@@ -46,13 +57,48 @@ def cache(
         {"of_workspace": workspace_id, "of_email": email, "checked": checked_at, **_values(by_email[email], now)}
         for email in sorted(by_email)  # in order, so that two writers of the same rows do not deadlock
     ]
-    connection.execute(
-        insert_missing(connection, members, "workspace_id", "email").values(
-            workspace_id=bindparam("of_workspace"), email=bindparam("of_email"), checked_at=bindparam("checked")
-        ),
-        rows,
-    )
+    connection.execute(_insert_missing(connection), rows)
     connection.execute(_refresh, rows)
+
+
+def _insert_missing(connection: Connection) -> Insert:
+    return insert_missing(connection, members, "workspace_id", "email").values(
+        workspace_id=bindparam("of_workspace"), email=bindparam("of_email"), checked_at=bindparam("checked")
+    )
+
+
+def add_listed(connection: Connection, workspace_id: str, users: Sequence[tuple[str, Member]], now: int) -> None:
+    """
+    Store a page of all users, with their lower-case addresses. They stay valid longer, as Slack reports changes.
+
+    Of two accounts with one address, the one that can be notified counts.
+    """
+    by_email = dict(sorted(users, key=lambda user: user[1].problem is None))
+    known = cached(connection, workspace_id, by_email, now)
+    rows = [
+        {
+            "of_workspace": workspace_id,
+            "of_email": email,
+            "checked": 0,
+            "user_id": member.user_id,
+            "problem": member.problem,
+            "expires_at": now + LISTED_VALID_MS,
+        }
+        for email, member in sorted(by_email.items())
+        if member.problem is None or email not in known or known[email].user_id in {None, member.user_id}
+    ]
+    if rows:
+        connection.execute(_insert_missing(connection), rows)
+    if changed := [row for row in rows if row["of_email"] in known]:
+        connection.execute(_refresh, changed)
+
+
+def with_ids(connection: Connection, workspace_id: str, user_ids: Collection[str], now: int) -> dict[str, Member]:
+    """Return the valid entries of these Slack users, by their ids in lower case."""
+    rows = connection.execute(
+        _with_ids, {"of_workspace": workspace_id, "ids": [user_id.upper() for user_id in user_ids], "now": now}
+    )
+    return {user_id.lower(): Member(user_id, problem) for user_id, problem in rows}
 
 
 def lookups_since(connection: Connection, workspace_id: str, since: int) -> tuple[int, int]:
@@ -63,7 +109,7 @@ def lookups_since(connection: Connection, workspace_id: str, since: int) -> tupl
 
 def refresh(connection: Connection, workspace_id: str, email: str | None, member: Member, now: int) -> None:
     """
-    Update a cached user after an event of Slack. Users who are not cached are not added.
+    Update a cached user after an event of Slack. Users who are not cached are added where all have been listed.
 
     `email` is in lower case, None if the event did not include it.
     """
@@ -71,6 +117,9 @@ def refresh(connection: Connection, workspace_id: str, email: str | None, member
     if email is not None:
         connection.execute(delete(members).where(theirs, members.c.email != email))
         same = (members.c.workspace_id == workspace_id) & (members.c.email == email)
+        if connection.execute(select(_is_listed), {"of_workspace": workspace_id}).scalar():
+            row = {"of_workspace": workspace_id, "of_email": email, "checked": 0, **_values(member, now)}
+            connection.execute(_insert_missing(connection), [row])
         # A deactivated account must not replace the user who has the address now.
         theirs = same if member.problem is None else theirs
     connection.execute(update(members).where(theirs).values(_values(member, now)))

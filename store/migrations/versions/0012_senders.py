@@ -17,7 +17,7 @@ def upgrade() -> None:
     with op.batch_alter_table("intake_keys") as table:
         table.add_column(sa.Column("sender", sa.Text()))
     with op.batch_alter_table("workspaces") as table:
-        table.add_column(sa.Column("merge_reports", sa.Boolean(), server_default=sa.text("true"), nullable=False))
+        table.add_column(sa.Column("merge_reports", sa.Boolean(), server_default="1", nullable=False))
     op.create_table(
         "senders",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -51,7 +51,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refused_payloads")),
     )
-    op.create_index("ix_refused_payloads_workspace", "refused_payloads", ["workspace_id", "sender", "id"])
+    with op.batch_alter_table("refused_payloads") as table:
+        table.create_index("ix_refused_payloads_workspace", ["workspace_id", "sender", "id"])
     op.create_table(
         "reported_moves",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -64,7 +65,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "key", name=op.f("pk_reported_moves")),
     )
-    op.create_index("ix_reported_moves_at", "reported_moves", ["at"])
+    with op.batch_alter_table("reported_moves") as table:
+        table.create_index("ix_reported_moves_at", ["at"])
     op.create_table(
         "attached_reports",
         sa.Column("job_change_id", sa.Text(), nullable=False),
@@ -82,5 +84,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_change_id", name=op.f("pk_attached_reports")),
     )
-    op.create_index("ix_attached_reports_attached_to", "attached_reports", ["attached_to"])
-    op.create_index("ix_attached_reports_workspace", "attached_reports", ["workspace_id", "at"])
+    with op.batch_alter_table("attached_reports") as table:
+        table.create_index("ix_attached_reports_attached_to", ["attached_to"])
+    with op.batch_alter_table("attached_reports") as table:
+        table.create_index("ix_attached_reports_workspace", ["workspace_id", "at"])

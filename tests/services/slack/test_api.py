@@ -285,7 +285,7 @@ async def test_users_are_listed_page_by_page(acme):
     for number in range(450):
         acme.sandbox.add_user(acme.team, f"Person {number}", f"person{number}@acme.example")
 
-    pages = [len(page) async for page in acme.api.users(acme.id)]
+    pages = [len(page) async for page, _ in acme.api.users(acme.id)]
 
     assert sum(pages) == 452  # and Dana, and the bot
     assert [arguments["limit"] for arguments in acme.calls_of("users.list")] == ["200", "200", "200"]

@@ -7,9 +7,10 @@ import pytest
 from domain.errors import PermanentError
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from domain.workspace import SlackTeam
-from services.slack.directory import LOOKUPS_A_MINUTE, Directory, member_of
+from services.slack.directory import Directory, member_of
 from services.slack.shapes import SlackUser
-from store.delivery import pauses
+from store.delivery import pauses, routing
+from store.slack import listings, members
 from tests.services.slack.slack_world import open_slack_workspace
 
 DANA = "dana@acme.example"
@@ -166,24 +167,75 @@ async def test_of_two_accounts_with_one_address_the_active_one_counts(directory,
     assert found["ada@acme.example"] == Member(ada.id)
 
 
-async def test_a_workspace_too_large_to_list_is_not_listed_for_a_day(directory, acme, database, clock):
-    """Every replica looks up users one by one instead."""
-    wanted = people(acme, 4_000)
-    wanted = dict(list(wanted.items())[-50:])  # on none of the pages that are read
+async def test_twenty_thousand_members_are_listed_once_within_six_minutes(directory, acme, database, clock):
+    """At Slack's limits. Another replica goes on where the first one stopped. Then every member is known for days."""
+    wanted = people(acme, 20_000)
+    wanted = dict([*list(wanted.items())[:2_500], *list(wanted.items())[-2_500:]])
+    began_at, replicas = clock(), [directory, Directory(acme.api, database, clock)]
 
-    found = await directory.find(acme.id, wanted)
+    first = await directory.find(acme.id, [*wanted, "nobody@acme.example"])
+    paused = await database.run(pauses.paused_until, acme.id, routing.DIRECTORY, clock())
+    while await database.run(pauses.paused_until, acme.id, routing.DIRECTORY, clock()):
+        await replicas[clock() // 1_000 % 2].catch_up()
+        clock.advance(seconds=1)
+    took = clock() - began_at
+    clock.advance(seconds=2 * 86_400)
+    found = await directory.find(acme.id, [*wanted, "nobody@acme.example"])
+
+    assert paused
+    assert sum(member.problem is None for member in first.values()) == 2_500
+    assert {member.retry_after for member in first.values() if member.problem == UNKNOWN} == {600.0}
+    assert took <= 6 * 60_000
+    assert {email: member.user_id for email, member in found.items() if member.problem is None} == wanted
+    assert found["nobody@acme.example"] == Member(None, NOT_IN_SLACK)
+    assert len(acme.calls_of("users.list")) == 101  # 20,001 members, and no page twice
+    assert len(acme.calls_of("users.lookupByEmail")) == 1
+    assert not [call for call in acme.sandbox.calls if call.error == "ratelimited"]
+
+
+@pytest.mark.both_databases
+async def test_a_listing_goes_on_after_an_outage_where_it_stopped(directory, acme, clock):
+    """No page is read twice."""
+    wanted = people(acme, 1_000)
+    acme.sandbox.faults.add("users.list", status=500, when=lambda asked: "cursor" in asked)
     await directory.find(acme.id, wanted)
 
-    assert len(acme.calls_of("users.list")) == 15
-    assert len(acme.calls_of("users.lookupByEmail")) == LOOKUPS_A_MINUTE
-    assert sum(member.problem == UNKNOWN for member in found.values()) == 5
-    assert await database.run(pauses.paused_until, acme.id, "directory:listing", clock()) is not None
+    clock.advance(seconds=60)
+    await directory.catch_up()
+    found = await directory.find(acme.id, wanted)
+
+    assert {email: member.user_id for email, member in found.items()} == wanted
+    assert len(acme.calls_of("users.list")) == 6 + 1  # and the one that failed
+
+
+async def test_a_member_who_joins_after_the_listing_is_known_by_the_event(directory, acme, database, clock):
+    """Nobody asks Slack for them."""
+    await directory.find(acme.id, people(acme, 60))
+    await database.run(members.refresh, acme.id, "new@acme.example", Member("U0NEW"), clock())
+
+    assert await directory.find(acme.id, ["new@acme.example"]) == {"new@acme.example": Member("U0NEW")}
+    assert acme.calls_of("users.lookupByEmail") == []
+
+
+async def test_all_members_are_listed_again_in_the_background(directory, acme, database, clock):
+    """Before they are no longer valid. Routing does not wait for it."""
+    await directory.find(acme.id, people(acme, 60))
+    late = acme.sandbox.add_user(acme.team, "Lena Late", "lena@acme.example")
+    clock.advance(seconds=3 * 86_400)
+
+    assert await directory.catch_up()
+
+    assert await directory.find(acme.id, [late.email]) == {late.email: Member(late.id)}
+    assert acme.calls_of("users.lookupByEmail") == []
+    assert await database.run(pauses.paused_until, acme.id, routing.DIRECTORY, clock()) is None
 
 
 @pytest.mark.both_databases
 async def test_lookups_are_limited_over_all_replicas(directory, acme, database, clock):
     """Slack allows about fifty a minute. The others are unknown, with the time of the next attempt."""
-    await database.run(pauses.pause, acme.id, "directory:listing", clock() + 10**9, clock(), "")
+    await database.run(listings.ensure, acme.id, clock())
+    nothing_listed = await database.run(listings.claim, clock(), 1_000)
+    await database.run(listings.finish, nothing_listed, [], clock())
     wanted = list(people(acme, 60))
     replica = Directory(acme.api, database, clock)
     await replica.find(acme.id, wanted[:30])
@@ -216,6 +268,23 @@ async def test_after_a_rate_limit_the_remaining_addresses_are_not_looked_up(dire
     assert sum(member.problem is None for member in found.values()) < 40
     assert len(acme.calls_of("users.lookupByEmail")) < 40
     assert {member.problem for member in found.values()} == {None, UNKNOWN}
+
+
+async def test_after_a_rate_limit_lookups_begin_slowly(directory, acme, clock):
+    """A burst right after Slack asked to wait would be refused again."""
+    wanted = list(people(acme, 40))
+    acme.sandbox.faults.add("users.lookupByEmail", retry_after=17)
+    await directory.find(acme.id, wanted)
+    before, a_second = len(acme.calls_of("users.lookupByEmail")), list[int]()
+
+    for _ in range(80):
+        clock.advance(seconds=1)
+        found = await directory.find(acme.id, wanted)
+        a_second.append(len(acme.calls_of("users.lookupByEmail")) - before - sum(a_second))
+
+    assert a_second[:16] == [0] * 16
+    assert max(a_second) <= 2
+    assert UNKNOWN not in {member.problem for member in found.values()}
 
 
 async def test_during_an_outage_no_user_counts_as_missing(directory, acme):

@@ -77,7 +77,7 @@ async def test_every_call_works_with_the_token_of_an_organization(org):
         "user": await org.api.user(org.id, org.dana.id),
         "user_group_members": await org.api.user_group_members(org.id, group.id),
         "user_groups": await org.api.user_groups(org.id),
-        "users": [user.id async for page in org.api.users(org.id) for user in page],
+        "users": [user.id async for page, _ in org.api.users(org.id) for user in page],
         "channel": await org.api.channel(org.id, org.wins.id),
         "is_in_channel": await org.api.is_in_channel(org.id, org.wins.id, org.dana.id),
         "channels": [channel.name async for page in org.api.channels(org.id) for channel in page],
