@@ -43,15 +43,11 @@ class DayCounts:
 
     async def count_past_days(self, workspace_id: str) -> dict[int, DayCount]:
         """Count and store the past days that are not stored yet, and return all past days by number."""
-        now = self.now()
-        first, last = _past_days(now)
-        counts = await self.database.run(day_counts.stored, workspace_id, first)
-        missing = [number for number in range(first, last + 1) if number not in counts]
-        while missing:
-            stored = await self.database.run(day_counts.store, workspace_id, missing, AT_ONCE)
-            counts |= {day.number: day for day in stored}
-            missing = missing[len(stored) :]
-        return counts
+        first, last = _past_days(self.now())
+        while True:
+            counts = await self.database.run(day_counts.fill, workspace_id, first, last, AT_ONCE)
+            if len(counts) > last - first:
+                return counts
 
 
 def read(connection: Connection, workspace_id: str, now: int) -> Sequence[DayCount] | None:

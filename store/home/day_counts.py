@@ -75,20 +75,24 @@ def count(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> 
     return [DayCount(number, {name: ended[number][name] for name in OUTCOMES}) for number in numbers]
 
 
-def store(connection: Connection, workspace_id: str, numbers: Sequence[int], most: int) -> list[DayCount]:
+def fill(connection: Connection, workspace_id: str, first: int, last: int, most: int) -> dict[int, DayCount]:
     """
-    Count the first ones of these days, which are over and in order, and store and return their counts.
+    Count some of the days from `first` to `last` that are not stored, and return those that are stored now.
 
     These are all days before anything ended, and `most` after that. A job change that is retried later counts when it
     ends again.
     """
+    counts = stored(connection, workspace_id, first)
+    missing = [number for number in range(first, last + 1) if number not in counts]
+    if not missing:
+        return counts
     first_end = connection.execute(
-        _first_end, {"of_workspace": workspace_id, "since": numbers[0] * DAY_MS}
+        _first_end, {"of_workspace": workspace_id, "since": missing[0] * DAY_MS}
     ).scalar_one()
-    first_day = numbers[-1] + 1 if first_end is None else first_end // DAY_MS
-    empty = [number for number in numbers if number < first_day]
+    first_day = last + 1 if first_end is None else first_end // DAY_MS
+    empty = [number for number in missing if number < first_day]
     counted = [DayCount(number, dict.fromkeys(OUTCOMES, 0)) for number in empty]
-    counted += count(connection, workspace_id, numbers[len(empty) : len(empty) + most])
+    counted += count(connection, workspace_id, missing[len(empty) : len(empty) + most])
     rows = [{"workspace_id": workspace_id, "day": day.number, **day.ended} for day in counted]
     connection.execute(insert_missing(connection, day_counts, "workspace_id", "day"), rows)
-    return counted
+    return counts | {day.number: day for day in counted}
