@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from domain.decision.reasons import Reason, Reasons, combined, legacy
 from domain.decision.record import Decision
 from domain.job_change.model import JobChange
-from domain.states import DeliveryState, Role
+from domain.states import DeliveryState, Role, Step
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,11 @@ class JobChangeRecord:
     trace: Sequence[TraceStep]
     attached_to: str | None = None
     reports: Sequence[AttachedReport] = ()
+
+    @property
+    def doubts(self) -> int:
+        """How many attempts Slack did not confirm. The app looks for such a message before it sends it again."""
+        return sum(step.step == Step.IN_DOUBT for step in self.trace)
 
     @property
     def reasons(self) -> Reasons:

@@ -62,10 +62,12 @@ class Sample:
 def build_company(slack: SlackSandbox, salesforce: SalesforceSandbox) -> Company:
     """Fill both sandboxes with Acme: Dana and Kim own records, and so do owners who cannot be notified."""
     team = slack.add_team("Acme")
-    admin = slack.add_user(team, "Alma Young", "alma@acme.example", is_admin=True, title="Revenue Operations")
+    admin = slack.add_user(
+        team, "Alma Young", "alma@acme.example", is_admin=True, title="Revenue Operations", tz="Europe/London"
+    )
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", title="Account Executive")
-    kim = slack.add_user(team, "Kim Lee", "kim@acme.example", title="Customer Success")
-    slack.add_user(team, "Sue Park", "sue@acme.example", title="Sales Development")
+    kim = slack.add_user(team, "Kim Lee", "kim@acme.example", title="Customer Success", tz="America/Los_Angeles")
+    slack.add_user(team, "Sue Park", "sue@acme.example", title="Sales Development", tz="Asia/Singapore")
     slack.add_user(team, "Sam Okafor", "sam@acme.example", deleted=True)
     members = [admin.id, dana.id, kim.id]
     for name in ("general", DEFAULT_CHANNEL, "wins"):

@@ -114,7 +114,7 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.NOT_CONNECTED: "Salesforce is not connected",
     ReasonCode.NOT_CONNECTED_NOR_NAMED: "Salesforce is not connected, and the source did not name a DRI",
     ReasonCode.SALESFORCE_DOWN: ("the owner could not be looked up, because Salesforce was not available for a while"),
-    ReasonCode.NO_CONTACT_OR_LEAD: "no contact or lead in Salesforce has this person's email address or Salesforce id",
+    ReasonCode.NO_CONTACT_OR_LEAD: "no contact or lead in Salesforce matches this person",
     ReasonCode.NO_CONTACT_OR_LEAD_BY_ID: "no contact or lead in Salesforce has this person's Salesforce id",
     ReasonCode.NO_REPORT: "no person was found whose manager could be notified",
     ReasonCode.RULE_NAMES_NOBODY: "the rule names nobody",

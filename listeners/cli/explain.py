@@ -80,7 +80,7 @@ def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
         yield f"  Reason      {for_others(job_change.reasons)}"
     yield from _decision(job_change)
     for delivery in job_change.deliveries:
-        yield from _delivery(delivery)
+        yield from _delivery(delivery, job_change.doubts)
     yield "History"
     for step in job_change.trace:
         detail = step_detail(step)
@@ -124,10 +124,12 @@ def destination_name(destination: str) -> str:
     return "the default channel" if destination == DEFAULT_CHANNEL else destination
 
 
-def _delivery(delivery: DeliveryRecord) -> Iterator[str]:
+def _delivery(delivery: DeliveryRecord, doubts: int) -> Iterator[str]:
+    """`doubts` counts the attempts that Slack did not confirm, which may have arrived."""
     state, role = STATES[delivery.state], ROLES[delivery.role]
     attempts = counted(delivery.attempts, "attempt")
-    yield f"Delivery to {destination_name(delivery.destination)} ({role}): {state} after {attempts}"
+    doubt = f", not counting {doubts:,} that Slack did not confirm: the message may be there twice" if doubts else ""
+    yield f"Delivery to {destination_name(delivery.destination)} ({role}): {state} after {attempts}{doubt}"
     if delivery.reasons:  # empty if it was erased
         yield f"  Reason      {for_others(delivery.reasons)}"
     if delivery.last_error:

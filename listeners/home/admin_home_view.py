@@ -28,7 +28,15 @@ from listeners.home.admin_dialogs_view import (
 )
 from listeners.home.day_count_chart import summary
 from listeners.home.health_view import channel_picker, on_hold
-from listeners.intake.keys_view import HOW_TO_SEND, KEY_NAMES, KEY_TITLES, MAKE_KEY, SENDERS, added_names
+from listeners.intake.keys_view import (
+    HOW_TO_SEND,
+    KEY_NAMES,
+    KEY_TITLES,
+    MAKE_KEY,
+    REVOKE_KEYS,
+    SENDERS,
+    added_names,
+)
 from listeners.intake.mappings_view import MAPPINGS
 from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
 from listeners.ownership.home_view import KEEP_DEFAULT, ownership_blocks, unmatched_line
@@ -142,7 +150,8 @@ def _senders(state: HomeState) -> Iterator[Block]:
         f" Senders with a secret of their own: {added_names(state.sender_keys)}.",
         button("How to send", HOW_TO_SEND),
     )
-    yield from actions(*(_key_button(kind, state) for kind in KEY_NAMES), button("Senders…", SENDERS))
+    keys_of_kinds = (element for kind in KEY_NAMES for element in _key_buttons(kind, state))
+    yield from actions(*keys_of_kinds, button("Senders…", SENDERS))
     if keys := "\n".join(_key_line(key) for key in state.keys[:_MOST_KEYS]):
         more = f"\nand {counted(len(state.keys) - _MOST_KEYS, 'more key')}" if len(state.keys) > _MOST_KEYS else ""
         yield context(keys + more)
@@ -154,11 +163,17 @@ def _key_line(key: ListedKey) -> str:
     return f"{KEY_TITLES[key.kind]}: created {slack_time(key.made_at)} by {creator}{until}"
 
 
-def _key_button(kind: str, state: HomeState) -> Block:
+def _key_buttons(kind: str, state: HomeState) -> Iterator[Block]:
     name = KEY_NAMES[kind]
-    in_use = any(key.kind == kind and key.expires_at is None for key in state.keys)
+    keys = [key for key in state.keys if key.kind == kind and key.sender is None]
+    in_use = any(key.expires_at is None for key in keys)
     question = confirm(
         f"Rotate the {name}?", "The new one is shown once. The current one keeps working for 24 hours.", "Rotate"
     )
     verb = "Rotate" if in_use else "Create"
-    return button(f"{verb} {name}", f"{MAKE_KEY}_{kind}", kind, confirm=question if in_use else None)
+    yield button(f"{verb} {name}", f"{MAKE_KEY}_{kind}", kind, confirm=question if in_use else None)
+    if keys:
+        text = "Requests with it are refused at once. So are those with an earlier one that still works."
+        yield button(
+            f"Revoke {name}…", f"{REVOKE_KEYS}_{kind}", kind, confirm=confirm(f"Revoke the {name}?", text, "Revoke")
+        )

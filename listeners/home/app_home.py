@@ -112,8 +112,10 @@ async def show_home(event: dict[str, Any], client: AsyncWebClient, workspace_id:
 
 
 async def choose_channel(dialog: Dialog, preferences: Preferences) -> None:
-    choose = partial(preferences.choose_default_channel, channel_id=dialog.action["selected_conversation"])
-    await _change_channel(dialog, choose)
+    if not (channel_id := dialog.action.get("selected_conversation")):
+        await dialog.ack()
+        return
+    await _change_channel(dialog, partial(preferences.choose_default_channel, channel_id=channel_id))
 
 
 async def check_channel(dialog: Dialog, preferences: Preferences) -> None:
@@ -132,7 +134,10 @@ async def _change_channel(dialog: Dialog, change: Callable[..., Awaitable[Change
 
 async def change_preference(dialog: Dialog, preferences: Preferences) -> None:
     """Another option was chosen in the menu of a preference."""
-    row = PREFERENCE_ACTIONS[dialog.action["action_id"]]
-    values = {row.name: row.parse(dialog.action["selected_option"]["value"])}
+    row, option = PREFERENCE_ACTIONS[dialog.action["action_id"]], dialog.action.get("selected_option")
+    if not option:  # no client of Slack clears this menu
+        await dialog.ack()
+        return
+    values = {row.name: row.parse(option["value"])}
     change = preferences.change(dialog.workspace_id, dialog.user_id, values, seen_version(dialog.view))
     await dialog.change_in_home(change)

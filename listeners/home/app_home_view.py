@@ -36,7 +36,7 @@ def _for_admins(state: HomeState) -> Iterator[Block]:
     yield from admin_sections(state)
     if state.member:
         yield divider()
-        yield from preference_blocks(state.member)
+        yield from preference_blocks(state.member, has_salesforce=state.salesforce is not None)
 
 
 def _for_members(state: HomeState) -> Iterator[Block]:
@@ -46,7 +46,7 @@ def _for_members(state: HomeState) -> Iterator[Block]:
     if state.member:
         yield from assigned_blocks(state.member)
         yield divider()
-        yield from preference_blocks(state.member)
+        yield from preference_blocks(state.member, has_salesforce=state.salesforce is not None)
         yield divider()
     who = f"*Who is notified*: {who_is_notified(state.ownership)} {_channel_sentence(state)}"
     yield context(f"{who} Workspace admins and owners can change this.")

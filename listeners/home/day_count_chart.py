@@ -25,7 +25,7 @@ def chart(days: Sequence[DayCount]) -> Block:
     https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
     """
     weeks = _weeks(days)
-    largest = max((_total_of_week(week) for week in weeks), default=0)
+    largest = max(LONGEST_BAR, *map(_total_of_week, weeks)) if weeks else LONGEST_BAR  # one of one is no full bar
     lines = [f"{_date(week[0]):>6} {_bar(week, largest):<{LONGEST_BAR}} {_total_of_week(week):>6,}" for week in weeks]
     text = {"type": "text", "text": "\n".join([*lines, "", _LEGEND])}
     return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [text]}]}

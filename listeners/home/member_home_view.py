@@ -30,14 +30,15 @@ def assigned_blocks(member: MemberHome) -> list[Block]:
     return [*_held_back(member), *_recent_deliveries(member)]
 
 
-def preference_blocks(member: MemberHome) -> list[Block]:
+def preference_blocks(member: MemberHome, *, has_salesforce: bool = True) -> list[Block]:
     """What a member chooses for themselves."""
     hours = f"*Notifications*\n{hours_text(member.hours)}"
     mutes = f"*Muted*\n{', '.join(labels(member.muted)) or 'No muted job changes.'}"
     if member.required:
         mutes += f"\nRequired by your admins: {', '.join(labels(member.required))}."
     absence = f"*Out of office*\n{absence_text(member.absence, member.hours, member.shown_at)}"
-    reportable = member.identities or member.not_me
+    account = _identities_text(member) if has_salesforce else "Salesforce is not connected yet."
+    reportable = has_salesforce and (member.identities or member.not_me)
     return [
         header("Your preferences"),
         section(hours, button("Change…", CHANGE_HOURS)),
@@ -45,7 +46,7 @@ def preference_blocks(member: MemberHome) -> list[Block]:
         section(absence, button("Change…" if member.absence else "Set dates…", SET_ABSENCE)),
         *(actions(button("I'm back", END_ABSENCE)) if member.absence else []),
         section(
-            f"*Your Salesforce account*\n{_identities_text(member)}",
+            f"*Your Salesforce account*\n{account}",
             button("Not my account…", NOT_ME) if reportable else None,
         ),
     ]

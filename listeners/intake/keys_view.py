@@ -10,6 +10,7 @@ from listeners.dialogs.blocks import View, context, modal, section
 from services.slack.mrkdwn import escape
 
 MAKE_KEY = "home_make_key"  # followed by _signing or _bearer
+REVOKE_KEYS = "home_revoke_keys"  # the same
 HOW_TO_SEND = "home_how_to_send"
 SENDERS = "home_senders"
 

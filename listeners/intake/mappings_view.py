@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.day_counts import counted
-from listeners.dialogs.blocks import View, actions, button, context, modal, noted, section
+from listeners.dialogs.blocks import View, actions, button, confirm, context, modal, noted, section
 from listeners.dialogs.form import LONGEST_TEXT, Form, Text
 from services.intake.mapping.row_mapping import FIELDS
 from services.slack.mrkdwn import escape
@@ -17,6 +17,8 @@ MAPPINGS = "sender_mappings"
 EDIT, REMOVE, PREVIEW = "mapping_edit", "mapping_remove", "mapping_preview"
 MOST_SHOWN = 45
 """Two blocks each; a view holds 100."""
+
+_REMOVE = confirm("Remove this mapping?", "Rows that the sender posts from now on are refused.", "Remove")
 
 NEW = "+"
 """The value of the button that adds a mapping. No sender has this name."""
@@ -44,7 +46,9 @@ def mappings_view(mappings: Mapping[str, Mapping[str, Any]], intake_url: str, no
     for source, definition in list(mappings.items())[:MOST_SHOWN]:
         fields, sender = counted(len(definition.get("map", {})), "field"), escape(source, 100)
         blocks.append(section(f"*{sender}*: {fields}, posted to `…?source={sender}`"))
-        buttons = actions(button("Edit", EDIT, source), button("Remove", REMOVE, source, style="danger"))
+        buttons = actions(
+            button("Edit", EDIT, source), button("Remove…", REMOVE, source, style="danger", confirm=_REMOVE)
+        )
         blocks += [row | {"block_id": f"mapping-{source}"} for row in buttons]
     if len(mappings) > MOST_SHOWN:
         blocks.append(context(f"{len(mappings) - MOST_SHOWN} more are not shown here. Remove others to see them."))

@@ -16,6 +16,7 @@ from domain.states import Side, is_person
 from listeners.dialogs.blocks import Block, View, actions, button, context, modal, sections
 from listeners.dialogs.blocks import section as _section
 from listeners.dialogs.form import Choice, Form, Text, User
+from listeners.dialogs.mentions import mention
 from services.home.mute_options import ALL, CHANGES
 from services.messages.available_actions import LONGEST_COMMENT, WRONG_DATA_KINDS, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION
@@ -110,8 +111,10 @@ def mute_view(actionable: ActionableDelivery) -> View:
     rest = {choice: label for choice, label in choices.items() if choice not in actionable.muted | actionable.required}
     if not rest:
         return modal(MUTE.title, blocks, _data(actionable))
-    blocks.append(replace(MUTED, choices=rest).block(next(iter(rest))))
-    return MUTE.view(blocks, _data(actionable))
+    # Nothing is selected at first, so that nobody mutes more than they meant to. What is muted already is saved.
+    form = replace(MUTE, close="Done") if actionable.muted & choices.keys() else MUTE
+    blocks.append(replace(MUTED, choices=rest).block())
+    return form.view(blocks, _data(actionable))
 
 
 def why_view(actionable: ActionableDelivery) -> View:
@@ -137,8 +140,8 @@ def candidate_lines(considered: Sequence[ConsideredCandidate], most: int) -> lis
     """One line of mrkdwn for each candidate of a decision, up to `most` lines."""
     lines = []
     for number, candidate in enumerate(considered[:most], 1):
-        name = candidate.name or candidate.email
-        named = f", {escape(name, 80)}" if name else ""
+        name = escape(candidate.name, 80) if candidate.name else mention(candidate.email) if candidate.email else ""
+        named = f", {name}" if name else ""
         check = "✅ " if candidate.is_notified else ""
         lines.append(
             f"{number}. {escape(candidate.source, 80)}{named}: {check}{escape(candidate_result(candidate), 200)}"

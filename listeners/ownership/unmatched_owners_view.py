@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 from domain.day_counts import counted
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
-from listeners.dialogs.blocks import Block, View, actions, button, context, data_of, divider, noted, plain, section
+from listeners.dialogs.blocks import (
+    Block,
+    View,
+    actions,
+    button,
+    confirm,
+    context,
+    data_of,
+    divider,
+    noted,
+    plain,
+    section,
+)
 from listeners.dialogs.form import LONGEST_TEXT, Form, ParsedText, Text
 from listeners.dialogs.mentions import mention
 from services.messages.wording import slack_time
@@ -16,6 +28,10 @@ from services.slack.mrkdwn import escape
 
 LINK, UNLINK, SEND, DISMISS = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
 PEOPLE_FROM = "ownership_people_from"
+
+_UNLINK = confirm(
+    "Unlink this owner?", "Their job changes go to the next person in the rules, or to a channel.", "Unlink"
+)
 
 A_PAGE = 15
 """Owners on a page: a view holds 100 blocks, including the linked owners."""
@@ -136,7 +152,9 @@ def _links(links: Sequence[tuple[OwnerLink, int]]) -> list[Block]:
     blocks = [section("*Linked owners*")]
     for link, waiting in sorted(links, key=lambda row: -row[1])[:LINKS]:
         text = f"{escape(link.owner, 120)} → {mention(link.user_id)}, linked by {mention(link.linked_by)}"
-        blocks.append(section(text, button("Unlink", UNLINK, link.owner), f"link-{block_of(link.owner)}"))
+        blocks.append(
+            section(text, button("Unlink…", UNLINK, link.owner, confirm=_UNLINK), f"link-{block_of(link.owner)}")
+        )
         if waiting:
             missed = f"{counted(waiting, 'job change')} that {'was' if waiting == 1 else 'were'}"
             send = button("Send them now", SEND, link.owner, style="primary")

@@ -40,7 +40,9 @@ if (search) {
     );
     const chosen = chosenChannel();
     const visible = matches.slice(0, MAX_ROWS);
-    if (chosen && !visible.includes(chosen)) {
+    if (chosen && matches.length === 0 && query) {
+      chosen.radio.checked = false; // nobody submits a channel that they do not see
+    } else if (chosen && !visible.includes(chosen)) {
       visible.unshift(chosen); // the form sends only what is in the page
     }
     firstMatch = matches[0];

@@ -11,6 +11,7 @@ from listeners.dialogs.blocks import (
     View,
     actions,
     button,
+    confirm,
     context,
     divider,
     modal,
@@ -35,6 +36,8 @@ BEGIN = Choice(
 )
 SOURCE = Form("source_start", SOURCES_TITLE, "Start import", (DEFINITION, BEGIN), close="Close")
 
+_REMOVE = confirm("Remove this import?", "Job changes that were imported stay. Its field mapping is deleted.", "Remove")
+
 GROUP = 100
 """Options of one group: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
 
@@ -56,7 +59,8 @@ def sources_view(sources: Sequence[Source], candidates: Sequence[Proposal], note
     blocks = [*noted(note), section(intro)]
     for source in sources[:MOST_SHOWN]:
         resume_or_pause = ("Resume", RESUME) if source.state == PAUSED else ("Pause", PAUSE)
-        buttons = button(*resume_or_pause, source.name), button("Remove", REMOVE, source.name, style="danger")
+        remove = button("Remove…", REMOVE, source.name, style="danger", confirm=_REMOVE)
+        buttons = button(*resume_or_pause, source.name), remove
         blocks += [divider(), section(health_text(source_line(source))), *actions(*buttons)]
     if len(sources) > MOST_SHOWN:
         blocks.append(context(f"{len(sources) - MOST_SHOWN} more are not shown here. Remove others to see them."))
@@ -94,7 +98,8 @@ def _preview(preview: Preview) -> list[Block]:
         )
         blocks.append(section(f":information_source: *Left out, because they cannot be read*\n{reasons}"))
     if preview.count is not None:
-        blocks.append(section(f"*{counted(preview.count, 'record')} will be imported right away* when you start."))
+        read = f"*{counted(preview.count, 'record')} will be read right away* when you start."
+        blocks.append(section(f"{read} Records that are not valid are refused."))
     if not preview.lines:
         return [*blocks, section("This object has no records to preview yet.")]
     blocks.append(section("*Preview of the latest records*"))

@@ -123,7 +123,8 @@ class Installing:
     async def show_channels(self, request: web.Request) -> web.Response:
         """Show the page that chooses the default channel, to the installing admin in their browser only."""
         sealed = request.query.get("link", "")
-        allowed = await self._allowed(sealed, request.cookies.get(CHANNEL_COOKIE, ""))
+        # Whoever installs the app may not be an admin. For them, this page is no error.
+        allowed = await self._allowed(sealed, request.cookies.get(CHANNEL_COOKIE, ""), status_for_members=200)
         if isinstance(allowed, web.Response):
             return allowed
         _link, workspace = allowed
@@ -210,7 +211,9 @@ class Installing:
             home_link=link.home_link,
         )
 
-    async def _allowed(self, sealed: str, browser: str) -> tuple[InstallLink, Workspace] | web.Response:
+    async def _allowed(
+        self, sealed: str, browser: str, *, status_for_members: int = 403
+    ) -> tuple[InstallLink, Workspace] | web.Response:
         """Return the link and its workspace, or a page that explains why the link does not work."""
         link = InstallLink.unseal(self.cipher, sealed, self.now())
         workspace = await self.database.run(workspaces.find, link.workspace_id) if link else None
@@ -226,7 +229,13 @@ class Installing:
         except (PermanentError, TransientError) as error:
             return self.pages.notice(_slack_error(error, channel_address(sealed)))
         if installer is None or not installer.is_admin:
-            return self.pages.page("admin_needed.html", 403, workspace_name=workspace.name, home_link=link.home_link)
+            return self.pages.page(
+                "admin_needed.html",
+                status_for_members,
+                workspace_name=workspace.name,
+                channel_name=workspace.default_channel_name,
+                home_link=link.home_link,
+            )
         return link, workspace
 
     def _start_again(self, title: str, text: str, status: int) -> Notice:

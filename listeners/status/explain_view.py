@@ -64,7 +64,7 @@ def explained_blocks(explanation: Explanation, reader: str | None) -> list[Block
         section(news),
         section(f"*Outcome*\n{_outcome(record)}"),
         *_decided(record.decision),
-        *_titled("*Deliveries*", [_delivery(delivery) for delivery in deliveries[:MOST_DELIVERIES]]),
+        *_titled("*Deliveries*", [_delivery(delivery, record.doubts) for delivery in deliveries[:MOST_DELIVERIES]]),
         *_titled("*History*", history),
         context(f"`{record.id}`, received from {_senders(record)} {slack_time(record.accepted_at)}"),
         *([context(f"Earlier job changes of this person: {other_ids}")] if other_ids else []),
@@ -98,14 +98,15 @@ def _decided(decision: Decision) -> Iterator[Block]:
     yield from sections(["*Checked in this order*", *candidate_lines(decision.considered, MOST_CONSIDERED)])
 
 
-def _delivery(delivery: DeliveryRecord) -> str:
+def _delivery(delivery: DeliveryRecord, doubts: int) -> str:
     destination = mention(delivery.destination)
     if not is_person(delivery.destination) and delivery.channel and delivery.destination != delivery.channel:
         destination = f"{destination} (<#{delivery.channel}>)"
     failed = delivery.last_error and delivery.state != "delivered"
     error = f". Last error: {escape(delivery.last_error or '', 200)}" if failed else ""
     role, state = ROLES.get(delivery.role, delivery.role), STATES.get(delivery.state, delivery.state)
-    return f"• {destination}, {role}: {state}{error}"
+    doubt = ". Slack did not confirm an earlier attempt, so the message may be there twice" if doubts else ""
+    return f"• {destination}, {role}: {state}{error}{doubt}"
 
 
 def _step(step: TraceStep) -> str:

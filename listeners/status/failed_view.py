@@ -34,7 +34,10 @@ def failed_job_changes_view(
     intro = ":white_check_mark: No failed job changes"
     retry_all = None
     if page:
-        intro = "These job changes could not be delivered, newest first. Retry them when the cause is fixed."
+        intro = (
+            "These job changes could not be delivered, newest first. Retry them when the cause is fixed. A message that"
+            " may have arrived can be there twice after you retry."
+        )
         question = confirm("Retry all?", "Each job change is routed and sent again.", "Retry all")
         retry_all = button("Retry all", RETRY_ALL, confirm=question)
     blocks = [*noted(note), section(intro, retry_all)]

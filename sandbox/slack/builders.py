@@ -19,6 +19,7 @@ class Flags(TypedDict, total=False):
     deleted: bool
     bot_id: str
     title: str
+    tz: str
     is_org_admin: bool
     is_org_owner: bool
 

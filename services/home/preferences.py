@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -106,7 +107,8 @@ class Preferences:
     ) -> ChangeResult:
         text = f"Saved. <#{channel.id}> is the default channel."
         try:
-            await self.slack.post_notice(workspace.id, channel.id, _first_line(workspace, actor))
+            if channel.id not in workspace.signal_channels.values():  # otherwise it has had a note
+                await self.slack.post_notice(workspace.id, channel.id, _first_line(workspace, actor))
         except PermanentError as error:
             return ChangeResult(False, f"{_named(channel)} was not saved because the app cannot post there: {error}.")
         except TransientError:
@@ -114,6 +116,10 @@ class Preferences:
         entry = AuditEntry(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")
         if not await self.database.run(_store_channel, workspace.id, seen_version, channel, entry):
             return ChangeResult(False, CHANGED_MEANWHILE)
+        before = workspace.default_channel_id
+        if before and before != channel.id and before not in workspace.signal_channels.values():
+            ended = f"<@{actor}> made <#{channel.id}> the default channel. Job changes are no longer posted here."
+            await tell_old_channel(self.slack, workspace.id, before, ended)
         return ChangeResult(True, text + (f" {_shared(channel)}" if channel.is_ext_shared else ""))
 
     def change(self, workspace_id: str, actor: str, values: Mapping[str, Value], seen_version: int | None) -> Change:
@@ -158,6 +164,12 @@ def channel_problem(channel: ChannelInfo | None, bot_user_id: str | None, scopes
 
 def _named(channel: ChannelInfo) -> str:
     return f"#{escape(channel.name, 80)}"
+
+
+async def tell_old_channel(slack: Slack, workspace_id: str, channel_id: str, text: str) -> None:
+    """Post why job changes end in a channel. It may be the channel that the app cannot post in any more."""
+    with suppress(PermanentError, TransientError):
+        await slack.post_notice(workspace_id, channel_id, text)
 
 
 async def shared_warnings(slack: Slack, workspace_id: str, channel_ids: Iterable[str]) -> str:

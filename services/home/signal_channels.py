@@ -20,6 +20,7 @@ from services.home.preferences import (
     ChangeResult,
     channel_problem,
     shared_warnings,
+    tell_old_channel,
 )
 from services.slack.api import Slack
 from store import audit
@@ -52,6 +53,10 @@ class SignalChannels:
         entry = AuditEntry(self.now(), actor, "signal_channels", f"{signal}: {before.get(signal)} → {channel_id}")
         if not await self.database.run(_store, workspace_id, seen_version, channels, entry):
             return ChangeResult(False, CHANGED_MEANWHILE)
+        old = before.get(signal)
+        if old and old not in {*channels.values(), workspace.default_channel_id}:
+            text = f"“{SIGNALS[signal]}” job changes are no longer posted here: <@{actor}> changed their channel."
+            await tell_old_channel(self.slack, workspace_id, old, text)
         warnings = await shared_warnings(self.slack, workspace_id, [channel_id] if channel_id else [])
         return ChangeResult(True, " ".join(filter(None, ["Saved.", warnings])))
 
@@ -60,7 +65,8 @@ class SignalChannels:
         try:
             channel = await self.slack.channel(workspace.id, channel_id)
             problem = channel_problem(channel, workspace.bot_user_id, workspace.scopes)
-            if problem is None:
+            in_use = {*workspace.signal_channels.values(), workspace.default_channel_id}  # these have had a note
+            if problem is None and channel_id not in in_use:
                 await self.slack.post_notice(workspace.id, channel_id, _first_line(actor, signal))
         except TransientError:
             return TRY_AGAIN

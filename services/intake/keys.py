@@ -136,6 +136,12 @@ class IntakeKeys:
         self._cache.pop(workspace_id, None)
         return revoked
 
+    async def revoke_kind(self, workspace_id: str, kind: str, revoked_by: str) -> bool:
+        """End all keys of a kind without a sender at once, and return whether there were any."""
+        revoked = await self.database.run(_revoke_kind, workspace_id, kind, revoked_by, self.now())
+        self._cache.pop(workspace_id, None)
+        return revoked
+
     async def check_head(self, workspace_id: str, credentials: Credentials, sender: str | None = None) -> Checked:
         """
         Check what can be checked before the body is read, so that a stranger's body is never kept in memory.
@@ -243,4 +249,11 @@ def _revoke(connection: Connection, workspace_id: str, sender: str, made_by: str
     revoked = keys.revoke(connection, workspace_id, sender)
     if revoked:
         audit.record(connection, workspace_id, AuditEntry(now, made_by, "revoked the keys of a sender", sender))
+    return revoked
+
+
+def _revoke_kind(connection: Connection, workspace_id: str, kind: str, revoked_by: str, now: int) -> bool:
+    revoked = keys.revoke(connection, workspace_id, None, kind)
+    if revoked:
+        audit.record(connection, workspace_id, AuditEntry(now, revoked_by, "revoked intake keys", kind))
     return revoked

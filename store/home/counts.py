@@ -1,21 +1,23 @@
-"""Counts of job changes that wait or have ended, of one workspace or of all."""
+"""Counts of job changes that wait or have ended, of one workspace or of all. Tests are not counted."""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Connection, exists, func, literal_column, or_, select, true
 
 from domain.day_counts import FAILED, MOST_POSTS_COUNTED, MUTED, OUTCOMES, JobChangeTotals, RecipientCount
+from domain.job_change.model import TEST_SOURCE
 from domain.states import Outcome
-from store.schema import attached_reports, job_changes, lanes, posts, workspaces
+from store.schema import attached_reports, deliveries, job_changes, lanes, posts, workspaces
 
 _RECENTLY_ENDED = 100
+_is_real = job_changes.c.source != TEST_SOURCE
 
 
 def totals(connection: Connection, since: int, workspace_id: str | None = None) -> JobChangeTotals:
     """Count those of one workspace, or of all. `since` is in milliseconds. Every query uses an index."""
     waiting, waiting_since = connection.execute(
         select(func.count(), func.min(job_changes.c.accepted_at)).where(
-            _of(workspace_id), job_changes.c.ended_at.is_(None)
+            _of(workspace_id), job_changes.c.ended_at.is_(None), _is_real
         )
     ).one()
     failed = connection.execute(
@@ -30,7 +32,7 @@ def _ended(connection: Connection, since: int, workspace_id: str | None) -> dict
     condition = _of(workspace_id) if workspace_id else job_changes.c.workspace_id.in_(select(workspaces.c.id))
     rows = connection.execute(
         select(job_changes.c.outcome, job_changes.c.told, func.count())
-        .where(condition, job_changes.c.ended_at >= since)
+        .where(condition, job_changes.c.ended_at >= since, _is_real)
         .group_by(job_changes.c.outcome, job_changes.c.told)
     )
     ended = dict.fromkeys(OUTCOMES, 0)
@@ -48,11 +50,11 @@ def _ended(connection: Connection, since: int, workspace_id: str | None) -> dict
 def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
     """Return when the last job change was accepted, in milliseconds: an open one, or one that ended recently."""
     last_open = connection.execute(
-        select(func.max(job_changes.c.accepted_at)).where(_of(workspace_id), job_changes.c.ended_at.is_(None))
+        select(func.max(job_changes.c.accepted_at)).where(_of(workspace_id), job_changes.c.ended_at.is_(None), _is_real)
     ).scalar()
     recent = (
         select(job_changes.c.accepted_at)
-        .where(_of(workspace_id), job_changes.c.ended_at.is_not(None))
+        .where(_of(workspace_id), job_changes.c.ended_at.is_not(None), _is_real)
         .order_by(job_changes.c.ended_at.desc())
         .limit(_RECENTLY_ENDED)
         .subquery()
@@ -64,17 +66,19 @@ def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
 def top_recipients(connection: Connection, workspace_id: str, since: int, most: int) -> list[RecipientCount]:
     """Return who got most messages since this time (milliseconds), of the latest MOST_POSTS_COUNTED."""
     recent = (
-        select(posts.c.lane_id)
+        select(posts.c.id, posts.c.lane_id)
         .where(posts.c.workspace_id == workspace_id, posts.c.tried_at > since, posts.c.state == "sent")
         .order_by(posts.c.tried_at.desc())
         .limit(MOST_POSTS_COUNTED)
         .subquery()
     )
     messages = func.count().label("messages")
+    in_post = (deliveries.c.post_id == recent.c.id) & (deliveries.c.job_change_id == job_changes.c.id)
+    is_test = exists().where(in_post, job_changes.c.source == TEST_SOURCE)
     rows = connection.execute(
         select(lanes.c.destination, messages)
         .join(recent, recent.c.lane_id == lanes.c.id)
-        .where(or_(lanes.c.destination.startswith("U"), lanes.c.destination.startswith("W")))
+        .where(or_(lanes.c.destination.startswith("U"), lanes.c.destination.startswith("W")), ~is_test)
         .group_by(lanes.c.destination)
         .order_by(messages.desc(), lanes.c.destination)
         .limit(most)

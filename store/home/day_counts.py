@@ -1,4 +1,4 @@
-"""Day counts: how many job changes ended on each day and how. A day is counted once it is over."""
+"""Day counts: how many job changes ended on each day and how, without tests. A day is counted once it is over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, func, select
 
 from domain.day_counts import DAY_MS, MUTED, OUTCOMES, DayCount
+from domain.job_change.model import TEST_SOURCE
 from domain.states import Outcome, WorkspaceState
 from store.database import insert_missing
 from store.schema import attached_reports, day_counts, job_changes, workspaces
@@ -21,6 +22,7 @@ _ended_on = (
         job_changes.c.workspace_id == bindparam("of_workspace"),
         job_changes.c.ended_at >= bindparam("since"),
         job_changes.c.ended_at < bindparam("until"),
+        job_changes.c.source != TEST_SOURCE,
     )
     .group_by(_day, job_changes.c.outcome, job_changes.c.told)
 )

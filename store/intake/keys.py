@@ -74,10 +74,11 @@ def rotate(
     connection.execute(insert(intake_keys).values(key | {"made_at": now, "made_by": made_by}))
 
 
-def revoke(connection: Connection, workspace_id: str, sender: str) -> bool:
-    """Delete all keys of a sender, and return whether there were any."""
+def revoke(connection: Connection, workspace_id: str, sender: str | None, kind: str | None = None) -> bool:
+    """Delete all keys of a sender, or those of a kind without a sender. Return whether there were any."""
+    revoked = _of(workspace_id, sender) & (true() if kind is None else intake_keys.c.kind == kind)
     _lock(connection, workspace_id)
-    return bool(connection.execute(delete(intake_keys).where(_of(workspace_id, sender))).rowcount)
+    return bool(connection.execute(delete(intake_keys).where(revoked)).rowcount)
 
 
 def _lock(connection: Connection, workspace_id: str) -> None:

@@ -18,7 +18,9 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection, insert
 
+from domain.salesforce import WEB_SERVER
 from domain.workspace import Workspace
 from listeners import register_listeners
 from listeners.dialogs.metadata import ViewSigner
@@ -65,8 +67,10 @@ from services.slack.install import SlackInstall
 from services.slack.organizations import Organizations
 from store.database import Database
 from store.encryption import Cipher
+from store.schema import salesforce_connections
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
+from tests.conftest import SOMEDAY
 from tests.servers import GENEROUS_TIMEOUT
 
 PUBLIC_URL = "https://usergems.example.com"
@@ -200,6 +204,18 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 def _is_local(url: str) -> bool:
     return url.startswith(("http://localhost:", "http://127.0.0.1:"))
+
+
+def connect_salesforce(connection: Connection, workspace_id: str) -> None:
+    """Store a connection that has worked."""
+    values = {
+        "workspace_id": workspace_id,
+        "flow": WEB_SERVER,
+        "login_url": "https://login.salesforce.com",
+        "connected_at": SOMEDAY,
+        "last_success_at": SOMEDAY,
+    }
+    connection.execute(insert(salesforce_connections).values(values))
 
 
 async def install(office: Office, user: User) -> None:

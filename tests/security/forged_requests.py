@@ -120,6 +120,8 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ForgedRequest("action", "home_check_channel", "home", {}, home),
         ForgedRequest("action", "home_make_key_signing", "home", {"value": "signing"}, home),
         ForgedRequest("action", "home_make_key_bearer", "home", {"value": "bearer"}, home),
+        ForgedRequest("action", "home_revoke_keys_signing", "home", {"value": "signing"}, home),
+        ForgedRequest("action", "home_revoke_keys_bearer", "home", {"value": "bearer"}, home),
         ForgedRequest("action", "home_how_to_send", "home", {}, home),
         ForgedRequest("action", "home_send_test", "home", {}, home),
         ForgedRequest("action", "home_keep_default_owners", "home", {}, home),

@@ -36,6 +36,14 @@ NEEDING_FIELD: Mapping[str, str] = {
 }
 """Choices that need another field below."""
 
+LEFT_EMPTY: Mapping[str, str] = {
+    A_PERSON: "Choose a person.",
+    A_GROUP: "Choose a user group.",
+    A_CHANNEL: "Choose a channel.",
+    A_FIELD: "Enter a field, such as Account.SDR__c.",
+}
+"""The error at that field if it is empty."""
+
 NOBODY = "nobody"
 """Clears a slot: not every client can clear a select menu."""
 

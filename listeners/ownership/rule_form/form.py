@@ -17,6 +17,7 @@ from listeners.ownership.rule_form.choices import (
     A_FIELD,
     A_GROUP,
     EMPTY,
+    LEFT_EMPTY,
     NOBODY,
     Slot,
     field_named,
@@ -204,8 +205,11 @@ class RuleForm:
         return errors
 
     def _with_suggestions(self, errors: dict[str, str], org: OrgSchema | None) -> dict[str, str]:
-        """The errors, with similar fields for names that do not exist."""
+        """The errors, in plain words for what was left empty, and with similar fields for names that do not exist."""
         for number, slot in enumerate(self.slots):
+            if slot.needs and not slot.more and more_id(number, slot.needs) in errors:
+                errors[more_id(number, slot.needs)] = LEFT_EMPTY[slot.needs]
+                continue
             block = more_id(number, A_FIELD)
             if block in errors and org and slot.needs == A_FIELD:
                 similar = fields_like(org, slot.more or "")

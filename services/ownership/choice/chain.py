@@ -285,5 +285,6 @@ class ChainWalk:
             return tuple(self.problems)
         if case.records is None:
             return (ReasonCode.NOT_CONNECTED_NOR_NAMED.of(),)
-        has_email = bool(case.change.person.emails)
-        return ((ReasonCode.NO_CONTACT_OR_LEAD if has_email else ReasonCode.NO_CONTACT_OR_LEAD_BY_ID).of(),)
+        ids = case.change.salesforce
+        only_by_id = (ids.contact_id or ids.lead_id) and not case.change.person.emails
+        return ((ReasonCode.NO_CONTACT_OR_LEAD_BY_ID if only_by_id else ReasonCode.NO_CONTACT_OR_LEAD).of(),)

@@ -16,9 +16,9 @@ from app import build
 from domain.audit import OPERATOR, AuditEntry
 from domain.decision.reasons import legacy
 from domain.decision.record import Decision
-from domain.delivery import NewDelivery
+from domain.delivery import NewDelivery, TraceStep
 from domain.people import Member
-from domain.states import Role
+from domain.states import Role, Step
 from listeners.cli import table
 from store import audit
 from store.database import Database
@@ -314,6 +314,19 @@ def test_an_unknown_workspace_gets_no_key(operator):
 
     assert (operator.status, operator.out) == (1, "")
     assert operator.err == "The app is not installed in workspace T404.\n"
+
+
+def test_explain_says_that_a_message_may_be_there_twice(operator):
+    """Slack did not confirm an attempt, so the app sent the message again."""
+
+    def doubt(connection) -> str:
+        job_change_id = fail(connection)
+        trace.add_steps(connection, [TraceStep(job_change_id, SOMEDAY, Step.IN_DOUBT, "no answer")])
+        return job_change_id
+
+    assert "not counting 1 that Slack did not confirm: the message may be there twice" in operator.types(
+        "explain", operator.do(doubt)
+    )
 
 
 def test_explain_shows_the_whole_history_of_a_job_change(operator):

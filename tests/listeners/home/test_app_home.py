@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import select
 
-from domain.salesforce import WEB_SERVER
+from domain.job_change.parts import Signal
 from store import audit
 from store.delivery import pauses
-from store.schema import salesforce_connections
+from store.schema import intake_keys
 from store.slack import workspaces
-from tests.conftest import SOMEDAY
-from tests.listeners.conftest import Office
+from tests.listeners.conftest import Office, connect_salesforce
 
 CHOOSE, CHECK = "home_choose_channel", "home_check_channel"
 REMINDER_HOURS, ESCALATION = "home_reminder_hours", "home_reminder_escalation"
@@ -68,13 +67,53 @@ async def test_choosing_the_default_channel_stores_announces_and_records_it(offi
 
 
 async def test_choosing_the_same_channel_again_posts_nothing(office):
-    """Slack may send a choice twice; the channel gets one note."""
+    """Slack may send a choice twice; the channel gets one note. Nor does an empty choice change anything."""
     await office.open_home(office.dana)
     await office.pick(office.dana, CHOOSE, office.wins.id)
 
     await office.pick(office.dana, CHOOSE, office.wins.id)
+    await office.pick(office.dana, CHOOSE, None)
 
     assert len(posted_in(office, office.wins.id)) == 1
+
+
+async def test_the_old_channel_is_told_once_that_job_changes_go_elsewhere(office, clock):
+    """People who read it would wait for more. A channel that is still used for a signal gets no note."""
+    losses = office.slack.add_channel(office.team, "losses")
+    await office.open_home(office.dana)
+    await office.pick(office.dana, CHOOSE, office.wins.id)
+
+    await office.pick(office.dana, CHOOSE, losses.id)
+
+    _, ended = posted_in(office, office.wins.id)
+    assert ended == (
+        f"<@{office.dana.id}> made <#{losses.id}> the default channel. Job changes are no longer posted here."
+    )
+    channels = office.parts["signal_channels"]
+    await channels.choose(office.team.id, office.dana.id, Signal.CUSTOM, losses.id, None)
+    await channels.choose(office.team.id, office.dana.id, Signal.CONTACT_TRACKING, office.wins.id, None)
+    clock.advance(seconds=2)
+    await channels.choose(office.team.id, office.dana.id, Signal.CONTACT_TRACKING, None, None)
+    assert len(posted_in(office, losses.id)) == 1
+    assert "are no longer posted here" in posted_in(office, office.wins.id)[-1]
+    await office.open_home(office.dana)
+    await office.pick(office.dana, CHOOSE, office.wins.id)
+    assert len(posted_in(office, losses.id)) == 1
+
+
+async def test_keys_are_revoked_in_home(office):
+    """At once, also the rotated one, and the audit records it. The button asks first."""
+    for _ in range(2):
+        await office.intake_keys.make(office.team.id, "bearer", office.dana.id)
+    await office.open_home(office.dana)
+
+    home = await office.pick(office.dana, "home_revoke_keys_bearer")
+
+    assert "Revoked. Requests with the old API key are refused." in home
+    assert "home_revoke_keys_bearer" not in home
+    rows = await office.database.run(lambda connection: connection.execute(select(intake_keys)).all())
+    assert rows == []
+    assert (await office.database.run(audit.recent, office.team.id))[0].action == "revoked intake keys"
 
 
 async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(office):
@@ -360,7 +399,7 @@ async def test_home_says_that_salesforce_fails_from_the_first_failure_on(office,
     await office.database.run(workspaces.change, office.team.id, None, default_channel_id=office.wins.id)
     await office.database.run(connect_salesforce, office.team.id)
     home = await office.open_home(office.dana)
-    assert "Everything works" in home
+    assert "Calls to Salesforce" not in home
     assert "Connected to Salesforce" in home
 
     await office.database.run(
@@ -370,19 +409,7 @@ async def test_home_says_that_salesforce_fails_from_the_first_failure_on(office,
     assert "Calls to Salesforce have failed since" in home
     assert "(Salesforce returned error 503). They are retried. Nothing waits for Salesforce." in home
     assert "Connected to Salesforce" not in home
-    assert "Everything works" not in home
     assert "error 503" not in await office.open_home(office.mo)
 
     await office.database.run(pauses.record_success, office.team.id, "salesforce")
     assert "Connected to Salesforce" in await office.open_home(office.dana)
-
-
-def connect_salesforce(connection, workspace_id):
-    values = {
-        "workspace_id": workspace_id,
-        "flow": WEB_SERVER,
-        "login_url": "https://login.salesforce.com",
-        "connected_at": SOMEDAY,
-        "last_success_at": SOMEDAY,
-    }
-    connection.execute(insert(salesforce_connections).values(values))

@@ -16,7 +16,7 @@ from domain.workspace import ListedKey
 from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.form import Entered
 from listeners.dialogs.home_tab import seen_version
-from listeners.home.admin_dialogs_view import chosen_limits, limits_view, signal_channels_view, statistics_view
+from listeners.home.admin_dialogs_view import LIMITS, chosen_limits, limits_view, signal_channels_view, statistics_view
 from listeners.home.app_home_view import home_view
 from listeners.home.day_count_chart import LONGEST_BAR, chart, summary
 from listeners.home.health_view import EVERYTHING_WORKS
@@ -279,10 +279,11 @@ def test_members_see_what_is_posted_in_the_channel(preferences, text):
 def test_rotating_a_key_in_use_asks_for_confirmation():
     """A key that does not exist yet is created at once."""
     *_, elements = (block for block in home_view(replace(ADMIN, keys=KEYS))["blocks"] if block["type"] == "actions")
-    signing, bearer, *_ = elements["elements"]
+    signing, bearer, revoke, _senders = elements["elements"]
 
     assert (signing["text"]["text"], "confirm" in signing) == ("Create signing secret", False)
     assert (bearer["text"]["text"], "confirm" in bearer) == ("Rotate API key", True)
+    assert (revoke["text"]["text"], "confirm" in revoke) == ("Revoke API key…", True)
 
 
 def health_of(state: HomeState) -> list[tuple[str, str | None]]:
@@ -391,6 +392,7 @@ def test_the_chart_has_a_bar_for_each_week():
 
 def test_small_counts_are_visible_in_the_chart():
     """One failed job change among a million gets a character, and the bar does not get longer."""
+    assert drawn([*QUIET_DAYS[:-1], day(TODAY, failed=1)])[-3].split() == ["16", "Nov", "x", "1"]
     line = drawn([*QUIET_DAYS[:-1], day(TODAY, 1_000_000, 1, 1)])[-3]
 
     assert line == f"16 Nov {'█' * (LONGEST_BAR - 2)}▒x 1,000,002"
@@ -430,6 +432,13 @@ def test_chosen_limits_are_read_from_the_dialog(value, kept):
         "salesforce_patience_minutes": 60,
         "retention_days": kept,
     }
+
+
+def test_a_field_left_empty_has_its_default():
+    """Slack's own clients cannot leave it empty, but no client causes an error."""
+    states = {"posts_per_minute": {"posts_per_minute": {"type": "static_select", "selected_option": None}}}
+
+    assert chosen_limits(LIMITS.read({"state": {"values": states}})) == {"posts_per_minute": 300}
 
 
 def test_only_a_shorter_retention_is_offered():

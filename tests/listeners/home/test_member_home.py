@@ -24,7 +24,7 @@ from store.messages import actions
 from store.ownership import choice_state, muting, owners
 from store.schema import job_changes
 from store.slack import members
-from tests.listeners.conftest import Office
+from tests.listeners.conftest import Office, connect_salesforce
 from tests.store.sample_rows import claim
 from tests.world import sample_job_change
 
@@ -89,6 +89,7 @@ async def muted(office: Office, user) -> frozenset[str]:
 async def mo(office):
     """Mo, a member, with Home open; in Oslo."""
     office.mo.tz = "Europe/Oslo"
+    await office.database.run(connect_salesforce, office.team.id)
     await office.open_home(office.mo)
     return office.mo
 
@@ -391,6 +392,14 @@ async def test_an_invalid_absence_is_refused_at_its_field(office, mo, clock, fir
 
     assert list(reply.errors) == [field]
     assert await office.database.run(choice_state.absence_of, office.team.id, mo.id, clock()) is None
+
+
+async def test_nobody_is_matched_without_salesforce(office):
+    """There is no owner who could have this address."""
+    home = await office.open_home(office.mo)
+
+    assert "Salesforce is not connected yet." in home
+    assert "my_not_me" not in home
 
 
 async def test_home_names_the_salesforce_owners_and_how_they_are_matched(office, mo, clock):

@@ -121,6 +121,8 @@ def test_muted_kinds_have_an_undo_button_and_the_others_can_be_muted(muted, choi
     assert [option["value"] for element in inputs for option in element["options"]] == choices
     assert [block["accessory"]["value"] for block in view["blocks"] if "accessory" in block] == undo
     assert ("submit" in view) == bool(choices)
+    assert not any("initial_option" in element for element in inputs)
+    assert view["close"]["text"] == ("Close" if not choices else "Done" if undo else "Cancel")
 
 
 def test_an_open_job_change_in_a_channel_needs_a_person_to_be_reassigned_to():

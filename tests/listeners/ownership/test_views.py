@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,16 @@ from domain.rule_versions import DraftRules, PublishedRules
 from domain.states import Role
 from listeners.ownership.history_view import history_view
 from listeners.ownership.pools_view import advanced_view, mapping_view, pool_view
-from listeners.ownership.rule_form.choices import MOST_OPTIONS, choices_of, groups_of
+from listeners.ownership.rule_editor import NEW_RULE
+from listeners.ownership.rule_form.choices import (
+    A_CHANNEL,
+    A_GROUP,
+    A_PERSON,
+    MOST_OPTIONS,
+    Slot,
+    choices_of,
+    groups_of,
+)
 from listeners.ownership.rule_form.fields import rule_form_of
 from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import begin_view, rule_view
@@ -31,7 +41,7 @@ from services.ownership.rules.check import OrgField, OrgSchema
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.presets import presets
-from services.ownership.rules.rule_set import RuleSet
+from services.ownership.rules.rule_set import NO_RULES, RuleSet
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from tests.conftest import SOMEDAY
 from tests.world import sample_job_change
@@ -263,3 +273,14 @@ def test_the_simulation():
     for result in results:
         shown = checked(simulate_view(SimulationForm(latest, True, "id-3", "ada@initech.example", "Globex", result)))
         assert "Simulate" in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(A_PERSON, "Choose a person."), (A_GROUP, "Choose a user group."), (A_CHANNEL, "Choose a channel.")],
+)
+def test_a_picker_left_empty_says_what_to_choose(kind, error):
+    """It is no malformed id."""
+    form = replace(RuleForm.of(NEW_RULE, 0), slots=(Slot(kind, None),))
+
+    assert form.read(NO_RULES, None) == {f"more-0-{kind}": error}

@@ -313,11 +313,23 @@ def test_an_unknown_error_code_is_shown() -> None:
 # Access to the channels page
 
 
+async def test_a_member_is_not_asked_for_a_channel_that_is_set(acme: InstallWorld) -> None:
+    """The page is no error, and says that nothing is left to do."""
+    await acme.install(acme.dana)
+    chosen = {"default_channel_id": "C0WINS", "default_channel_name": "wins"}
+    await acme.database.run(workspaces.change, acme.team.id, None, **chosen)
+
+    page = await acme.get_page(await acme.install(acme.noor))
+
+    assert "An admin has chosen the default channel already: #wins." in page
+    assert "choose the default" not in page
+
+
 async def test_a_member_is_asked_to_contact_an_admin(acme: InstallWorld) -> None:
     """The app is installed, but only an admin can choose the default channel."""
     link = await acme.install(acme.noor)
 
-    page = await acme.get_page(link, status=403)
+    page = await acme.get_page(link)
 
     assert "A workspace admin needs to finish setup" in page
     assert "https://slack.com/app_redirect?team=" in page

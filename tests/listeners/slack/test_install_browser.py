@@ -84,6 +84,7 @@ async def test_the_button_is_disabled_until_a_channel_is_chosen(page: Page, acme
     await page.goto(await channels_link(page, acme))
     await expect(page.get_by_role("button")).to_be_disabled()
 
+    await page.get_by_role("radio").first.check()
     await page.get_by_role("searchbox").fill("no such channel")
     await page.keyboard.press("Enter")
 

@@ -77,7 +77,7 @@ async def test_an_unknown_person_goes_to_the_owner_of_the_account_that_the_sourc
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ("nobody", "no contact or lead in Salesforce has this person's email address or Salesforce id"),
+        ("nobody", "no contact or lead in Salesforce matches this person"),
         ("queue", "the lead's owner, Inbound, is a queue"),
         ("inactive", "the contact's owner, Dana Reyes, is inactive in Salesforce"),
         ("not in slack", "the contact's owner, Dana Reyes, is not in Slack"),
