@@ -15,6 +15,7 @@ from services.clock import utc_text
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.messages.wording import sentence
 from store import audit
+from store.home import counts
 from store.slack import workspaces
 
 MOST_SHOWN = 1_000
@@ -39,11 +40,20 @@ def show_status(options: Namespace, terminal: Terminal) -> int:
     statuses = asyncio.run(_statuses(terminal, [options.workspace] if options.workspace else active_ids))
     if options.workspace and not statuses:
         raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
+    with terminal.database() as database:
+        stored = [database.run_sync(counts.stored_characters, status.workspace_id) for status in statuses]
     if options.json:
-        objects = [status.as_dict() for status in statuses]
+        objects = [
+            status.as_dict() | {"stored_characters": size} for status, size in zip(statuses, stored, strict=True)
+        ]
         terminal.write(json.dumps(objects[0] if options.workspace else objects, indent=2))
     elif statuses:
-        terminal.write("\n\n".join("\n".join(status_lines_of(status)) for status in statuses))
+        terminal.write(
+            "\n\n".join(
+                "\n".join([*status_lines_of(status), f"  Stored            {size / 1_000_000:,.1f} MB of job changes"])
+                for status, size in zip(statuses, stored, strict=True)
+            )
+        )
     else:
         terminal.note("The app is not installed in any workspace yet.")
     return 0

@@ -47,6 +47,13 @@ def _ended(connection: Connection, since: int, workspace_id: str | None) -> dict
     return ended | {MUTED: ended[MUTED] - attached}
 
 
+def stored_characters(connection: Connection, workspace_id: str) -> int:
+    """Return how much the job changes of a workspace take, which reads all of them."""
+    total = func.coalesce(func.sum(func.length(job_changes.c.payload)), 0)
+    stored: int = connection.execute(select(total).where(_of(workspace_id))).scalar_one()
+    return stored
+
+
 def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
     """Return when the last job change was accepted, in milliseconds: an open one, or one that ended recently."""
     last_open = connection.execute(

@@ -46,6 +46,8 @@ MAY_GROW = {
     "members",
     "pauses",
     "salesforce_connections",
+    "attached_reports",
+    "refused_payloads",  # of a sender that is named and has a valid key, for a week
 }
 """Tables that grow with accepted job changes, Slack requests and started installations."""
 

@@ -474,8 +474,10 @@ def test_status_shows_each_workspace(operator):
     assert "Acme (T1)" in status
     assert "Salesforce        Not connected" in status
     assert "Failed, all time  1" in status
+    assert "Stored            0.0 MB of job changes" in status
     (as_json,) = json.loads(operator.types("status", "--json"))
     assert (as_json["failed"], as_json["last_day"]["failed"]) == (1, 0)
+    assert as_json["stored_characters"] > 50
     assert json.loads(operator.types("status", "--workspace", "T1", "--json"))["workspace_id"] == "T1"
 
 
