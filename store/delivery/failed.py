@@ -9,8 +9,9 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam
 
 from domain.delivery import FailedJobChange, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
+from store.database import insert_missing
 from store.delivery.trace import add_steps
-from store.schema import deliveries, job_changes, lanes, workspaces
+from store.schema import deliveries, earlier_posts, job_changes, lanes, workspaces
 
 _ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
 # A literal, because SQLite does not use the partial index for a bound parameter.
@@ -91,6 +92,9 @@ _lock_failed = (
     .order_by(job_changes.c.id)
     .with_for_update()
 )
+_failed_posts = select(deliveries.c.post_id, deliveries.c.id.label("delivery_id")).where(
+    deliveries.c.job_change_id.in_(_ids), _delivery_failed, deliveries.c.post_id.is_not(None)
+)
 _retry_deliveries = (
     update(deliveries)
     .where(deliveries.c.job_change_id.in_(_ids), _delivery_failed)
@@ -134,6 +138,9 @@ def retry(connection: Connection, job_change_ids: Sequence[str], now: int, by: s
         if lane.destination != DEFAULT_CHANNEL or usable.get(lane.workspace_id)
     ]
     failed = list(connection.execute(_lock_failed, ids).scalars())
+    if posts := connection.execute(_failed_posts, {"ids": failed}).mappings().all():
+        # They may have arrived all the same: then their buttons go on working.
+        connection.execute(insert_missing(connection, earlier_posts, "post_id", "delivery_id"), [*map(dict, posts)])
     with_delivery = set(connection.execute(_retry_deliveries, {"ids": failed, "now": now}).scalars())
     connection.execute(_reopen, {"ids": failed})
     connection.execute(_route_again, {"ids": [key for key in failed if key not in with_delivery], "now": now})

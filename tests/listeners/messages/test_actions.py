@@ -15,7 +15,9 @@ from sandbox.slack.outgoing.payloads import view_submission
 from services.messages.actions import ActionResult
 from services.messages.button_values import delivery_id_in
 from services.messages.layouts import Layouts
+from services.slack.api import NO_CHANNEL
 from store.database import Database
+from store.delivery import failed
 from store.home import member_preferences
 from store.messages import actions
 from store.ownership import choice_state, muting
@@ -630,6 +632,27 @@ async def test_a_button_works_in_an_earlier_message_too(acme, sent):
     await acme.press(acme.dana, earlier, "take")
 
     assert "taken" in await acme.trail(sent)
+
+
+@pytest.mark.both_databases
+async def test_a_message_that_arrived_although_it_counts_as_failed_goes_on_working(acme):
+    """Slack did not confirm it twice, and an admin retried it: three messages, and Kim uses the first one."""
+    acme.world.slack.faults.add("chat.postMessage", perform=True, times=2, when=is_in_channel, status=500)
+    sent = await unowned(acme)
+    while (await acme.world.outcome(sent))[0] is None:
+        await acme.pass_time(60)
+    await acme.world.database.run(failed.retry, [sent], acme.world.clock())
+    await acme.pass_time()
+    first, *_, last = acme.world.channel_messages("job-changes")
+
+    await acme.press(acme.kim, first, "take")
+
+    assert f"<@{acme.kim.id}> is on it" in blocks_text(last)
+
+
+def is_in_channel(arguments):
+    """Whether a call posts something, and does not only find out whether posting works."""
+    return arguments["channel"] != NO_CHANNEL
 
 
 async def test_a_private_channel_whose_members_cannot_be_read_trusts_the_signature(acme):
