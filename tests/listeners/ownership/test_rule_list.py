@@ -35,7 +35,7 @@ async def test_home_shows_admins_a_button_and_members_a_sentence(acme: Salesforc
     assert "ownership_open" in await dana.open_home()
 
     member = await AdminSession(acme, acme.noor).open_home()
-    assert "Workspace admins and owners change these settings" in member
+    assert "Workspace admins and owners can change this" in member
     assert "ownership_open" not in member
 
 
