@@ -11,6 +11,7 @@ from domain.errors import PermanentError, TransientError
 from services.operations.day_counts import DayCounts
 from services.slack.api import Slack
 from store.database import Database
+from store.intake import moves
 from store.operations import housekeeping, workspace_erasure
 from store.slack import workspaces
 
@@ -38,6 +39,8 @@ class Housekeeping:
         """Run one round of cleanup."""
         now = self.now()
         await self.database.run(housekeeping.delete_stale, now)
+        while await self.database.run(moves.delete_old, now):
+            pass
         if stranded := await self.database.run(housekeeping.wake_stranded_lanes, now):
             log.warning("Scheduled %d lanes that had waiting deliveries but no due time", stranded)
         await self._erase_expired(now)

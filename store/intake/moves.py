@@ -180,8 +180,8 @@ def forget(connection: Connection, workspace_id: str, keys: Sequence[str]) -> No
         connection.execute(delete(reported_moves).where(mine))
 
 
-def delete_old(connection: Connection, now: int) -> None:
-    """Delete some of the moves that are no longer remembered."""
+def delete_old(connection: Connection, now: int) -> int:
+    """Delete at most ERASED_AT_ONCE of the moves that are no longer remembered, and return how many there were."""
     old = (
         select(reported_moves.c.workspace_id, reported_moves.c.key)
         .where(reported_moves.c.at < now - MEMORY_MS)
@@ -191,6 +191,7 @@ def delete_old(connection: Connection, now: int) -> None:
     rows = [{"of_workspace": row.workspace_id, "of_key": row.key} for row in connection.execute(old)]
     if rows:
         connection.execute(_delete, rows)
+    return len(rows)
 
 
 _delete = delete(reported_moves).where(

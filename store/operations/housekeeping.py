@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, case, delete, exists, select, upda
 
 from domain.states import DEFAULT_CHANNEL, DeliveryState
 from store.delivery import pauses
-from store.intake import moves, refused_payloads
+from store.intake import refused_payloads
 from store.schema import (
     deliveries,
     intake_keys,
@@ -96,10 +96,9 @@ def erase_expired(
 
 
 def delete_stale(connection: Connection, now: int) -> None:
-    """Delete seen events, replaced keys, moves, refused payloads, cached members and pauses that have expired."""
+    """Delete seen events, replaced keys, refused payloads, cached members and pauses that have expired."""
     connection.execute(delete(slack_events).where(slack_events.c.seen_at < now - EVENT_MEMORY_MS))
     connection.execute(delete(intake_keys).where(intake_keys.c.expires_at < now))
-    moves.delete_old(connection, now)
     refused_payloads.delete_old(connection, now)
     members.prune(connection, now)
     pauses.prune(connection, now)

@@ -9,8 +9,8 @@ from sqlalchemy import UniqueConstraint, event, text
 
 from domain.audit import AuditEntry
 from store.delivery import explain, posts, redraws, reminders
-from store.home import member_preferences
-from store.intake import job_changes
+from store.home import counts, member_preferences
+from store.intake import job_changes, moves
 from store.messages import histories
 from store.operations import due_work, health_figures, housekeeping
 from store.ownership import choice_state, owners
@@ -19,7 +19,7 @@ from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim
 
-ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit"}
+ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit", "reported_moves", "attached_reports"}
 
 ASKED = {
     "a day's messages of each reader": lambda c: choice_state.load(c, "T1", SOMEDAY, count_recent=True),
@@ -33,6 +33,9 @@ ASKED = {
     "what a message tells of": lambda c: redraws.deliveries_in(c, "post"),
     "which queues have due work": lambda c: due_work.due_queues(c, SOMEDAY),
     "where job changes are past their retention": lambda c: housekeeping.with_expired(c, 0, SOMEDAY),
+    "a job change with the reports attached to it": lambda c: job_changes.find(c, "T1", "jc"),
+    "moves that are no longer remembered": lambda c: moves.delete_old(c, SOMEDAY),
+    "how many reports were attached": lambda c: counts.totals(c, SOMEDAY, "T1"),
     "whom to remind": lambda c: reminders.claim(c, SOMEDAY, 1_000, 10),
 }
 

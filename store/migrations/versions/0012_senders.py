@@ -14,10 +14,11 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("intake_keys") as table:
-        table.add_column(sa.Column("sender", sa.Text()))
-    with op.batch_alter_table("workspaces") as table:
-        table.add_column(sa.Column("merge_reports", sa.Boolean(), server_default="1", nullable=False))
+    with op.batch_alter_table("intake_keys") as batch_op:
+        batch_op.add_column(sa.Column("sender", sa.Text(), nullable=True))
+    with op.batch_alter_table("workspaces") as batch_op:
+        # A constant: for an expression, SQLite would build the table anew, and so delete all that refers to it.
+        batch_op.add_column(sa.Column("merge_reports", sa.Boolean(), server_default="1", nullable=False))
     op.create_table(
         "senders",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -51,8 +52,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refused_payloads")),
     )
-    with op.batch_alter_table("refused_payloads") as table:
-        table.create_index("ix_refused_payloads_workspace", ["workspace_id", "sender", "id"])
+    with op.batch_alter_table("refused_payloads") as batch_op:
+        batch_op.create_index("ix_refused_payloads_workspace", ["workspace_id", "sender", "id"], unique=False)
     op.create_table(
         "reported_moves",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -65,8 +66,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "key", name=op.f("pk_reported_moves")),
     )
-    with op.batch_alter_table("reported_moves") as table:
-        table.create_index("ix_reported_moves_at", ["at"])
+    with op.batch_alter_table("reported_moves") as batch_op:
+        batch_op.create_index("ix_reported_moves_at", ["at"], unique=False)
     op.create_table(
         "attached_reports",
         sa.Column("job_change_id", sa.Text(), nullable=False),
@@ -84,7 +85,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_change_id", name=op.f("pk_attached_reports")),
     )
-    with op.batch_alter_table("attached_reports") as table:
-        table.create_index("ix_attached_reports_attached_to", ["attached_to"])
-    with op.batch_alter_table("attached_reports") as table:
-        table.create_index("ix_attached_reports_workspace", ["workspace_id", "at"])
+    with op.batch_alter_table("attached_reports") as batch_op:
+        batch_op.create_index("ix_attached_reports_attached_to", ["attached_to"], unique=False)
+    with op.batch_alter_table("attached_reports") as batch_op:
+        batch_op.create_index("ix_attached_reports_workspace", ["workspace_id", "at"], unique=False)

@@ -17,6 +17,7 @@ from domain.audit import AuditEntry
 from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
+from domain.job_change.moves import move_keys
 from domain.people import Member
 from domain.states import Role
 from listeners.cli import erase as verb
@@ -26,8 +27,10 @@ from store.delivery import routing
 from store.delivery.posts import settle
 from store.delivery.routing import Routed
 from store.delivery.settlements import Sent
-from store.intake import job_changes
+from store.intake import job_changes, refused_payloads
 from store.intake.job_changes import NewJobChange
+from store.intake.refused_payloads import NewRefusal
+from store.intake.senders import Receipt
 from store.operations import erasure
 from store.ownership import rule_sets
 from store.schema import (
@@ -36,6 +39,7 @@ from store.schema import (
     ownership_drafts,
     ownership_rules,
     ownership_unmatched,
+    reported_moves,
     senders,
     trace,
     wrong_data,
@@ -273,6 +277,24 @@ def test_an_address_in_custom_fields_is_found(operator):
 
 
 @pytest.mark.both_databases
+def test_the_keys_of_moves_and_refused_payloads_are_erased(operator):
+    """Both identify the person: the keys are hashes, the payloads are kept as they were sent."""
+    change = job_change(person=ADA)
+    row = NewJobChange("T1", "k", "tests", change.to_stored(), SOMEDAY, move_keys(change))
+    operator.do(job_changes.add, [row])
+    refusals = [
+        NewRefusal(Receipt("T1", "clay", SOMEDAY, refusal="why"), json.dumps({"Email": person["emails"][0]}))
+        for person in (ADA, BOB)
+    ]
+    operator.do(refused_payloads.note, refusals)
+
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    assert operator.do(lambda connection: connection.execute(select(reported_moves)).all()) == []
+    left = operator.do(refused_payloads.all_payloads)
+    assert [json.loads(payload) for _, payload in left] == [{"Email": "bob@initech.example"}]
+
+
 def test_a_mention_of_a_person_is_removed(operator):
     """A job change about another person is kept and still delivered."""
     bob = operator.do(accept, BOB, "T1", {"dri_email": "dana@acme.example"})

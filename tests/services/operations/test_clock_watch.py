@@ -12,7 +12,8 @@ from slack_bolt.app.async_app import AsyncApp
 
 from listeners.slack.requests import SlackRequests
 from services.clock import SteadyClock
-from services.intake.keys import Credentials, IntakeKeys, KeyCheck
+from services.intake.keys import IntakeKeys, KeyCheck
+from services.intake.senders.proofs import Credentials
 from services.intake.signatures import Signature
 from services.operations.clock_watch import ClockWatch
 from services.slack.inbound_health import InboundRecorder
@@ -94,7 +95,7 @@ async def test_signatures_are_checked_against_the_machines_clock(database):
     seconds, key = SOMEDAY // 1_000, Fernet.generate_key().decode()
     keys = IntakeKeys(database, Cipher.of([key]), lambda: SOMEDAY - 2 * HOUR_MS, lambda: SOMEDAY)
     signature = Signature(b"msg_1", str(seconds).encode(), b"v1,c2lnbmF0dXJl")
-    assert await keys.check_head("T1", Credentials(signature, ())) is KeyCheck.NEEDS_BODY
+    assert (await keys.check_head("T1", Credentials(signature, ()))).result is KeyCheck.NEEDS_BODY
 
     recorder = InboundRecorder(database, lambda: SOMEDAY - 2 * HOUR_MS)
     slack = SlackRequests.of(AsyncApp(signing_secret="s", token="xoxb-1"), "s", recorder, lambda: SOMEDAY)
