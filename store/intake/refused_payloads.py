@@ -42,9 +42,15 @@ _COLUMNS = [table.c[name] for name in RefusedPayload.__dataclass_fields__]
 
 
 def note(connection: Connection, refusals: Sequence[NewRefusal]) -> list[None]:
-    """Count payloads, and keep those that were refused."""
-    senders.note(connection, [refusal.receipt for refusal in refusals])
-    rows = [_row(refusal) for refusal in refusals if refusal.payload and len(refusal.payload) <= LONGEST_KEPT]
+    """Count payloads, and keep those of senders that were added if they were refused."""
+    added = senders.note(connection, [refusal.receipt for refusal in refusals])
+    rows = [
+        _row(refusal)
+        for refusal in refusals
+        if refusal.payload
+        and len(refusal.payload) <= LONGEST_KEPT
+        and (refusal.receipt.workspace_id, refusal.receipt.sender) in added
+    ]
     if rows:
         connection.execute(insert(table), rows)
         for workspace_id, sender in sorted({(str(row["workspace_id"]), str(row["sender"])) for row in rows}):

@@ -74,18 +74,20 @@ def all_of(connection: Connection, workspace_id: str) -> list[AddedSender]:
     return [AddedSender(*row) for row in connection.execute(_all, {"of_workspace": workspace_id})]
 
 
-def note(connection: Connection, receipts: Sequence[Receipt]) -> list[None]:
+def note(connection: Connection, receipts: Sequence[Receipt]) -> set[tuple[str, str]]:
     """
-    Add receipts to the figures of their senders. A sender that was not added has none.
+    Add receipts to the figures of their senders, and return the workspaces and names of those that were added.
 
     There is one update for each sender, in a fixed order, so that two replicas cannot wait for each other.
     """
     by_sender: dict[tuple[str, str], list[Receipt]] = {}
     for receipt in receipts:
         by_sender.setdefault((receipt.workspace_id, receipt.sender), []).append(receipt)
-    for (workspace_id, name), group in sorted(by_sender.items()):
-        connection.execute(_note, {"of_workspace": workspace_id, "of_sender": name} | _changes(group))
-    return [None] * len(receipts)
+    return {
+        (workspace_id, name)
+        for (workspace_id, name), group in sorted(by_sender.items())
+        if connection.execute(_note, {"of_workspace": workspace_id, "of_sender": name} | _changes(group)).rowcount
+    }
 
 
 def _changes(receipts: Sequence[Receipt]) -> dict[str, object]:

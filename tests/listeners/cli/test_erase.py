@@ -286,6 +286,8 @@ def test_the_keys_of_moves_and_refused_payloads_are_erased(operator):
         NewRefusal(Receipt("T1", "clay", SOMEDAY, refusal="why"), json.dumps({"Email": person["emails"][0]}))
         for person in (ADA, BOB)
     ]
+    added = {"workspace_id": "T1", "name": "clay", "made_at": SOMEDAY, "made_by": "operator"}
+    operator.do(lambda connection: connection.execute(insert(senders).values(added)))
     operator.do(refused_payloads.note, refusals)
 
     operator.types("erase", "--email", "ada@globex.com", "--yes")

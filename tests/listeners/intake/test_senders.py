@@ -145,8 +145,10 @@ async def test_a_sender_rotates_and_revokes_its_key(intake_api):
 
 
 async def test_a_refused_payload_is_kept_for_the_admins(intake_api):
-    """With its reason, as it was sent, and for a week. Only the latest ones are kept."""
+    """With its reason, as it was sent, and for a week: the latest ones of senders that were added."""
     await added(intake_api, "clay")
+    assert (await intake_api.post({"Full Name": "Ada Smith"}, f"{PATH}?source=zapier")).status == 422
+    assert await intake_api.keys.database.run(refused_payloads.all_payloads) == []
     answer = await intake_api.post({"Full Name": "Ada Smith"}, f"{PATH}?source=clay")
     assert answer.status == 422
 
