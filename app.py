@@ -83,7 +83,7 @@ class App:
     monitoring: web.Application
     web: web.Application
     socket_mode: SocketMode | None
-    clock_watch: ClockWatch
+    readiness: Readiness
     heartbeat: Heartbeat | None
     worker: Worker
     intake: Intake
@@ -113,7 +113,7 @@ async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | Non
             now=now or clock,
             wall=now or wall_ms,
             work_events=WorkEvents(),
-            notifier=WorkNotifier(database),
+            notifier=WorkNotifier(database, settings.database_direct_url),
         )
         services = build_services(foundation, manifest)
         try:
@@ -148,7 +148,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         cipher=foundation.cipher,
         now=foundation.wall,
     )
-    readiness = Readiness(database, clock_watch)
+    readiness = Readiness(database, services.database_watch, clock_watch)
     is_public = settings.public_url.startswith("https://")
     monitoring = health.routes(
         database, metrics, settings.metrics_token, services.watchdog, readiness, now, is_public=is_public
@@ -161,7 +161,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         web=create_web(_build_slack_requests(foundation, bolt), installing, routes),
         monitoring=create_monitoring(monitoring),
         socket_mode=_build_socket_mode(foundation, services, bolt),
-        clock_watch=clock_watch,
+        readiness=readiness,
         heartbeat=_build_heartbeat(foundation, services),
         worker=build_worker(foundation, services),
         intake=services.intake,

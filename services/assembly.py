@@ -28,6 +28,7 @@ from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.messages.reminders import ReminderSender
+from services.operations.database_watch import DatabaseWatch
 from services.operations.doctor import Doctor
 from services.operations.housekeeping import Housekeeping
 from services.operations.salesforce_watch import SalesforceWatch
@@ -129,6 +130,7 @@ class Services:
     preferences: Preferences
     journal: Journal
     watchdog: Watchdog
+    database_watch: DatabaseWatch
 
 
 def build_services(foundation: Foundation, manifest: Manifest) -> Services:
@@ -162,6 +164,7 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
         preferences=Preferences(slack.api, database, now),
         journal=journal,
         watchdog=Watchdog(steady_ms),
+        database_watch=DatabaseWatch(database, foundation.cipher, now),
     )
 
 
@@ -237,6 +240,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
             SalesforceWatch(salesforce.api.sessions, salesforce.describe, slack.notices, now).check,
         ),
         services.watchdog.beat,
+        lambda: services.database_watch.may_work,
     )
 
 

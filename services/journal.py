@@ -1,17 +1,22 @@
-"""The progress of job changes, as log lines with ids only and as counts."""
+"""The progress of job changes and refused requests, as log lines with ids only and as counts."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
+from domain.day_counts import counted
 from domain.states import Outcome, Role
 from services.measures import UNMEASURED, Measures
 from store.delivery.routing import Routed
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.intake.job_changes import Added
+
+EVERY_MS = 60_000
+MOST_KEYS = 1_000
+"""Workspaces and statuses that are told apart. Anyone can cause refusals, so memory and log are limited."""
 
 log = logging.getLogger(__name__)
 
@@ -93,3 +98,31 @@ def _result(settlement: Settlement) -> str:
     if isinstance(settlement, InDoubt):
         return "in_doubt" if settlement.by_answer else "postponed"
     return _RESULTS[type(settlement)]
+
+
+@dataclass
+class _Refusals:
+    count: int = 0
+    logged_at: int | None = None
+
+
+@dataclass(frozen=True)
+class RefusalLog:
+    """Refusals of one endpoint, such as "the intake". `now` returns milliseconds."""
+
+    endpoint: str
+    now: Callable[[], int]
+    _refusals: dict[tuple[str | None, int], _Refusals] = field(default_factory=dict, init=False, repr=False)
+
+    def record(self, status: int, workspace_id: str | None = None) -> None:
+        """`workspace_id` is None if nothing shows that the workspace exists: anyone can write anything there."""
+        key = (workspace_id, status)
+        if key not in self._refusals and len(self._refusals) >= MOST_KEYS:
+            key = (None, status)
+        refusals, now = self._refusals.setdefault(key, _Refusals()), self.now()
+        refusals.count += 1
+        if refusals.logged_at is not None and 0 <= now - refusals.logged_at < EVERY_MS:
+            return
+        requests = counted(refusals.count, "request")
+        log.warning("Refused %s to %s with HTTP %d", requests, self.endpoint, status, extra={"workspace": key[0]})
+        refusals.count, refusals.logged_at = 0, now

@@ -21,6 +21,9 @@ class Measures(Protocol):
     def settled(self, result: str, count: int) -> None:
         """Count the deliveries of one finished attempt. `result` is one of SETTLED."""
 
+    def slack_refused(self, status: int) -> None:
+        """Count a request to Slack's endpoint that was refused with this HTTP status."""
+
     def events_limited(self) -> None:
         """Count a minute in which Slack dropped events, because it had too many for the app."""
 
@@ -36,6 +39,8 @@ class Unmeasured:
     def routed(self, outcome: str, count: int) -> None: ...
 
     def settled(self, result: str, count: int) -> None: ...
+
+    def slack_refused(self, status: int) -> None: ...
 
     def events_limited(self) -> None: ...
 

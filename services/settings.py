@@ -79,6 +79,7 @@ class Settings:
     host: str
     port: int
     database_url: str = field(repr=False)  # may hold a password
+    database_direct_url: str | None = field(repr=False)  # of PostgreSQL itself, if database_url is a pooler's
     encryption_keys: tuple[str, ...] = field(repr=False)  # empty on SQLite: made beside the database file
     log_level: str
     log_format: str
@@ -144,6 +145,7 @@ class Settings:
             host=read.text("HOST", "127.0.0.1"),
             port=port,
             database_url=database_url,
+            database_direct_url=read.checked("DATABASE_DIRECT_URL", "", _direct_fault) or None,
             encryption_keys=read.encryption_keys(required=not database_url.startswith("sqlite")),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=read.choice("LOG_FORMAT", "text", ("text", "json")),
@@ -287,6 +289,12 @@ def database_fault(value: str) -> str | None:
     except ValueError:
         return "is not a valid URL such as postgresql://user:password@host:5432/database"
     return None
+
+
+def _direct_fault(value: str) -> str | None:
+    if value.startswith("sqlite"):
+        return "must start with postgresql://"
+    return database_fault(value) if value else None
 
 
 def _is_fernet_key(key: str) -> bool:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import select
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cache, partial
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from store.schema import postgresql, sqlite
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-
-SQLITE_SYNCHRONOUS = "FULL"
-"""A commit is on the disk before the request is answered. Tests set it to OFF."""
 
 GROUP_LIMIT = 500
 """The most items that share a transaction, so that none waits long for the commit."""
@@ -34,41 +29,51 @@ TURNS_TO_ARRIVE = 2
 
 POSTGRESQL_THREADS = 4
 SQLITE_READERS = 2
-BUSY_TIMEOUT_MS = 10_000
-CONNECTION_PARAMETERS = {
-    "connect_timeout": "5",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
-"""
-Parameters of libpq that DATABASE_URL can override. A server that has vanished is noticed within half a minute.
 
-By default Linux waits two hours for an answer, and a quarter of an hour for an acknowledgement:
-https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
-"""
+LONGEST_WAIT_SECONDS = 10.0
+"""How long a call waits for a database that hangs. What it began is rolled back when the database answers again."""
 
-IDLE_SECONDS = 5.0
-"""A connection that has been idle for longer is tested before it is used, because it may have died unnoticed."""
+NO_ANSWER, WRONG_KEY = "no_answer", "wrong_key"
+_READ_ONLY = "the database is read-only: connect to the primary, or end its read-only mode"
+_DISK_FULL = "the disk of the database is full: make room"
+_WRITE_PROBLEMS = {"25006": _READ_ONLY, "SQLITE_READONLY": _READ_ONLY, "53100": _DISK_FULL, "SQLITE_FULL": _DISK_FULL}
+"""By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) or the name of SQLite's error."""
+
+log = logging.getLogger(__name__)
 
 
 class DatabaseUnavailableError(Exception):
-    """The database could not be reached or could not commit. The transaction has had no effect."""
+    """
+    The database could not be reached or could not commit. The transaction has had no effect.
+
+    `code` is an SQLSTATE, the name of an error of SQLite, NO_ANSWER or WRONG_KEY.
+    """
+
+    def __init__(self, text: str, *, code: str = NO_ANSWER) -> None:
+        super().__init__(text)
+        self.code = code
+
+    @property
+    def advice(self) -> str:
+        """What is wrong, and what the operator can do."""
+        not_responding = f"the database is not responding ({self.code}): check DATABASE_URL and that it is running"
+        return _WRITE_PROBLEMS.get(self.code, not_responding)
 
 
 class Database:
     """
     One writer thread and a few readers on SQLite, a few threads on PostgreSQL.
 
-    Store functions are sync and take a Connection first. One call of `run` is one transaction.
+    Store functions are sync and take a Connection first. One call of `run` is one transaction. An outage is logged once
+    when it begins, with its code, and once when it is over.
     """
 
     _reading: Engine | None = None
     """Where readers do not wait for the writer; None on PostgreSQL, where no thread does, and in memory."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
         """Take a `url` like `sqlite:///…` or `postgresql://…`, without a driver. Connects when first used."""
+        self._longest_wait_seconds = longest_wait_seconds
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._threads = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRESQL_THREADS, thread_name_prefix="store")
@@ -77,13 +82,64 @@ class Database:
             self._readers = ThreadPoolExecutor(SQLITE_READERS, thread_name_prefix="read")
         self._waiting: dict[Callable[..., Any], list[tuple[Any, asyncio.Future[Any]]]] = {}
         self._draining: dict[Callable[..., Any], asyncio.Task[None]] = {}
+        self._codes = set[str]()  # of the outage that is going on
 
     async def run(
         self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        """Call `function(connection, …)` in a transaction. Raises DatabaseUnavailableError."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self.run_sync(function, *args, **kwargs))
+        """
+        Call `function(connection, …)` in a transaction. Raises DatabaseUnavailableError.
+
+        After `longest_wait_seconds` the caller gets the error, and what the function did is rolled back as soon as the
+        database answers: a late claim would lease work that nobody does.
+        """
+        return await self._call(self._threads, self.begin, lambda connection: function(connection, *args, **kwargs))
+
+    async def _call(
+        self,
+        threads: ThreadPoolExecutor,
+        begin: Callable[[], AbstractContextManager[Connection]],
+        function: Callable[[Connection], Result],
+    ) -> Result:
+        is_abandoned = threading.Event()
+
+        def execute() -> Result:
+            with begin() as connection:
+                result = function(connection)
+                if is_abandoned.is_set():
+                    raise DatabaseUnavailableError("the database answered too late")
+                return result
+
+        try:
+            async with asyncio.timeout(self._longest_wait_seconds):
+                result = await asyncio.get_running_loop().run_in_executor(threads, execute)
+        except TimeoutError:
+            is_abandoned.set()
+            error = DatabaseUnavailableError(f"the database did not answer for {self._longest_wait_seconds:g} seconds")
+            self._note_failure(error)
+            raise error from None
+        except DatabaseUnavailableError as error:
+            self._note_failure(error)
+            raise
+        if self._codes and not self._codes & _WRITE_PROBLEMS.keys():
+            self.writes_work()
+        return result
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether an outage is going on."""
+        return bool(self._codes)
+
+    def writes_work(self) -> None:
+        """Note that a write was committed, which ends every outage. Other transactions may have read only."""
+        if self._codes:
+            log.warning("The database is available again")
+            self._codes.clear()
+
+    def _note_failure(self, error: DatabaseUnavailableError) -> None:
+        if error.code not in self._codes | {WRONG_KEY}:
+            self._codes.add(error.code)
+            log.error("The database is unavailable, so senders are asked to retry: %s", error)
 
     async def read(
         self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
@@ -97,11 +153,12 @@ class Database:
         if reading is None:
             return await self.run(function, *args, **kwargs)
 
-        def call() -> Result:
+        @contextmanager
+        def begin() -> Iterator[Connection]:
             with _translate_outages(), reading.begin() as connection:
-                return function(connection, *args, **kwargs)
+                yield connection
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+        return await self._call(self._readers, begin, lambda connection: function(connection, *args, **kwargs))
 
     async def gather(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
         """
@@ -138,6 +195,8 @@ class Database:
             group, self._waiting[function] = waiting[:GROUP_LIMIT], waiting[GROUP_LIMIT:]
             items = [item for item, _ in group]
             results = (await asyncio.gather(self.run(function, items), return_exceptions=True))[0]
+            if isinstance(results, DatabaseUnavailableError) and results.code == NO_ANSWER:
+                group += self._waiting.pop(function)  # so that they do not wait as long again
             for index, (_, future) in enumerate(group):
                 if future.done():  # its caller was cancelled
                     continue
@@ -193,8 +252,8 @@ def _translate_outages() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeoutError) as error:
-        if _is_outage(error):
-            raise DatabaseUnavailableError(f"the database did not answer: {type(error).__name__}") from error
+        if outage := _outage(error):
+            raise outage from error
         raise
 
 
@@ -208,12 +267,23 @@ async def _until_available(attempt: Callable[[], Awaitable[Result]]) -> Result:
             wait = min(2 * wait, 2.0)
 
 
-def _is_outage(error: DBAPIError | PoolTimeoutError) -> bool:
-    # OperationalError covers "cannot connect", "disk full", "locked" and "server closed the connection".
-    # InterfaceError is a connection that died earlier. The others (integrity, data, syntax) are bugs.
-    if isinstance(error, PoolTimeoutError) or error.connection_invalidated:
-        return True
-    return type(error).__name__ in {"OperationalError", "InterfaceError"}
+def _outage(error: DBAPIError | PoolTimeoutError) -> DatabaseUnavailableError | None:
+    """Return our error with the first line of the driver's text (the others may hold values), or None for a bug."""
+    if isinstance(error, PoolTimeoutError):
+        return DatabaseUnavailableError("the database did not answer: every connection is in use")
+    # OperationalError covers "cannot connect", "locked" and "server closed the connection". InterfaceError is a
+    # connection that died earlier. The others (integrity, data, syntax) are bugs, except read-only.
+    code, first_line = _code(error), str(error.orig).partition("\n")[0][:200]
+    is_outage = error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
+    if is_outage or code in _WRITE_PROBLEMS:
+        return DatabaseUnavailableError(f"the database did not answer: {code}: {first_line}", code=code)
+    return None
+
+
+def _code(error: DBAPIError) -> str:
+    """Return the SQLSTATE, the name of SQLite's error, or the type of an error without a code."""
+    codes = [getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname")]
+    return next((str(code) for code in codes if code), type(error.orig).__name__)
 
 
 def _engine(url: str, *, reading: bool = False) -> Engine:
@@ -221,98 +291,17 @@ def _engine(url: str, *, reading: bool = False) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(
-            parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+            parsed,
+            hide_parameters=True,
+            connect_args={"timeout": sqlite.BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
         )
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_reading if reading else _begin_sqlite)
+        sqlite.prepare_engine(engine, reading=reading)
         return engine
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg", query=CONNECTION_PARAMETERS | dict(parsed.query)),
+        parsed.set(drivername="postgresql+psycopg", query=postgresql.CONNECTION_PARAMETERS | dict(parsed.query)),
         hide_parameters=True,  # rows hold personal data and secrets, and the text of an error ends up in a log
         pool_size=POSTGRESQL_THREADS + 2,
         pool_timeout=10,
     )
-    event.listen(engine, "checkin", _note_use)
-    event.listen(engine, "checkout", partial(_replace_if_dead, engine))
+    postgresql.prepare_engine(engine)
     return engine
-
-
-def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info["used_at"] = time.monotonic()
-
-
-def _replace_if_dead(engine: Engine, connection: Any, record: ConnectionPoolEntry, _fairy: object) -> None:
-    """
-    Replace a connection that died while it was idle, before it fails the next transaction.
-
-    Between two transactions a socket has data only if the server has closed the connection. So a busy connection is
-    checked without a round trip.
-    """
-    poller = select.poll()
-    idle = time.monotonic() - record.info.get("used_at", time.monotonic())
-    try:
-        poller.register(connection.fileno(), select.POLLIN)
-        if idle < IDLE_SECONDS and not poller.poll(0):
-            return
-        engine.dialect.do_ping(connection)
-    except engine.dialect.loaded_dbapi.Error as error:
-        raise DisconnectionError from error
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # BEGIN is sent by _begin_sqlite
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode = WAL",
-        f"synchronous = {SQLITE_SYNCHRONOUS}",
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "foreign_keys = ON",
-        "secure_delete = ON",  # what is erased is overwritten
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # This waits for the write lock. A transaction that starts with a read and then writes would fail with "locked".
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql("PRAGMA query_only = ON")
-    connection.exec_driver_sql("BEGIN")
-
-
-def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert:
-    """Return an INSERT that skips rows whose `unique` columns exist already. Other conflicts still raise."""
-    return _insert_missing(connection.dialect.name, table, unique)
-
-
-@cache  # building a statement costs more than running it, and there are few different ones
-def _insert_missing(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
-    if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
-    return postgresql.insert(table).on_conflict_do_nothing(index_elements=unique)
-
-
-def put(connection: Connection, table: Table, row: Mapping[str, object], *unique: str) -> None:
-    """Insert the row or replace the one with the same `unique` columns. If two do so at once, the later one wins."""
-    connection.execute(_put(connection.dialect.name, table, unique), [dict(row)])
-
-
-@cache
-def _put(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
-    # Two variables, because the two statements have no common type with conflict handling.
-    if dialect == "sqlite":
-        sqlite_insert = sqlite.insert(table)
-        return sqlite_insert.on_conflict_do_update(
-            index_elements=unique, set_=_others(table, unique, sqlite_insert.excluded)
-        )
-    postgresql_insert = postgresql.insert(table)
-    return postgresql_insert.on_conflict_do_update(
-        index_elements=unique, set_=_others(table, unique, postgresql_insert.excluded)
-    )
-
-
-def _others(table: Table, unique: Collection[str], excluded: ReadOnlyColumnCollection[str, Any]) -> dict[str, Any]:
-    return {column.name: excluded[column.name] for column in table.columns if column.name not in unique}

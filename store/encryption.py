@@ -17,18 +17,25 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
+from store.database import WRONG_KEY, DatabaseUnavailableError
+
 KEY_FILE = "usergems.key"
 """The file beside the SQLite database that holds the key if ENCRYPTION_KEYS is not set."""
 
 
-class WrongKeyError(Exception):
-    """A stored secret was not encrypted under any of the keys in ENCRYPTION_KEYS."""
+class WrongKeyError(DatabaseUnavailableError):
+    """
+    A stored secret was not encrypted under any of the keys in ENCRYPTION_KEYS.
+
+    For this process that is as if the database were down: another one may have the key, so nothing counts as failed.
+    """
 
     def __init__(self) -> None:
-        super().__init__(
+        text = (
             f"A stored secret cannot be read with the keys in ENCRYPTION_KEYS (or in {KEY_FILE}, if it is not set). "
             "Put the key back that this database was written with."
         )
+        super().__init__(text, code=WRONG_KEY)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Cipher:
     keys: MultiFernet = field(repr=False)
     sealing_keys: MultiFernet = field(repr=False)
     signing_keys: Sequence[bytes] = field(repr=False)
+    fingerprints: tuple[str, ...]
+    """They tell the keys apart and reveal nothing about them."""
 
     @classmethod
     def of(cls, keys: Sequence[str]) -> Cipher:
@@ -48,6 +57,7 @@ class Cipher:
             keys=MultiFernet([Fernet(key) for key in keys]),
             sealing_keys=MultiFernet([Fernet(key) for key in sealing]),
             signing_keys=[_derived(key, b"usergems: signatures") for key in keys],
+            fingerprints=tuple(_derived(key, b"usergems: fingerprints").hex()[:16] for key in keys),
         )
 
     def encrypt(self, secret: str) -> str:

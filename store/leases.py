@@ -22,8 +22,8 @@ from sqlalchemy import (
     update,
 )
 
-from store.database import insert_missing
 from store.schema import turns, workspaces
+from store.schema.upserts import insert_missing
 
 ROUTE, POST, FIND, RENEW = "route", "post", "find", "renew"
 """The work at which workspaces take turns: routing, posting, reading Salesforce objects, renewing Slack tokens."""

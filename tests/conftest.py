@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-import store.database
+import store.schema.sqlite
 from store import migrations
 from store.database import Database
 
@@ -121,7 +121,7 @@ def migrated_postgresql(postgresql_server: str, worker_id: str) -> str:
 def sqlite_without_fsync(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test cuts the power, so commits of this process need not wait for the disk."""
     if not request.node.get_closest_marker("fsync"):
-        monkeypatch.setattr(store.database, "SQLITE_SYNCHRONOUS", "OFF")
+        monkeypatch.setattr(store.schema.sqlite, "SQLITE_SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture

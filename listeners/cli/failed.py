@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from domain.day_counts import counted
-from listeners.cli.terminal import Terminal, shown_time
+from listeners.cli.terminal import Terminal, add_workspace_filter, shown_time
 from services.clock import SteadyClock
 from store.database import Database
 from store.delivery import failed
@@ -21,12 +21,13 @@ MOST_SHOWN = MOST_FOUND = 10_000
 
 
 def add_list_arguments(parser: ArgumentParser) -> None:
+    add_workspace_filter(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
 
 
 def show_failed(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
-        rows = database.run_sync(failed.failures, limit=MOST_SHOWN)
+        rows = database.run_sync(failed.failures, options.workspace, MOST_SHOWN)
     if options.json:
         terminal.write(json.dumps([asdict(row) for row in rows], indent=2))
         return 0
@@ -43,27 +44,29 @@ def add_retry_arguments(parser: ArgumentParser) -> None:
     selection = parser.add_mutually_exclusive_group(required=True)
     selection.add_argument("ids", nargs="*", default=[], metavar="ID", help="job changes, as `failed` lists them")
     selection.add_argument("--all", action="store_true", help="every job change that has failed until now")
+    add_workspace_filter(parser)
 
 
 def retry_failed(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         if options.all:
-            count = len(_retry(database, _all_failed(database)))
+            count = len(_retry(database, _all_failed(database, options.workspace)))
             terminal.write(f"{counted(count, 'job change')} will be retried.")
             return 0
         ids = list(dict.fromkeys(options.ids))
-        retried = _retry(database, _batches(ids))
+        chosen = database.run_sync(failed.failed_among, options.workspace, ids) if options.workspace else ids
+        retried = _retry(database, _batches(chosen))
         terminal.write(f"{len(retried):,} of {counted(len(ids), 'job change')} will be retried.")
         others = [job_change_id for job_change_id in ids if job_change_id not in set(retried)]
         for job_change_id in others:
-            terminal.note(_why_not(database, job_change_id))
+            terminal.note(_why_not(database, job_change_id, options.workspace))
     return 1 if others else 0
 
 
-def _all_failed(database: Database) -> Iterator[Sequence[str]]:
+def _all_failed(database: Database, workspace_id: str | None) -> Iterator[Sequence[str]]:
     # Only what has failed until now: what fails again at once must not be retried forever.
     until = SteadyClock()()
-    while ids := database.run_sync(failed.oldest, until, MOST_FOUND):
+    while ids := database.run_sync(failed.oldest, until, MOST_FOUND, workspace_id):
         yield from _batches(ids)
 
 
@@ -76,7 +79,10 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
 
 
-def _why_not(database: Database, job_change_id: str) -> str:
-    if database.run_sync(job_changes.origin, job_change_id) is None:
+def _why_not(database: Database, job_change_id: str, workspace_id: str | None) -> str:
+    origin = database.run_sync(job_changes.origin, job_change_id)
+    if origin is None:
         return f"There is no job change {job_change_id}."
+    if workspace_id and origin.workspace_id != workspace_id:
+        return f"{job_change_id} belongs to workspace {origin.workspace_id}."
     return f"{job_change_id} has not failed. To see its status, run: python app.py explain {job_change_id}"

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, shown_time
+from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, add_workspace_filter, shown_time
 from services.clock import utc_text
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.messages.wording import sentence
@@ -30,7 +30,7 @@ _OUTCOME_LABELS = {
 
 
 def add_status_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--workspace", metavar="ID", help="only this workspace")
+    add_workspace_filter(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from listeners.cli.running import preparing, serving
 from listeners.cli.terminal import COMMAND, Build, RefusedError, Terminal, add_demo_arguments
 from services.settings import VERSION, SettingsError
 from store.database import DatabaseUnavailableError
+from store.encryption import WrongKeyError
 
 
 def _demo(options: Namespace, terminal: Terminal) -> int:
@@ -86,7 +88,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
     `command` is what has to be typed before a verb at this terminal, for hints. Raises SystemExit for --help, --version
     and invalid arguments.
     """
-    terminal = Terminal(environ, build, Console(), Console(stderr=True), command)
+    terminal = Terminal(environ, build, _Output(), Console(stderr=True), command)
     if argv and (hint := _wrong_verb(argv[0])):
         terminal.note(hint)
         return 2
@@ -99,15 +101,26 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
     except RefusedError as error:
         terminal.note(str(error))
         exit_status = error.status
+    except WrongKeyError as error:
+        terminal.note(str(error))
+        exit_status = 2
     except DatabaseUnavailableError as error:
         terminal.note(f"Check DATABASE_URL and that the database is running: {error}.")
         exit_status = 1
     except DBAPIError as error:
         terminal.note(f"The database cannot be used: {error.orig}.")
-        exit_status = 1
+        exit_status = 2
     except KeyboardInterrupt:
         exit_status = 130
     return exit_status
+
+
+class _Output(Console):
+    """Standard output. When nobody reads it any more, as in `doctor | head`, the rest is dropped without an error."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def _print_faults(error: SettingsError, terminal: Terminal) -> None:

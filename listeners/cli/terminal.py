@@ -20,9 +20,9 @@ from services.home.status import Status
 from services.intake.added_senders import AddedSenders
 from services.intake.files.importer import FileImporter
 from services.intake.keys import IntakeKeys
-from services.operations.clock_watch import ClockWatch
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
+from services.operations.readiness import Readiness
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.settings import Settings
@@ -63,7 +63,7 @@ class App(Protocol):
     def socket_mode(self) -> SocketMode | None: ...
 
     @property
-    def clock_watch(self) -> ClockWatch: ...
+    def readiness(self) -> Readiness: ...
 
     @property
     def heartbeat(self) -> Heartbeat | None: ...
@@ -135,7 +135,7 @@ class Terminal:
         if file and not file.exists():
             raise RefusedError(f"There is no database at {file} yet. To create it, run: {COMMAND} serve")
         with opened(url) as database:
-            if not database.run_sync(migrations.is_newest):
+            if not database.run_sync(migrations.may_run):
                 raise RefusedError(f"The database schema is out of date. {MIGRATE}")
             yield database
 
@@ -158,6 +158,10 @@ def shown_time(milliseconds: int, *, seconds: bool = False) -> str:
 
 def add_workspace_argument(parser: ArgumentParser) -> None:
     parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
+
+
+def add_workspace_filter(parser: ArgumentParser) -> None:
+    parser.add_argument("--workspace", metavar="ID", help="only this workspace")
 
 
 def add_demo_arguments(parser: ArgumentParser) -> None:

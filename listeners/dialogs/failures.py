@@ -35,7 +35,8 @@ async def log_and_notify(
     error: Exception, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
 ) -> None:
     """The payload is not logged: it contains personal data, and URLs that work like keys."""
-    log.error("%s of workspace %s failed", _name_of(body), context.team_id, exc_info=error)
+    if not isinstance(error, DatabaseUnavailableError):  # which is logged once, when it begins
+        log.error("%s of workspace %s failed", _name_of(body), context.team_id, exc_info=error)
     # Bolt checks every 10 ms whether we have acknowledged, and forgets it if a listener fails sooner. Then Slack would
     # wait for three seconds and show a warning sign. slack_bolt/listener/asyncio_runner.py
     await asyncio.sleep(0.05)

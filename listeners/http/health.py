@@ -13,8 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection
 
 from listeners.http.metrics import Metrics, Snapshot
+from services.operations.database_watch import DEADLINE_SECONDS
 from services.operations.heartbeat import LONGEST_WAIT_MS
-from services.operations.readiness import DEADLINE_SECONDS, Readiness
+from services.operations.readiness import Readiness
 from services.operations.watchdog import Watchdog
 from services.settings import VERSION
 from store.database import Database, DatabaseUnavailableError

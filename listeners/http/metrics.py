@@ -35,6 +35,9 @@ class Metrics:
         self._turned_away = self._counter(
             "intake_turned_away", "Requests of senders answered with an error, by status", "status"
         )
+        self._slack_refused = self._counter(
+            "slack_requests_refused", "Requests to Slack's endpoint answered with an error, by status", "status"
+        )
         self._routed = self._counter("job_changes_routed", "Job changes routed, by outcome", "outcome")
         self._settled = self._counter("deliveries_settled", "Delivery attempts, by result", "result")
         self._events_limited = self._counter("slack_events_limited", "Minutes in which Slack dropped events")
@@ -65,6 +68,9 @@ class Metrics:
 
     def settled(self, result: str, count: int) -> None:
         self._settled.labels(result).inc(count)
+
+    def slack_refused(self, status: int) -> None:
+        self._slack_refused.labels(str(status)).inc()
 
     def events_limited(self) -> None:
         self._events_limited.inc()

@@ -17,6 +17,7 @@ from listeners.slack.install import Installing
 from listeners.slack.links import CHANNEL_PATH, MORE_CHANNELS_PATH
 from listeners.slack.oauth import INSTALL_PATH, REDIRECT_PATH
 from listeners.slack.requests import SlackRequests
+from services.operations.readiness import Readiness
 from store.database import DatabaseUnavailableError
 
 BODY_LIMIT, FORM_LIMIT = 1024 * 1024, 16 * 1024
@@ -71,8 +72,22 @@ def create_monitoring(routes: Sequence[web.AbstractRouteDef]) -> web.Application
     return app
 
 
-def create_runner(app: web.Application, idle_seconds: float = IDLE_SECONDS) -> web.AppRunner:
-    """Limits slow and idle clients. Requests are not logged, since IP addresses are personal data."""
+def create_runner(
+    app: web.Application, readiness: Readiness | None = None, idle_seconds: float = IDLE_SECONDS
+) -> web.AppRunner:
+    """
+    Limits slow and idle clients. Requests are not logged, since IP addresses are personal data.
+
+    Once the process `is_stopping`, connections are closed after their next answer, so that none is cut off.
+    """
+
+    async def close_when_stopping(_request: web.Request, response: web.StreamResponse) -> None:
+        if readiness and readiness.is_stopping:
+            response.headers["Connection"] = "close"
+            response.force_close()
+
+    if readiness:
+        app.on_response_prepare.append(close_when_stopping)
     return web.AppRunner(
         app,
         access_log=None,
@@ -134,8 +149,7 @@ def _error_pages(pages: Pages) -> Middleware:
             return _error_response(pages, request, error.status, kept)
         except (HttpProcessingError, web.RequestPayloadError):
             return _error_response(pages, request, 400, {})
-        except DatabaseUnavailableError as error:
-            log.warning("%s %s: %s", request.method, _route(request), error)
+        except DatabaseUnavailableError:  # logged once, when it begins
             return _error_response(pages, request, 503, {"Retry-After": "10"})
         except Exception:  # the outermost handler: any bug is logged once, here
             log.exception("%s %s failed", request.method, _route(request))

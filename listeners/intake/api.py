@@ -24,6 +24,7 @@ from services.intake.rate_limit import Allowance
 from services.intake.senders import registry
 from services.intake.senders.proofs import Credentials
 from services.intake.signatures import FirstUses, Signature
+from services.journal import RefusalLog
 from store.database import DatabaseUnavailableError
 
 JOB_CHANGES = "/v1/workspaces/{workspace_id}/job-changes"
@@ -56,7 +57,8 @@ def routes(
 
     `body_seconds` is how long a body may take to arrive.
     """
-    api = _Api(intake, keys, allowance, metrics, body_seconds, bytes_in_flight or BytesInFlight())
+    refusals = RefusalLog("the intake", keys.now)
+    api = _Api(intake, keys, allowance, metrics, body_seconds, bytes_in_flight or BytesInFlight(), refusals)
     return [
         web.post(JOB_CHANGES, api.counted(api.post)),
         web.get(JOB_CHANGES, api.counted(_answer_challenge), allow_head=False),
@@ -99,6 +101,7 @@ class _Api:
     metrics: Metrics
     body_seconds: float
     bytes_in_flight: BytesInFlight
+    refusals: RefusalLog
     first_uses: FirstUses = field(default_factory=FirstUses)
 
     def counted(self, handler: Handler) -> Handler:
@@ -109,12 +112,13 @@ class _Api:
                 return await handler(request)
             except _RefusedRequestError as error:
                 refused = error
-            except DatabaseUnavailableError as error:
-                log.warning("the database is unavailable, so a sender was asked to retry: %s", error)
+            except DatabaseUnavailableError:  # logged once, when it begins
                 headers = {"Retry-After": str(OUTAGE_SECONDS)}
                 refused = _RefusedRequestError(
                     503, "The database is unavailable. Nothing was stored; send it again.", headers=headers
                 )
+            workspace_id = request.match_info.get("workspace_id", "")
+            self.refusals.record(refused.status, workspace_id if self.keys.knows(workspace_id) else None)
             self.metrics.turned_away(refused.status)
             return _answer(refused.status, refused.answer, refused.headers)
 

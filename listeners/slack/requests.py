@@ -15,6 +15,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 
+from services.journal import RefusalLog
 from services.measures import UNMEASURED, Measures
 from services.operations.doctor_slack import DOCTOR_USER_AGENT
 from services.slack.inbound_health import InboundRecorder
@@ -40,6 +41,7 @@ class SlackRequests:
     verifier: SignatureVerifier
     recorder: InboundRecorder
     wall: Callable[[], int]
+    refusals: RefusalLog
     measures: Measures = UNMEASURED
 
     @classmethod
@@ -52,18 +54,19 @@ class SlackRequests:
         measures: Measures = UNMEASURED,
     ) -> SlackRequests:
         """Raises ValueError for an empty secret."""
-        return cls(bolt, SignatureVerifier(signing_secret, _Clock(wall)), recorder, wall, measures)
+        refusals = RefusalLog("Slack's endpoint", recorder.now)
+        return cls(bolt, SignatureVerifier(signing_secret, _Clock(wall)), recorder, wall, refusals, measures)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with 401 if Slack did not sign the request, 400 if Slack never sends such a body, or Bolt's answer."""
         if not self.looks_signed(request.headers):
-            return _refusal(401, _NOT_GENUINE)
+            return self._refuse(401, _NOT_GENUINE)
         raw = await request.read()
         is_from_doctor = request.headers.get("User-Agent") == DOCTOR_USER_AGENT
         if not self._is_genuine(raw, request.headers):
             if not is_from_doctor:
                 await self.recorder.record(REFUSED)
-            return _refusal(401, _NOT_GENUINE)
+            return self._refuse(401, _NOT_GENUINE)
         text = raw.decode()  # Slack signs UTF-8 only
         if not is_from_doctor:
             await self.recorder.record(EVENT if '"event_callback"' in text else GENUINE)
@@ -71,8 +74,13 @@ class SlackRequests:
             self.bolt, text, self.measures, query=request.query_string, headers=dict(request.headers)
         )
         if answer is None:
-            return _refusal(400, "The body is not a Slack payload.")
+            return self._refuse(400, "The body is not a Slack payload.")
         return await to_aiohttp_response(answer)
+
+    def _refuse(self, status: int, error: str) -> web.Response:
+        self.refusals.record(status)
+        self.measures.slack_refused(status)
+        return web.json_response({"error": error}, status=status)
 
     def _is_genuine(self, raw: bytes, headers: Mapping[str, str]) -> bool:
         # https://docs.slack.dev/authentication/verifying-requests-from-slack
@@ -165,7 +173,3 @@ def _are_texts(values: Iterable[object]) -> bool:
 
 def _are_objects(items: object) -> bool:
     return isinstance(items, list) and bool(items) and all(isinstance(item, dict) for item in items)
-
-
-def _refusal(status: int, error: str) -> web.Response:
-    return web.json_response({"error": error}, status=status)

@@ -36,6 +36,7 @@ SLACK = "slack"
 FAILURES_BEFORE_PAUSE = 3
 UNKNOWN_CODE_RETRIES = 2
 PLAIN_TEXT = 2
+OUTAGE_WAIT_MS = 1_000
 LONGEST_CHECK_MS = 30 * 60_000
 """How long a message whose answer was lost waits for chat.postMessage to work."""
 
@@ -68,7 +69,7 @@ class Courier:
 
     def after_outage(self, claim: Claim, reason: str) -> Settlement:
         """Return the settlement when the database failed before anything was sent. It does not count as a failure."""
-        return self._wait(claim, self.now(), reason)
+        return self._wait(claim, self.now() + OUTAGE_WAIT_MS, reason)
 
     def after_bug(self, claim: Claim, reason: str) -> Settlement:
         """Return the settlement after an exception: each delivery is tried alone, then as plain text, then fails."""

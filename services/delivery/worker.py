@@ -84,6 +84,8 @@ class Worker:
     """The same for jobs that know themselves when they are due, and are called every POLL_SECONDS."""
     heartbeat: Callable[[str], None] = lambda _loop: None
     """Called with the name of a loop, route or post, each time it runs."""
+    may_work: Callable[[], bool] = lambda: True
+    """While it returns False, nothing is claimed."""
     wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_for
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -101,10 +103,13 @@ class Worker:
             asyncio.create_task(self._tidy_regularly()),
             asyncio.create_task(self._repeat(partial(self._poll, events), self.work_events.to_poll, stop)),
             *(
-                asyncio.create_task(self._repeat(work, events[queue], stop, LOOK_SECONDS))
+                asyncio.create_task(self._repeat(self._if_allowed(work), events[queue], stop, LOOK_SECONDS))
                 for queue, work in self.queues.items()
             ),
-            *(asyncio.create_task(self._repeat(work, asyncio.Event(), stop)) for work in self.other_work),
+            *(
+                asyncio.create_task(self._repeat(self._if_allowed(work), asyncio.Event(), stop))
+                for work in self.other_work
+            ),
         ]
         await stop.wait()
         for task in others:
@@ -124,7 +129,7 @@ class Worker:
     async def route_due(self) -> bool:
         """Claim a batch and route it in the background. Return False if none is due or enough are in flight."""
         self.heartbeat("route")
-        if len(self._routing) >= MOST_BATCHES_AT_ONCE:
+        if len(self._routing) >= MOST_BATCHES_AT_ONCE or not self.may_work():
             return False
         batch = await self.database.run(routing.claim, self.now(), router.LEASE_MS)
         if batch is None:
@@ -136,12 +141,18 @@ class Worker:
         """Claim lanes and post in the background. Return False if none is due or enough are in flight."""
         self.heartbeat("post")
         free = MOST_POSTS_AT_ONCE - len(self._posting)
-        if not free:
+        if not free or not self.may_work():
             return False
         claims = await self.database.run(lanes.claim, self.now(), courier.LEASE_MS, free)
         for claim in claims:
             _start(self._posting, self._post(claim))
         return bool(claims)
+
+    def _if_allowed(self, work: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+        async def work_if_allowed() -> bool:
+            return self.may_work() and await work()
+
+        return work_if_allowed
 
     async def _poll(self, events: Mapping[Queue, asyncio.Event]) -> bool:
         """Wake the loops whose queues have due work. Always return False: the loops do the work."""
@@ -233,6 +244,8 @@ def _start(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) ->
 
 
 def _log(message: str, error: Exception) -> None:
+    if isinstance(error, DatabaseUnavailableError):
+        return  # logged once, when it begins
     # The text of a database error holds rows, and so personal data. Only its type and its place are logged.
     place = error.__traceback__
     while place and place.tb_next:

@@ -142,6 +142,10 @@ class IntakeKeys:
         self._cache.pop(workspace_id, None)
         return revoked
 
+    def knows(self, workspace_id: str) -> bool:
+        """Whether the workspace exists, as far as a request since the start has shown."""
+        return workspace_id in self._cache
+
     async def check_head(self, workspace_id: str, credentials: Credentials, sender: str | None = None) -> Checked:
         """
         Check what can be checked before the body is read, so that a stranger's body is never kept in memory.

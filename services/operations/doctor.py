@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
-from sqlalchemy import text
+from sqlalchemy import Connection
 
 from domain.errors import PermanentError
 from domain.workspace import Workspace
@@ -28,6 +28,7 @@ from store.delivery import pauses
 from store.encryption import Cipher
 from store.operations import secrets
 from store.salesforce import connections
+from store.schema.postgresql import is_pooled
 from store.slack import inbound_health, workspaces
 from store.slack.installations import OtherAppError
 from store.slack.tokens import RotatingToken
@@ -86,11 +87,14 @@ class Doctor:
                 return
 
     async def _database_responds(self) -> str:
-        await self.database.run(lambda connection: connection.execute(text("SELECT 1")))
-        return "responding"
+        if not await self.database.run(_is_pooled):
+            return "responding"
+        direct = self.settings.database_direct_url
+        listens = "the worker listens at DATABASE_DIRECT_URL" if direct else "set DATABASE_DIRECT_URL to save polling"
+        return f"responding, through a pooler; {listens}"
 
     async def _schema_is_newest(self) -> str:
-        if not await self.database.run(migrations.is_newest):
+        if not await self.database.run(migrations.may_run):
             raise PermanentError("the database schema is out of date. Fix: run python app.py migrate")
         return "up to date"
 
@@ -274,3 +278,7 @@ def _gone_result(workspace: Workspace, public_url: str) -> CheckResult:
         f" has allowed IP addresses in Slack, add this server's, or install the app again at {public_url}"
     )
     return CheckResult(name, CheckState.FAILED, text)
+
+
+def _is_pooled(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql" and is_pooled(connection.connection.dbapi_connection)

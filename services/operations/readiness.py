@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from domain.errors import Outage, by_vendor
 from services.clock import utc_text
 from services.operations.clock_watch import ClockWatch
-from store import migrations
+from services.operations.database_watch import DatabaseWatch
 from store.database import Database, DatabaseUnavailableError
 from store.delivery import pauses
-
-DEADLINE_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -25,25 +22,28 @@ class ReadinessReport:
 
 @dataclass
 class Readiness:
-    """Checks this process and its database."""
+    """
+    Checks this process and its database.
+
+    A process that `is_stopping` is not ready, although it still accepts requests until load balancers have noticed.
+    """
 
     database: Database
+    database_watch: DatabaseWatch
     clock_watch: ClockWatch
-    _is_migrated: bool = field(default=False, init=False)
+    is_stopping: bool = False
 
     async def check(self) -> ReadinessReport:
-        problem, failing = await self._read_database()
+        if self.is_stopping:
+            return ReadinessReport(("this process is stopping",), ())
+        problem = await self.database_watch.problem()
+        failing = [] if problem else await self._failing()
         reasons = [problem, self.clock_watch.problem]
-        warnings = [self.clock_watch.warning, *(outage.text(utc_text) for outage in by_vendor(failing))]
+        warnings = [self.clock_watch.warning, *(outage.text(utc_text) for outage in failing)]
         return ReadinessReport(tuple(filter(None, reasons)), tuple(filter(None, warnings)))
 
-    async def _read_database(self) -> tuple[str | None, tuple[Outage, ...]]:
-        """Return what is wrong with the database, or None, and the outages of vendors."""
+    async def _failing(self) -> list[Outage]:
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                # A schema is never downgraded, so it is checked only until it is the newest.
-                self._is_migrated = self._is_migrated or await self.database.run(migrations.is_newest)
-                failing = await self.database.run(pauses.outages) if self._is_migrated else ()
-        except (DatabaseUnavailableError, TimeoutError):
-            return "the database is not responding: check DATABASE_URL and that it is running", ()
-        return None if self._is_migrated else "the database schema is out of date: run python app.py migrate", failing
+            return by_vendor(await self.database.run(pauses.outages))
+        except DatabaseUnavailableError:
+            return []  # it has failed just now; the next check reports it

@@ -11,11 +11,11 @@ from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import DEFAULT_CHANNEL, DeliveryState, HandlingState
-from store.database import insert_missing
 from store.delivery import redraws
 from store.delivery.held_back import HOURS, held_step, hold_empty_lane, hours_of, hours_of_readers, of_reader
 from store.delivery.trace import add_steps
 from store.schema import deliveries, earlier_posts, handlings, lanes, member_preferences, workspaces
+from store.schema.upserts import insert_missing
 
 _lock_lanes = (
     select(lanes.c.destination, lanes.c.id, *HOURS)

@@ -9,9 +9,9 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam
 
 from domain.delivery import FailedJobChange, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
-from store.database import insert_missing
 from store.delivery.trace import add_steps
 from store.schema import deliveries, earlier_posts, job_changes, lanes, workspaces
+from store.schema.upserts import insert_missing
 
 _ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
 # A literal, because SQLite does not use the partial index for a bound parameter.

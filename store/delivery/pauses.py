@@ -9,8 +9,8 @@ from sqlalchemy import Connection, bindparam, delete, func, literal, select, upd
 
 from domain.errors import Outage, Vendor
 from domain.states import WorkspaceState
-from store.database import insert_missing
 from store.schema import job_changes, pauses, workspaces
+from store.schema.upserts import insert_missing
 
 
 @dataclass(frozen=True)

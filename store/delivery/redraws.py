@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, bindparam, case, delete, select, update
 
 from domain.delivery import ClaimedDelivery
-from store.database import insert_missing
 from store.leases import LeaseQueue
 from store.schema import deliveries, delivery_reasons, earlier_posts, job_changes, lanes, posts, redraws
+from store.schema.upserts import insert_missing
 
 
 @dataclass(frozen=True)

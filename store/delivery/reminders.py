@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select, bindparam, exists, or_, select, updat
 from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery, TraceStep
 from domain.states import DeliveryState, HandlingState, Role, Step
-from store.database import insert_missing
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
 from store.leases import LeaseQueue
@@ -26,6 +25,7 @@ from store.schema import (
     workspaces,
     wrong_data,
 )
+from store.schema.upserts import insert_missing
 
 HOUR_MS = 60 * 60 * 1_000
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, bindparam, func, select
 from domain.day_counts import DAY_MS, MUTED, OUTCOMES, DayCount
 from domain.job_change.model import TEST_SOURCE
 from domain.states import Outcome, WorkspaceState
-from store.database import insert_missing
 from store.schema import attached_reports, day_counts, job_changes, workspaces
+from store.schema.upserts import insert_missing
 
 _stored = select(day_counts.c.day, *(day_counts.c[name] for name in OUTCOMES)).where(
     day_counts.c.workspace_id == bindparam("of_workspace"), day_counts.c.day >= bindparam("first")

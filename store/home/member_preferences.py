@@ -8,10 +8,10 @@ from sqlalchemy import Connection, and_, bindparam, func, literal, select, updat
 
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.states import DeliveryState
-from store.database import insert_missing
 from store.delivery.held_back import held_step, hours_of_readers
 from store.delivery.trace import add_steps
 from store.schema import deliveries, lanes, member_preferences
+from store.schema.upserts import insert_missing
 
 _lane = select(lanes.c.id, lanes.c.lease, lanes.c.paced_until, lanes.c.kept_until).where(
     lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.destination == bindparam("of_user")

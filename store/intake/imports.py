@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from store.database import put
 from store.schema import imports, job_changes
+from store.schema.upserts import put
 
 FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1_000
 """An interrupted import can be continued for this long."""

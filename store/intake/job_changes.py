@@ -12,7 +12,7 @@ from uuid6 import uuid7
 from domain.decision.record import Decision
 from domain.delivery import AttachedReport, DeliveryRecord, JobChangeRecord, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step
-from store.database import DatabaseUnavailableError, insert_missing
+from store.database import DatabaseUnavailableError
 from store.delivery.trace import steps_of
 from store.intake import moves, senders
 from store.intake.moves import Report
@@ -27,6 +27,7 @@ from store.schema import (
     posts,
     workspaces,
 )
+from store.schema.upserts import insert_missing
 from store.slack.workspaces import takes_job_changes
 
 MOST_REPORTS = 50

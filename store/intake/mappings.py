@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from store.database import put
 from store.schema import mappings
+from store.schema.upserts import put
 
 Definition = dict[str, Any]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from store.database import insert_missing
 from store.schema import senders
+from store.schema.upserts import insert_missing
 
 LONGEST_REASON = 500
 

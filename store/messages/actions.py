@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, selec
 
 from domain.delivery import Delivery, NewDelivery, TraceStep
 from domain.states import HandlingState, Role, Step
-from store.database import insert_missing
 from store.delivery import redraws
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
@@ -23,6 +22,7 @@ from store.schema import (
     posts,
     wrong_data,
 )
+from store.schema.upserts import insert_missing
 
 
 @dataclass(frozen=True)

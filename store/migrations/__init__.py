@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
+from store.schema import deployment
+from store.schema.postgresql import is_pooled
+from store.schema.upserts import put
+
 HERE = Path(__file__).parent
+_OLDEST = "oldest_revision"
 
 LOCK_MS = 200
 """
@@ -32,8 +37,16 @@ BUILD_LOCK_MS = 10_000
 """How long building such an index waits for running transactions. Nothing waits behind it."""
 
 
+OLDEST_REVISION = "0015"
+"""
+Code of this revision and later may run on a database that this version has migrated: replicas are replaced one by one.
+
+Raise it when a migration takes something away that older code needs. Code before 0015 does not ask.
+"""
+
+
 class NewerSchemaError(Exception):
-    """A newer version of the app has migrated the database."""
+    """A newer version of the app has migrated the database, and this one may not run on it."""
 
 
 class LockedError(Exception):
@@ -47,8 +60,8 @@ def build_indexes_concurrently(connection: Connection) -> None:
     `connection` is outside a transaction and used for nothing else. Tables that do not exist yet are skipped. Raises
     LockedError.
     """
-    if connection.dialect.name != "postgresql":
-        return
+    if connection.dialect.name != "postgresql" or is_pooled(connection.connection.dbapi_connection):
+        return  # through a pooler, `upgrade` builds them: a lock and a setting of the session would not last
     with _translate_lock_timeout():
         connection.exec_driver_sql(f"SET lock_timeout = '{BUILD_LOCK_MS}ms'")
         # It does not wait, because building waits for every running statement, even for one that waits for this lock.
@@ -77,8 +90,11 @@ def upgrade(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
-        if not is_newest(connection):
-            _run_missing(connection)
+        if may_run(connection):
+            return
+        if is_newer(connection):
+            raise NewerSchemaError
+        _run_missing(connection)
 
 
 @contextmanager
@@ -96,23 +112,40 @@ def _run_missing(connection: Connection) -> None:
     # Alembic is large, and most starts do not need it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise NewerSchemaError from error
+    command.upgrade(config, "head")
+    put(connection, deployment, {"name": _OLDEST, "value": OLDEST_REVISION}, "name")
 
 
-def is_newest(connection: Connection) -> bool:
-    """Return whether every migration of this version has run."""
+def may_run(connection: Connection) -> bool:
+    """
+    Return whether this version may run on the database.
+
+    Every migration of it must have run. If those of a newer version have run, too, that version must allow it.
+    """
+    return revision_of(connection) == newest() or (is_newer(connection) and _oldest(connection) <= newest())
+
+
+def is_newer(connection: Connection) -> bool:
+    """Return whether a newer version has migrated the database."""
+    return (revision_of(connection) or "") > newest()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of the database, None if it was never migrated."""
     if not inspect(connection).has_table("alembic_version"):
-        return False
-    current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
-    return current == newest()
+        return None
+    current: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+    return current
+
+
+def _oldest(connection: Connection) -> str:
+    """Return the revision of the oldest code that may run on the database; the highest one if none is stored."""
+    value = select(deployment.c.value).where(deployment.c.name == _OLDEST)
+    return connection.execute(value).scalar_one_or_none() or "9999"
 
 
 def newest() -> str:

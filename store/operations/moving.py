@@ -9,13 +9,14 @@ from itertools import islice
 
 from sqlalchemy import Connection, Integer, Row, Table, false, func, insert, select
 
+from store.schema import deployment
 from store.slack.sdk_stores import metadata
 
 AT_ONCE = 1_000
 _DIGEST_BITS = 256
 
-TABLES: Sequence[Table] = metadata.sorted_tables
-"""In an order in which referenced tables come first."""
+TABLES: Sequence[Table] = [table for table in metadata.sorted_tables if table is not deployment]
+"""In an order in which referenced tables come first. The facts of a deployment belong to its own database."""
 
 
 @dataclass(frozen=True)

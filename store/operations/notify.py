@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy.engine import make_url
 
 from store.database import Database, DatabaseUnavailableError
+from store.schema.postgresql import BACKEND_PID
 
 CHANNEL = "usergems_accepted"
+log = logging.getLogger(__name__)
 LONGEST_RECONNECT_SECONDS = 5.0
 
 
@@ -20,10 +24,12 @@ class WorkNotifier:
     """
     Notifies the workers of other processes. A missed notification costs little, because workers also poll.
 
-    On SQLite there is only one process, so nothing is sent.
+    On SQLite there is only one process, so nothing is sent. LISTEN needs a session of its own, so behind a pooler it
+    uses `direct_url`, the address of the server itself; if that is None, workers only poll.
     """
 
     database: Database
+    direct_url: str | None = field(default=None, repr=False)  # may hold a password
     _sender: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)
     _sending: asyncio.Task[None] | None = field(default=None, repr=False)
     _again: bool = field(default=False, repr=False)
@@ -52,11 +58,16 @@ class WorkNotifier:
             return
         import psycopg  # noqa: PLC0415 - not loaded where there is only SQLite
 
-        url = self.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        address = make_url(self.direct_url) if self.direct_url else self.database.engine.url
+        url = address.set(drivername="postgresql").render_as_string(hide_password=False)
         wait = 0.1
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+                    pid = await (await connection.execute(BACKEND_PID)).fetchone()
+                    if pid is None or pid[0] != connection.info.backend_pid:
+                        log.info("A pooler is between this process and PostgreSQL, so the worker polls")
+                        return
                     await connection.execute(f"LISTEN {CHANNEL}")
                     callback()  # for notifications that were sent while nobody listened
                     wait = 0.1

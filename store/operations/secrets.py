@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Table, select, true, update
+from sqlalchemy import Column, Connection, Table, inspect, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from domain.workspace import SIGNING
@@ -49,6 +49,21 @@ _samples = [
     for secrets in ALL_SECRETS
     for name in secrets.names
 ]
+
+
+def has_any(connection: Connection) -> bool:
+    """Return whether anything is stored encrypted. The schema may be older than this version, or missing."""
+    inspector = inspect(connection)
+    for secrets in ALL_SECRETS:
+        table = secrets.table
+        if not inspector.has_table(table.name):
+            continue
+        columns = {column["name"] for column in inspector.get_columns(table.name)}
+        for name in columns & set(secrets.names):
+            query = select(table.c[name]).where(secrets.where, table.c[name].is_not(None)).limit(1)
+            if connection.execute(query).first() is not None:
+                return True
+    return False
 
 
 def check_readable(connection: Connection, cipher: Cipher) -> None:

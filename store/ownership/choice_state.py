@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, delete, func, literal, null, or_, 
 from domain.people import Absence
 from domain.rule_versions import PoolAssignment
 from domain.states import DeliveryState, Role
-from store.database import insert_missing, put
 from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools, posts
+from store.schema.upserts import insert_missing, put
 
 DAY_MS = 24 * 60 * 60 * 1000
 

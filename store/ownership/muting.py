@@ -11,10 +11,10 @@ from domain.delivery import Delivery, TraceStep
 from domain.preferences import SEGMENT
 from domain.states import Step
 from store import audit
-from store.database import insert_missing
 from store.delivery.trace import add_steps
 from store.ownership import choice_state
 from store.schema import mute_limits, mutes
+from store.schema.upserts import insert_missing
 
 _segments = (
     select(mutes.c.signal)

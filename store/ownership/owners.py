@@ -14,7 +14,6 @@ from domain.delivery import MissedJobChange, NewDelivery, TraceStep
 from domain.people import DEFAULT_KEYS, OwnerLink, OwnerMatching, PersonKey, UnmatchedOwner, key_lines, parse_keys
 from domain.states import Role, Step
 from store import audit
-from store.database import insert_missing, put
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
 from store.schema import (
@@ -27,6 +26,7 @@ from store.schema import (
     ownership_unmatched,
 )
 from store.schema.base import reasons_of
+from store.schema.upserts import insert_missing, put
 
 _matching = select(ownership_matching).where(ownership_matching.c.workspace_id == bindparam("of_workspace"))
 _links = (

@@ -9,10 +9,10 @@ from hmac import compare_digest
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from domain.salesforce import SalesforceApp
-from store.database import put
 from store.encryption import Cipher
 from store.schema import salesforce_apps as apps
 from store.schema import salesforce_attempts as attempts
+from store.schema.upserts import put
 
 
 @dataclass(frozen=True, kw_only=True)

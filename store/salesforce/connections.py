@@ -17,10 +17,10 @@ from domain.salesforce import (
     SalesforceConnection,
     SalesforceTokens,
 )
-from store.database import put
 from store.encryption import Cipher
 from store.schema import salesforce_connections as table
 from store.schema import workspaces
+from store.schema.upserts import put
 
 RENEWAL_LEASE_MS = 30_000
 """How long a replica may take to renew a session before another one may try. Longer than that call's timeout."""

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import Connection, bindparam, delete, select
 
 from domain.day_counts import DAY_MS
-from store.database import insert_missing, put
 from store.schema import salesforce_known_records as known_records
 from store.schema import salesforce_moves as moves
+from store.schema.upserts import insert_missing, put
 
 SAME_MOVE_MS = 31 * DAY_MS
 """How long the same person and company count as the same job change, whichever object of the org it is in."""

@@ -33,6 +33,7 @@ from store.schema.intake import (
     senders,
 )
 from store.schema.messages import handlings, laters, notices, wrong_data
+from store.schema.operations import deployment
 from store.schema.ownership import (
     ownership_accounts,
     ownership_denials,
@@ -67,6 +68,7 @@ __all__ = [
     "day_counts",
     "deliveries",
     "delivery_reasons",
+    "deployment",
     "directory_listings",
     "earlier_posts",
     "first_workspace",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, literal, select, update
 
 from domain.states import DeliveryState
-from store.database import insert_missing
 from store.schema import deliveries, lanes, slack_signs
+from store.schema.upserts import insert_missing
 
 GENUINE, EVENT, REFUSED = "genuine", "event", "refused"
 """A request with a valid signature, such a request with an event, and a request whose signature was not valid."""

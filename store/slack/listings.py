@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, select
 
 from domain.people import Member
-from store.database import insert_missing
 from store.delivery import pauses, routing
 from store.leases import LeaseQueue
 from store.schema import directory_listings as table
+from store.schema.upserts import insert_missing
 from store.slack import members
 
 AGAIN_MS = 3 * 24 * 60 * 60 * 1_000

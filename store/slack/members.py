@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Connection, Insert, bindparam, delete, exists, func, select, update
 
 from domain.people import Member
-from store.database import insert_missing
 from store.schema import directory_listings, members
+from store.schema.upserts import insert_missing
 
 VALID_MS = 24 * 60 * 60 * 1000
 PROBLEM_VALID_MS = 15 * 60 * 1000

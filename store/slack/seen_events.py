@@ -7,8 +7,8 @@ from typing import Concatenate, ParamSpec
 
 from sqlalchemy import Connection, delete
 
-from store.database import insert_missing
 from store.schema import slack_events
+from store.schema.upserts import insert_missing
 
 P = ParamSpec("P")
 

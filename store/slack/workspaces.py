@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, 
 from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SLACK_TOKEN_ENDS
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
-from store.database import insert_missing
 from store.delivery import pauses
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
 from store.schema import deliveries, first_workspace, lanes, turns, workspaces
+from store.schema.upserts import insert_missing
 
 takes_job_changes = (workspaces.c.state == WorkspaceState.ACTIVE) | workspaces.c.gone_because.not_in(sorted(SURE_SIGNS))
 """Whether a workspace accepts job changes. While Slack only rejects its token, they are accepted and wait."""

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.chaos.rig.pooler import PGBOUNCER
 from tests.chaos.rig.postgresql import PostgresqlServer
 from tests.chaos.rig.run_report import RunReport, format_table
 
@@ -34,12 +35,12 @@ FULL = Size(kills=100, seconds=120, waiting=1_000_000, longest_p99_ms=1_000)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Only `make chaos` runs the long tests."""
-    if config.getoption("--in-full"):
-        return
-    long_tests = [item for item in items if item.get_closest_marker("in_full")]
-    config.hook.pytest_deselected(items=long_tests)
-    items[:] = [item for item in items if item not in long_tests]
+    """Only `make chaos` runs the long tests, and only where PgBouncer is installed those that need it."""
+    unwanted = set() if config.getoption("--in-full") else {"in_full"}
+    unwanted |= set() if PGBOUNCER else {"pgbouncer"}
+    deselected = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if item not in deselected]
 
 
 @pytest.fixture

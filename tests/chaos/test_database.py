@@ -113,3 +113,37 @@ async def test_a_full_disk_loses_nothing_on_postgresql(postgresql_url, size, rep
         assert report.is_complete, report
         assert report.failed == 0
         assert process.returncode is None
+
+
+@pytest.mark.in_full
+async def test_a_hung_or_read_only_postgresql_is_answered_and_logged_without_tracebacks(own_server, reports):
+    """Every answer comes within 11 seconds, readiness says why, and each outage is two lines of log."""
+    async with open_rig(own_server.new_database(), owners=20) as rig:
+        for verb in ("web", "worker"):
+            await rig.start(verb)
+        await send_first_messages(rig)
+        ready = rig.url.partition("/v1/")[0] + "/readyz"
+
+        with own_server.suspended():
+            began = time.monotonic()
+            answers = await asyncio.gather(*(rig.send([1_000 + number]) for number in range(20)))
+            assert set(answers) == {(503, True)}
+            assert time.monotonic() - began < 11
+        async with under_load(rig, A_SECOND) as responses:
+            await asyncio.to_thread(own_server.administer, "ALTER SYSTEM SET default_transaction_read_only = on")
+            await asyncio.to_thread(own_server.administer, "SELECT pg_reload_conf()")
+            await wait_for_503(responses)
+            async with rig.http.get(ready) as answer:
+                assert answer.status == 503
+                assert "the database is read-only" in await answer.text()
+            await asyncio.to_thread(own_server.make_writable)
+        await rig.wait_until_drained()
+
+        reports.append(report := await rig.report("PostgreSQL hung, then read-only"))
+        assert responses.are_expected, responses.statuses
+        assert report.is_complete, report
+        assert report.failed == 0
+        log = rig.log_tail()
+        assert "Traceback" not in log
+        assert log.count("25006: cannot execute") <= 2  # once a process
+        assert "The database is available again" in log

@@ -39,6 +39,7 @@ def exposed() -> dict[str, set[str]]:
     """Every metric of /metrics, with its labels."""
     metrics = Metrics()
     metrics.turned_away(401)
+    metrics.slack_refused(401)
     metrics.called("slack", "auth.test", None, 0.1)
     snapshot = Snapshot(
         JobChangeTotals(0, None, dict.fromkeys(OUTCOMES, 0), 0),

@@ -11,7 +11,7 @@ from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import ClaimedDelivery, NewDelivery
 from domain.states import Role
-from services.journal import Journal
+from services.journal import MOST_KEYS, Journal, RefusalLog
 from services.measures import SETTLED, Unmeasured
 from store.delivery.lanes import Claim
 from store.delivery.routing import Routed
@@ -118,3 +118,30 @@ def test_nothing_is_logged_above_info(measures, caplog):
 
     assert caplog.records == []
     assert measures.counts == {"delivered": 2}
+
+
+def test_refused_requests_leave_one_line_a_minute_for_each_workspace_and_status(clock, caplog):
+    """A sender with an old key shows at once, and cannot fill the disk. Anyone can make up ids of workspaces."""
+    refusals = RefusalLog("the intake", clock)
+    for _ in range(100):
+        refusals.record(401, "T1")
+    refusals.record(422, "T1")
+    refusals.record(401)
+    clock.advance(seconds=61)
+    refusals.record(401, "T1")
+
+    assert [(record.message, record.workspace) for record in caplog.records] == [
+        ("Refused 1 request to the intake with HTTP 401", "T1"),
+        ("Refused 1 request to the intake with HTTP 422", "T1"),
+        ("Refused 1 request to the intake with HTTP 401", None),
+        ("Refused 100 requests to the intake with HTTP 401", "T1"),
+    ]
+
+
+def test_refusals_of_many_workspaces_are_logged_together(clock):
+    """The memory that they need is limited."""
+    refusals = RefusalLog("the intake", clock)
+    for number in range(2 * MOST_KEYS):
+        refusals.record(401, f"T{number}")
+
+    assert len(refusals._refusals) <= MOST_KEYS + 1

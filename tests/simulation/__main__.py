@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-import store.database
+import store.schema.sqlite
 from tests.simulation.simulation import BrokenRuleError, Simulation
 
 
@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="replay this run and print what happened in it")
     parser.add_argument("--seeds", default="0:1000", help="run these seeds, from:to, and print which break a rule")
     options = parser.parse_args()
-    store.database.SQLITE_SYNCHRONOUS = "OFF"
+    store.schema.sqlite.SQLITE_SYNCHRONOUS = "OFF"
     if options.seed is not None:
         return _replay(options.seed)
     first, _, last = options.seeds.partition(":")

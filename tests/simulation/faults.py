@@ -24,10 +24,10 @@ LEASES, NOTICES, SEND_NOTICES = "store/leases.py", "store/messages/notices.py", 
 
 PROGRAM = f"""
 import sys
-import store.database
+import store.schema.sqlite
 from tests.simulation.simulation import BrokenRuleError, Simulation
 
-store.database.SQLITE_SYNCHRONOUS = "OFF"
+store.schema.sqlite.SQLITE_SYNCHRONOUS = "OFF"
 for seed in range({MOST_SEEDS}):
     try:
         Simulation(seed).run()

@@ -174,7 +174,8 @@ async def test_a_connection_that_died_while_idle_is_replaced(postgresql_url):
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
-    await other.run(lambda connection: connection.execute(text(kill)))
+    while await other.run(lambda connection: connection.execute(text(kill)).rowcount):
+        pass  # the server has been asked, and has not closed the connection yet
 
     assert await database.run(count) == 0
     await database.close()
@@ -229,4 +230,17 @@ async def test_sqlite_is_opened_so_that_a_commit_is_on_the_disk(sqlite_url):
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
 
     assert await database.run(pragmas) == ["wal", 2, 1, 10_000]
+    await database.close()
+
+
+async def test_a_call_waits_for_a_hung_database_only_so_long_and_is_then_rolled_back(database_url):
+    """A late claim would lease work that nobody does. Once the database answers, calls work again."""
+    database = Database(database_url, longest_wait_seconds=0.2)
+    door = Door()
+
+    with pytest.raises(DatabaseUnavailableError, match=r"did not answer for 0\.2 seconds"):
+        await database.gather(door, "late")
+    door.open.set()
+
+    assert await database.run(count) == 0
     await database.close()

@@ -48,19 +48,20 @@ def prepared(settings: Settings, *, works: bool) -> Iterator[Cipher]:
         with opened(settings.database_url) as database:
             if database.is_sqlite:
                 migrate(database)
-            elif not database.run_sync(migrations.is_newest):
+            elif not database.run_sync(migrations.may_run):
                 raise RefusedError(f"The database schema is out of date. {MIGRATE}")
             if file and works:
                 database.run_sync(_release_leases)
             try:
                 database.run_sync(secrets.check_readable, cipher)
             except WrongKeyError as error:
-                raise RefusedError(str(error)) from None
+                raise RefusedError(str(error), status=2) from None
         yield cipher
 
 
 def migrate_database(_arguments: Namespace, terminal: Terminal) -> int:
-    with opened(terminal.settings().database_url) as database:
+    settings = terminal.settings()
+    with opened(settings.database_direct_url or settings.database_url) as database:
         migrate(database)
     terminal.write("The database schema is up to date.")
     return 0
@@ -100,13 +101,20 @@ def cipher_of(settings: Settings) -> Cipher:
     try:
         return Cipher.of(keys)
     except ValueError:
-        raise RefusedError(f"{KEY_FILE} beside the database holds no key. Restore the file from a backup.") from None
+        text = f"{KEY_FILE} beside the database holds no key. Restore the file from a backup."
+        raise RefusedError(text, status=2) from None
 
 
 def _key_beside(file: Path | None) -> str:
     if file is None:
         raise RefusedError("DATABASE_URL names no file, so nothing would survive a restart.", status=2)
     place = file.parent / KEY_FILE
+    if not place.exists() and file.exists() and _has_secrets(file):
+        raise RefusedError(
+            f"{file} holds secrets that only the key in {place} can decrypt, and that file is missing. Restore it from"
+            " a backup, or set ENCRYPTION_KEYS to its content.",
+            status=2,
+        )
     try:
         key = key_in(file.parent)
     except OSError as error:
@@ -116,6 +124,11 @@ def _key_beside(file: Path | None) -> str:
             f"{place} decrypts every secret, and every user of this machine can read it. Run: chmod 600 {place}"
         )
     return key
+
+
+def _has_secrets(file: Path) -> bool:
+    with opened(f"sqlite:///{file}") as database:
+        return database.run_sync(secrets.has_any)
 
 
 def is_readable_by_others(file: Path) -> bool:

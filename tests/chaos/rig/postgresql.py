@@ -50,6 +50,14 @@ class PostgresqlServer:
                 connection.execute(text(statement))
         engine.dispose()
 
+    def make_writable(self) -> None:
+        """End a `default_transaction_read_only`, which holds for this session, too."""
+        self.administer(
+            "SET default_transaction_read_only = off",
+            "ALTER SYSTEM RESET default_transaction_read_only",
+            "SELECT pg_reload_conf()",
+        )
+
     async def cause(self, kind: str, seconds: float) -> None:
         """`kind` is `fast` or `immediate` (restarts), `disconnect`, or `suspend` for so many seconds."""
         if kind == "disconnect":
@@ -123,7 +131,7 @@ class Disk:
     @classmethod
     def install(cls, url: str) -> Disk:
         disk = cls(url)
-        tables = ("job_changes", "deliveries", "posts", "lanes", "turns", "pauses")
+        tables = ("job_changes", "deliveries", "posts", "lanes", "turns", "pauses", "deployment")
         disk._execute(*_DISK, *(_NEEDS_ROOM.format(table=table) for table in tables))
         return disk
 

@@ -58,6 +58,8 @@ class Rig:
     owners: list[User]
     intake_key: str = ""
     port: int = field(default_factory=free_port)
+    address: str = ""
+    """Where requests go, if that is not the process itself."""
     processes: list[Process] = field(default_factory=list)
     accepted: dict[int, str | None] = field(default_factory=dict)
     serials: Iterator[int] = field(default_factory=count)
@@ -66,7 +68,7 @@ class Rig:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1/workspaces/{self.team.id}/job-changes"
+        return f"{self.address or f'http://127.0.0.1:{self.port}'}/v1/workspaces/{self.team.id}/job-changes"
 
     async def launch(self, verb: str = "serve") -> Process:
         """Start a process without waiting until it is ready. It logs to a file, so a full pipe cannot block it."""

@@ -13,7 +13,6 @@ from store.operations import moving
 from store.operations.single_process import exclusive_lock, sqlite_file
 from store.schema import deliveries, workspaces
 from store.schema import job_changes as stored
-from store.slack.sdk_stores import metadata
 from tests.listeners.cli.test_table import Operator, accept, fail
 from tests.store.sample_rows import add_workspace
 
@@ -38,7 +37,7 @@ def target(postgresql_url):
 
 def fill(connection):
     """Add a row to every empty table."""
-    for table in metadata.sorted_tables:
+    for table in moving.TABLES:
         if connection.execute(select(func.count()).select_from(table)).scalar_one() == 0:
             values = {column.name: sample(connection, column) for column in table.columns}
             connection.execute(insert(table).values(values))
@@ -56,7 +55,7 @@ def sample(connection, column):
 
 
 def read(connection):
-    return {table.name: sorted(map(repr, connection.execute(select(table)).all())) for table in metadata.sorted_tables}
+    return {table.name: sorted(map(repr, connection.execute(select(table)).all())) for table in moving.TABLES}
 
 
 def test_every_row_is_copied_unchanged(operator, target, postgresql_url):

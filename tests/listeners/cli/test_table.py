@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from io import StringIO
@@ -191,8 +192,12 @@ def test_a_replica_does_not_serve_an_old_schema(postgresql_url, capsys):
 
 def test_a_schema_of_a_newer_version_is_refused(operator):
     """Migrating does not help an app that is older than its database."""
-    operator.do(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
+    def migrate_by_newer(connection):
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE deployment SET value = '9999' WHERE name = 'oldest_revision'"))
+
+    operator.do(migrate_by_newer)
     operator.types("migrate")
 
     assert operator.status == 1
@@ -220,8 +225,10 @@ def test_a_file_that_is_no_database_is_reported_in_one_line(tmp_path, capsys):
     (tmp_path / "letter.txt").write_text("Dear Ada, this is no database at all.")
     environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 'letter.txt'}"}
 
-    assert table.run(["failed"], environ, build) == 1
+    assert table.run(["failed"], environ, build) == 2
     assert capsys.readouterr().err == "The database cannot be used: file is not a database.\n"
+    assert table.run(["serve"], environ | CREDENTIALS, build) == 2
+    assert [file.name for file in tmp_path.iterdir() if file.name != "letter.txt.lock"] == ["letter.txt"]
 
 
 def test_a_wrong_key_refuses_to_start(operator):
@@ -231,9 +238,34 @@ def test_a_wrong_key_refuses_to_start(operator):
 
     operator.types("serve", **CREDENTIALS, ENCRYPTION_KEYS=Fernet.generate_key().decode())
 
-    assert operator.status == 1
+    assert operator.status == 2  # systemd must not try again and again
     assert "ENCRYPTION_KEYS" in operator.err.splitlines()[-1]
     assert "Traceback" not in operator.err
+
+
+@pytest.mark.sqlite_only
+def test_no_key_is_made_beside_a_filled_database(operator, tmp_path):
+    """It could decrypt nothing, and would hide that the right one is missing."""
+    operator.do(add_workspace)
+    operator.types("intake-key", "--workspace", "T1", "--kind", "secret")
+
+    operator.types("serve", **CREDENTIALS, ENCRYPTION_KEYS="")
+
+    assert operator.status == 2
+    assert "holds secrets that only the key in" in operator.err
+    assert not (tmp_path / "usergems.key").exists()
+
+
+def test_output_that_nobody_reads_any_more_ends_quietly(operator, monkeypatch):
+    """As in `doctor | head`: there is no traceback, and the status is that of the command."""
+    operator.do(fail)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        monkeypatch.setattr("sys.stdout", output)
+        operator.types("failed")
+
+    assert (operator.status, "Traceback" in operator.err) == (0, False)
 
 
 def test_a_database_in_memory_is_refused(capsys):
@@ -463,6 +495,20 @@ def test_retry_all_retries_everything_that_has_failed(operator):
     assert operator.do(delivery_states, *ids) == ["pending", "pending"]
     operator.types("failed")
     assert operator.err == "No failed job changes.\n"
+
+
+def test_failed_and_retry_can_be_limited_to_a_workspace(operator):
+    """What failed in the others stays as it is."""
+    operator.do(add_workspace, "T2")
+    job_change_id = operator.do(fail)
+
+    assert job_change_id in operator.types("failed", "--workspace", "T1")
+    operator.types("failed", "--workspace", "T2")
+    assert (operator.out, operator.err) == ("", "No failed job changes.\n")
+    assert operator.types("retry", "--all", "--workspace", "T2") == "0 job changes will be retried.\n"
+    operator.types("retry", job_change_id, "--workspace", "T2")
+    assert (operator.status, operator.err) == (1, f"{job_change_id} belongs to workspace T1.\n")
+    assert operator.types("retry", "--all", "--workspace", "T1") == "1 job change will be retried.\n"
 
 
 def test_status_shows_each_workspace(operator):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from listeners.http import health
 from listeners.http.metrics import Metrics
 from services.clock import SteadyClock
 from services.operations.clock_watch import ClockWatch
+from services.operations.database_watch import DatabaseWatch
 from services.operations.readiness import Readiness
 from services.operations.watchdog import Watchdog
 from services.settings import VERSION
 from store.database import Database
+from store.encryption import Cipher
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace
 
@@ -22,7 +25,8 @@ from tests.store.sample_rows import add_job_change, add_workspace
 def served(database, clock, metrics_token=None, watchdog=None, machine=None, *, is_public=False):
     app = web.Application()
     machine = machine or SteadyClock(lambda: clock() / 1_000, lambda: clock() / 1_000)
-    readiness = Readiness(database, ClockWatch(machine, database))
+    cipher = Cipher.of([Fernet.generate_key().decode()])
+    readiness = Readiness(database, DatabaseWatch(database, cipher, clock), ClockWatch(machine, database))
     watchdog = watchdog or Watchdog(clock)
     routes = health.routes(database, Metrics(), metrics_token, watchdog, readiness, clock, is_public=is_public)
     app.add_routes(routes)
@@ -76,7 +80,9 @@ async def test_a_process_without_its_database_is_alive_but_not_ready(without_dat
     assert await read(without_database, "/healthz") == (200, {"status": "alive", "version": VERSION})
     status, body = await read(without_database, "/readyz")
     assert status == 503
-    assert body["reasons"] == ["the database is not responding: check DATABASE_URL and that it is running"]
+    assert body["reasons"] == [
+        "the database is not responding (SQLITE_CANTOPEN): check DATABASE_URL and that it is running"
+    ]
 
 
 async def test_a_process_whose_worker_loops_report_heartbeats_is_alive(database, clock):

@@ -301,9 +301,12 @@ EVENT = json.dumps({"type": "event_callback", "team_id": "T0000000001", "event":
         {**signed(EVENT.encode()), "X-Slack-Signature": ""},
     ],
 )
-async def test_a_request_without_a_valid_signature_is_refused(acme: InstallWorld, headers: dict[str, str]) -> None:
-    """Forged and outdated signatures are answered with 401."""
+async def test_a_request_without_a_valid_signature_is_refused(
+    acme: InstallWorld, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Forged and outdated signatures are answered with 401, and leave a line in the log."""
     assert await say(acme, EVENT, headers) == 401
+    assert "Refused 1 request to Slack's endpoint with HTTP 401" in caplog.text
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe\xfd", b"payload=\xff", b'{"type": "\xe9"}', b"", b"\x00" * 100])

@@ -608,8 +608,8 @@ async def test_a_chunked_body_that_is_too_large_is_cut_off(intake_api):
     assert (await intake_api.client.post(PATH, data=pieces(), headers=headers)).status == 413
 
 
-async def test_requests_are_counted(intake_api):
-    """They are counted by result and by status, without workspace ids."""
+async def test_requests_are_counted(intake_api, caplog):
+    """They are counted by result and by status, without workspace ids. Refused ones leave a line in the log."""
     await intake_api.post(job_change())
     await intake_api.post(job_change())
     await intake_api.post({"job_changes": [{}]})
@@ -620,4 +620,8 @@ async def test_requests_are_counted(intake_api):
     for result in ("accepted", "duplicate", "refused"):
         assert f'usergems_job_changes_received_total{{result="{result}"}} 1.0' in text
     assert 'usergems_intake_turned_away_total{status="400"} 1.0' in text
+    refused = [record for record in caplog.records if record.message.startswith("Refused")]
+    assert [(record.message, record.workspace) for record in refused] == [
+        ("Refused 1 request to the intake with HTTP 400", "T1")
+    ]
     assert "T1" not in text

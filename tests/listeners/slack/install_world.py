@@ -185,7 +185,7 @@ async def open_install_world(
             recorder = InboundRecorder(made.database, made.now)
             heard = SlackRequests.of(made.bolt, signing_secret, recorder, made.now) if made.bolt else None
             app = create_web(heard, installing, routes, patience_seconds)
-            serving = create_runner(app, patience_seconds)
+            serving = create_runner(app, idle_seconds=patience_seconds)
             await serving.setup()
             try:
                 await web.TCPSite(serving, "127.0.0.1", port).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.fernet import Fernet
 
 from domain.errors import Outage, Vendor, by_vendor
 from listeners.cli.status import status_lines_of
@@ -10,14 +11,17 @@ from listeners.status.status_view import status_lines
 from services.clock import SteadyClock, utc_text
 from services.home.status import Status
 from services.operations.clock_watch import ClockWatch
+from services.operations.database_watch import DatabaseWatch
 from services.operations.readiness import Readiness
 from store.delivery.pauses import outages
+from store.encryption import Cipher
 from store.operations import health_figures
 
 
 @pytest.fixture
 async def readiness(world) -> Readiness:
-    return Readiness(world.database, ClockWatch(SteadyClock(), world.database))
+    watch = DatabaseWatch(world.database, Cipher.of([Fernet.generate_key().decode()]), world.clock)
+    return Readiness(world.database, watch, ClockWatch(SteadyClock(), world.database))
 
 
 async def test_salesforce_fails_from_the_first_failed_batch_until_the_next_success(world, readiness):
