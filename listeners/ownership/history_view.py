@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from domain.audit import AuditEntry
 from domain.rule_versions import ACTION, PublishedRules
 from listeners.dialogs.blocks import (
     Block,
     View,
+    actions,
     button,
     confirm,
     context,
@@ -20,12 +21,14 @@ from listeners.dialogs.blocks import (
     section,
     sections,
 )
-from listeners.dialogs.mentions import mention
+from listeners.dialogs.mentions import mention, shown_sentence
 from services.messages.wording import slack_time
+from services.ownership.rules.rule_set import RuleSet
 from services.slack.mrkdwn import escape
 
 HISTORY_TITLE = "History"
 ROLL_BACK = "ownership_roll_back"
+VIEW_VERSION = "ownership_version"
 
 VERSIONS = 15
 _USER = re.compile(r"\b[UW][A-Z0-9]{8,20}\b")
@@ -53,10 +56,28 @@ def _version(version: PublishedRules, *, is_current: bool) -> Block:
     text += f"{slack_time(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
     if is_current:
         return section(text)
+    number = str(version.version)
+    return section(text, button("View…", f"{VIEW_VERSION}_{number}", number))
+
+
+def version_view(version: PublishedRules, rules: RuleSet | None, labels: Mapping[str, str], seen: int) -> View:
+    """An earlier version, and the button to go back to it. `rules` None means that it can no longer be read."""
+    if rules is None:
+        return modal(HISTORY_TITLE, [section("This version can no longer be read.")], {"version": seen})
     effect = "Its rules are published again as a new version. Any draft is discarded."
     question = confirm(f"Roll back to version {version.version}?", effect, "Roll back")
     number = str(version.version)
-    return section(text, button("Roll back", f"{ROLL_BACK}_{number}", number, confirm=question))
+    lines = [
+        f"*{place}. {escape(rule.name, 80)}*{'' if rule.enabled else ' · _off_'}\n{shown_sentence(rule, labels, 400)}"
+        for place, rule in enumerate(rules.rules, 1)
+    ]
+    blocks = [
+        section(f"*Version {number}*\n{slack_time(version.published_at)} by {mention(version.published_by)}"),
+        *actions(button("Roll back…", f"{ROLL_BACK}_{number}", number, confirm=question)),
+        divider(),
+        *sections(lines or ["It has no rules: “Everything else” applies."]),
+    ]
+    return modal(HISTORY_TITLE, blocks, {"version": seen})
 
 
 def _line(change: AuditEntry) -> str:

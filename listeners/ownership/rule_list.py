@@ -1,4 +1,4 @@
-"""Admins see, order, turn off, delete, publish and discard ownership rules."""
+"""Admins see, order, turn off, delete and discard ownership rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from listeners.dialogs.mentions import save_result_text
 from listeners.ownership import history, pools, rule_editor, simulate, unmatched_owners
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_editor import edit_rule
-from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, PUBLISH, RULE_MENU, TITLE, TURN, ShownList
+from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, RULE_MENU, TITLE, TURN, ShownList
 from services.ownership.rules.current_rules import SaveResult
 
 
@@ -22,7 +22,6 @@ def register(app: AsyncApp) -> None:
     app.action(OPEN)(show)
     app.action(re.compile(f"^{TURN}_"))(turn)
     app.action(RULE_MENU)(choose)
-    app.action(PUBLISH)(publish)
     app.action(DISCARD)(discard)
     for part in (rule_editor, pools, history, simulate, unmatched_owners):
         part.register(app)
@@ -45,12 +44,6 @@ async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         return
     shown = ShownList.of(dialog.view)
     change = partial(ownership.draft_editor.step, dialog.workspace_id, dialog.user_id, shown.seen, step, int(number))
-    await _show_result(dialog, ownership, change, shown.page)
-
-
-async def publish(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    shown = ShownList.of(dialog.view)
-    change = partial(ownership.draft_editor.publish, dialog.workspace_id, dialog.user_id, shown.seen)
     await _show_result(dialog, ownership, change, shown.page)
 
 

@@ -1,31 +1,38 @@
-"""Admins simulate the ownership rules on one job change or on the last hundred. Nobody is notified."""
+"""Admins simulate the ownership rules on job changes, and publish a draft after seeing what it would change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from slack_bolt.async_app import AsyncApp
 
+from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
-from listeners.dialogs.blocks import Block, View, section
+from listeners.dialogs.blocks import Block, View, message_view, section
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
+from listeners.dialogs.mentions import labels_of, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
-from listeners.ownership.rule_list_view import SIMULATE
+from listeners.ownership.rule_list_view import A_PAGE, PUBLISH, SIMULATE, ShownList
 from listeners.ownership.simulate_view import (
     COMPANY,
     COMPARE,
     EMAIL,
     JOB_CHANGE,
+    PUBLICATION,
     SIMULATION,
     SimulationForm,
     comparison_blocks,
+    publication_view,
     simulate_view,
     simulated_blocks,
 )
+from services.ownership.rulebook import CHANGED_BY_OTHERS
+from services.ownership.rules.current_rules import SaveResult
 from services.ownership.rules.rule_set import RuleSet
+from services.slack.mrkdwn import escape
 
 LATEST = 50
 NOT_CHOSEN = "Choose a job change, or enter an email address."
@@ -36,6 +43,8 @@ def register(app: AsyncApp) -> None:
     app.action(SIMULATE)(show)
     app.view(SIMULATION.callback_id)(try_one)
     app.action(COMPARE)(compare)
+    app.action(PUBLISH)(review)
+    app.view(PUBLICATION.callback_id)(publish)
 
 
 async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -75,6 +84,43 @@ async def compare(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         return simulate_view(replace(form, result=tuple(result)))
 
     await dialog.update(SIMULATION.title, make_view)
+
+
+async def review(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    """Show what publishing the draft would change, and its effect on the last hundred job changes."""
+    shown = ShownList.of(dialog.view)
+
+    async def make_view() -> View:
+        book = await ownership.rulebook.read(dialog.workspace_id)
+        if book.seen != shown.seen:
+            await ownership.redraw(dialog)
+            return message_view(PUBLICATION.title, CHANGED_BY_OTHERS)
+        org, _ = await ownership.org(dialog.workspace_id)
+        effect = await _effect(dialog.workspace_id, ownership, book.shown)
+        return publication_view(book, effect, labels_of(org), asdict(shown))
+
+    await dialog.open(PUBLICATION.title, make_view)
+
+
+async def publish(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    """Publish the draft that was reviewed, and show the result above the list."""
+    shown = ShownList.of(dialog.view)
+
+    async def work(_entered: Entered) -> View | SaveResult:
+        result = await ownership.draft_editor.publish(dialog.workspace_id, dialog.user_id, shown.seen)
+        return result if result.stored else message_view(PUBLICATION.title, save_result_text(result))
+
+    result = await dialog.submit(PUBLICATION, work)
+    if isinstance(result, SaveResult):
+        await ownership.redraw(dialog, save_result_text(result), shown.page * A_PAGE)
+
+
+async def _effect(workspace_id: str, ownership: OwnershipDialogs, draft: RuleSet) -> list[Block]:
+    """The comparison, or why it is not there: a draft can be published all the same."""
+    try:
+        return comparison_blocks(await ownership.simulation.compare(workspace_id, draft))
+    except (PermanentError, TransientError) as error:
+        return [section(f":warning: Its effect on past job changes is not known: {escape(str(error), 300)}.")]
 
 
 async def _form(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
-from listeners.dialogs.blocks import Block, View, actions, button, context, divider, section
+from listeners.dialogs.blocks import Block, View, actions, button, context, divider, section, sections
 from listeners.dialogs.form import Choice, Form, Text
-from listeners.dialogs.mentions import fit_section, mention
+from listeners.dialogs.mentions import fit_section, mention, shown_sentence
 from listeners.messages.actions_view import candidate_lines
 from services.messages.labels import ROLES
 from services.messages.wording import headline
+from services.ownership.rules.current_rules import CurrentRules
+from services.ownership.rules.edits import RuleChange, changes, is_reordered
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from services.slack.mrkdwn import bold, escape
 
@@ -36,6 +38,9 @@ COMPANY = Text(
 )
 SIMULATION = Form("ownership_try", "Simulate", "Simulate", (JOB_CHANGE, EMAIL, COMPANY), close="Close")
 
+PUBLICATION = Form("ownership_publish_draft", "Publish", "Publish", ())
+
+MOST_CHANGES = 20
 MOST_DIFFERENCES = 30
 MOST_NOTES = 5
 MOST_CONSIDERED = 12
@@ -109,6 +114,32 @@ def comparison_blocks(report: SimulationReport) -> list[Block]:
     if len(differences) > MOST_DIFFERENCES:
         blocks.append(context(f"And {len(differences) - MOST_DIFFERENCES} more."))
     return blocks
+
+
+def publication_view(book: CurrentRules, effect: Sequence[Block], labels: Mapping[str, str], seen: object) -> View:
+    """What publishing the draft would change: its rules, and `effect`, the blocks of a comparison."""
+    published, draft = book.rules, book.shown
+    lines = [_change(change, labels) for change in changes(published, draft)]
+    if is_reordered(published, draft):
+        lines.append(":arrow_up_down: The order of the rules changes.")
+    if len(lines) > MOST_CHANGES:
+        lines = [*lines[:MOST_CHANGES], f"And {len(lines) - MOST_CHANGES} more."]
+    nothing = "The rules stay the same. Pools, mappings, segments or limits may change."
+    differences = sections([f"*What changes from version {book.version}*", *(lines or [nothing])])
+    hint = context("Publishing applies to new job changes. You can go back to an earlier version under *History*.")
+    return PUBLICATION.view([*differences, divider(), *effect, hint], seen)
+
+
+def _change(change: RuleChange, labels: Mapping[str, str]) -> str:
+    before, after = change.before, change.after
+    if after is None:
+        return f":heavy_minus_sign: *{escape(before.name if before else '', 80)}* is deleted."
+    if before is None:
+        return f":heavy_plus_sign: *{escape(after.name, 80)}*: {shown_sentence(after, labels, 300)}"
+    if before.model_copy(update={"enabled": after.enabled}) == after:
+        return f":pencil2: *{escape(after.name, 80)}* is turned {'on' if after.enabled else 'off'}."
+    was, now = shown_sentence(before, labels, 300), shown_sentence(after, labels, 300)
+    return f":pencil2: *{escape(after.name, 80)}*\nNow: {was}\nDraft: {now}"
 
 
 def _last(tried: int) -> str:

@@ -183,7 +183,11 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
             values={"name": text("Theirs"), "table": text("a@b.example = c@d.example")},
         ),
         ForgedRequest("action", "ownership_publish", metadata=listed),
+        ForgedRequest("view", "ownership_publish_draft", metadata=listed),
         ForgedRequest("action", "ownership_history", metadata=listed),
+        ForgedRequest(
+            "action", "ownership_version_1", action={"value": "1"}, metadata={"version": ids.seen["version"]}
+        ),
         ForgedRequest(
             "action", "ownership_roll_back_1", action={"value": "1"}, metadata={"version": ids.seen["version"]}
         ),

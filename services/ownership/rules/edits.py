@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from services.ownership.rules.issues import InvalidRulesError, RuleIssue
@@ -114,6 +115,28 @@ def replaced(rules: RuleSet, number: int, rule: Rule, place: int) -> RuleSet:
 
 def _with_rules(rules: RuleSet, order: Sequence[Rule]) -> RuleSet:
     return rules.model_copy(update={"rules": tuple(order)})
+
+
+@dataclass(frozen=True)
+class RuleChange:
+    """What a draft does to a rule: `before` None means that it is new, `after` None that it is deleted."""
+
+    before: Rule | None
+    after: Rule | None
+
+
+def changes(published: RuleSet, draft: RuleSet) -> list[RuleChange]:
+    """The rules that are new, changed or deleted, in the order of the draft. A rule is the same if its name is."""
+    before = {rule.name: rule for rule in published.rules}
+    after = {rule.name: rule for rule in draft.rules}
+    shown = [RuleChange(before.get(name), rule) for name, rule in after.items() if before.get(name) != rule]
+    return shown + [RuleChange(rule, None) for name, rule in before.items() if name not in after]
+
+
+def is_reordered(published: RuleSet, draft: RuleSet) -> bool:
+    """Whether rules that both have are in another order."""
+    before, after = [rule.name for rule in published.rules], [rule.name for rule in draft.rules]
+    return [name for name in before if name in after] != [name for name in after if name in before]
 
 
 UP, DOWN, SWITCH, DELETE = "up", "down", "switch", "delete"

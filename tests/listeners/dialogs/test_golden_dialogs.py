@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,14 +39,14 @@ from listeners.intake.keys_view import how_to_send_view, key_view
 from listeners.intake.mappings_view import mapping_view, mappings_view
 from listeners.intake.senders_view import add_view, refused_view, senders_view, steps_view
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
-from listeners.ownership.history_view import history_view
+from listeners.ownership.history_view import history_view, version_view
 from listeners.ownership.pools_view import advanced_view, pool_view
 from listeners.ownership.pools_view import mapping_view as pairs_view
 from listeners.ownership.rule_form.choices import choices_of
 from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import begin_view, rule_view
 from listeners.ownership.rule_list_view import ListContext, list_view
-from listeners.ownership.simulate_view import SimulationForm, simulate_view
+from listeners.ownership.simulate_view import SimulationForm, comparison_blocks, publication_view, simulate_view
 from listeners.ownership.unmatched_owners_view import UnmatchedOwnersPage, unmatched_owners_view
 from listeners.salesforce.person_keys_view import person_keys_view
 from listeners.salesforce.settings_view import connect_view
@@ -61,6 +62,7 @@ from services.messages.available_actions import ActionableDelivery
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
+from services.ownership.simulation_report import SimulationReport
 from store.intake.senders import AddedSender
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import ACME, URL, busy_days
@@ -118,6 +120,7 @@ RULES = RuleSet.parse(
     }
 )
 BOOK = CurrentRules(2, RULES, None, None)
+DRAFT = RULES.model_copy(update={"rules": (*presets()[:1], *RULES.rules[1:])})
 GROUPS = {"S0123456789": "sdrs"}
 PROPOSAL = Proposal("Job moves", "Job_Move__c", "Job moves", {})
 CANDIDATES = [("jc-1", CHANGE)]
@@ -182,6 +185,10 @@ DIALOGS = {
     "history": history_view(
         [PublishedRules(version, "{}", SOMEDAY, "U0123456789", "because") for version in (2, 1)],
         [AuditEntry(SOMEDAY, "U0123456789", "ownership: drafted", "added “Champions”")],
+    ),
+    "earlier_version": version_view(PublishedRules(1, "{}", SOMEDAY, "U0123456789", "because"), RULES, {}, 2),
+    "publish": publication_view(
+        replace(BOOK, draft_rules=DRAFT), comparison_blocks(SimulationReport(100, ())), {}, {"page": 0}
     ),
 }
 

@@ -47,6 +47,13 @@ class AdminSession:
         await self.wait_for_listeners()
         return self.dialog_text()
 
+    async def publish(self) -> str:
+        """Review the draft and publish it. Returns the text of the dialog that is on top afterwards."""
+        await self.act("ownership_publish")
+        if "submit" in self.dialog_definition():
+            await self.submit()
+        return self.dialog_text()
+
     async def choose_in_rule_menu(self, step: str, number: int) -> str:
         """Choose an entry in the menu beside the rule with this index."""
         return await self.act("ownership_rule_menu", f"{step}:{number}", f"rule-{number}")

@@ -41,13 +41,18 @@ async def test_an_admin_rolls_back_to_an_earlier_version(acme: SalesforceWorld, 
     await publish(acme, rule("A"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("switch", 0)
-    await dana.act("ownership_publish")
+    await dana.publish()
     history = await dana.act("ownership_history")
     assert "*Version 2* · current" in history
     assert f"<@{acme.dana.id}> · drafted: turned “A” off" in history
     assert "the operator · published: 1 rule in force" in history
+    version = await dana.act("ownership_version_1")
+    assert "*1. A*\\n" in version
+    assert "_off_" not in version
     assert "Published as version 3" in await dana.act("ownership_roll_back_1")
     assert (await dana.rule_book()).rules.rules[0].enabled
+    await dana.close()
+    assert "*Version 3* · current" in dana.dialog_text()
     await dana.close()
     assert "Version 3 is published" in dana.dialog_text()
 
@@ -57,10 +62,11 @@ async def test_rolling_back_is_refused_if_others_published(acme: SalesforceWorld
     await publish(acme, rule("A"))
     await publish(acme, rule("B"))
     await page(dana, "ownership_history")
+    await dana.act("ownership_version_1")
     await publish(acme, rule("C"))
-    text = await dana.act("ownership_roll_back_1")
-    assert "changed the rules in the meantime" in text
-    assert "*Version 3* · current" in text
+    assert "changed the rules in the meantime" in await dana.act("ownership_roll_back_1")
+    await dana.close()
+    assert "*Version 3* · current" in dana.dialog_text()
     assert await dana.rule_names() == ["C"]
 
 

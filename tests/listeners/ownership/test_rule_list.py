@@ -79,7 +79,12 @@ async def test_edits_change_a_draft_until_it_is_published(acme: SalesforceWorld,
     book = await dana.rule_book()
     assert (book.version, len(book.rules.rules), book.rules.rules[0].enabled) == (1, 3, True)
 
-    assert "Published as version 2" in await dana.act("ownership_publish")
+    review = await dana.act("ownership_publish")
+    assert "*C* is deleted." in review
+    assert "is turned off." in review
+    assert "There are no job changes to compare yet." in review
+    await dana.submit()
+    assert "Published as version 2" in dana.dialog_text()
     book = await dana.rule_book()
     assert (book.version, book.draft, [entry.enabled for entry in book.rules.rules]) == (2, None, [False, True])
 
@@ -110,7 +115,7 @@ async def test_home_is_updated_behind_the_dialog(acme: SalesforceWorld, dana: Ad
     await dana.open_rules()
     await dana.choose_in_rule_menu("up", 1)
     assert "There is an unpublished draft" in dana.home_text()
-    await dana.act("ownership_publish")
+    await dana.publish()
     assert "version 2" in dana.home_text()
     assert "unpublished draft" not in dana.home_text()
 
@@ -142,8 +147,8 @@ async def test_an_admin_sees_the_changes_of_another_before_changing_more(
     await dana.choose_in_rule_menu("delete", 0)
     assert "changed the rules in the meantime" in await lee.choose_in_rule_menu("delete", 0)
     assert await lee.rule_names() == ["B"]
-    assert "Published" in await lee.act("ownership_publish")
-    assert "changed the rules in the meantime" in await dana.act("ownership_publish")
+    assert "Published" in await lee.publish()
+    assert "changed the rules in the meantime" in await dana.publish()
 
 
 async def test_a_new_draft_is_different_from_a_discarded_one(
@@ -157,7 +162,7 @@ async def test_a_new_draft_is_different_from_a_discarded_one(
     await lee.act("ownership_discard")
     acme.clock_offset += 1
     await lee.choose_in_rule_menu("delete", 1)
-    assert "changed the rules in the meantime" in await dana.act("ownership_publish")
+    assert "changed the rules in the meantime" in await dana.publish()
     book = await dana.rule_book()
     assert (book.version, book.seen.revision) == (1, 1)
 
@@ -172,7 +177,7 @@ async def test_rules_with_errors_are_not_published(acme: SalesforceWorld, dana: 
     dialog = await dana.open_rules()
     assert "Rule 2 has a problem" in dialog
     assert "does not exist in Salesforce, or the app may not read it" in dialog
-    text = await dana.act("ownership_publish")
+    text = await dana.publish()
     assert "Nothing was published. Fix 2 errors first" in text
     assert "Rule 2: Account.Name is not a lookup to a user" in text
     assert (await dana.rule_book()).version == 1
