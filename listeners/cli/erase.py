@@ -131,12 +131,16 @@ def _erase_elsewhere(person: PersonMatcher, database: Database, report: _Report)
     report.refused += database.run_sync(_delete_refused, person)
     report.texts += database.run_sync(free_text.replace, free_text.TEXTS, person.forms, person.without)
     report.texts += database.run_sync(
-        free_text.replace,
-        free_text.JSON,
-        person.forms,
-        lambda text: json.dumps(person.without_in_rules(json.loads(text)), ensure_ascii=False),
+        free_text.replace, free_text.JSON, person.forms, partial(_without_in_json, person)
     )
     report.files |= {path for path in Path().glob(f"*{REFUSED_ROWS}") if person.matches(_text_of(path))}
+
+
+def _without_in_json(person: PersonMatcher, text: str) -> str:
+    try:
+        return json.dumps(person.without_in_rules(json.loads(text)), ensure_ascii=False)
+    except ValueError:
+        return person.without(text)
 
 
 def _text_of(path: Path) -> str:
@@ -227,6 +231,7 @@ def _print(report: _Report, database: Database, terminal: Terminal) -> int:
     elif not database.is_sqlite:
         terminal.note("PostgreSQL keeps replaced rows until it vacuums their tables, and in its archived log.")
     terminal.note("Not reached: backups, exported rules, and refused rows (*.refused.csv) in other folders.")
+    terminal.note("Restart the app if it is running: it keeps rules in memory.")
     if erased.busy:
         terminal.note(
             f"Not erased yet: {counted(len(erased.busy), 'job change')} being routed. Run this again in a minute."

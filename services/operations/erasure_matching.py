@@ -68,19 +68,23 @@ class PersonMatcher:
 
     def others(self, payload: dict[str, Any]) -> Iterator[PersonMatcher]:
         """The other addresses and profiles of the same person in a job change about them."""
-        person = payload.get("person") or {}
-        if not self.matches(person):
-            return
-        for email in person.get("emails", ()):
-            yield PersonMatcher(email=email)
-        if url := person.get("linkedin_url"):
+        person = self._person_in(payload)
+        emails, url = person.get("emails"), person.get("linkedin_url")
+        for email in emails if isinstance(emails, list) else ():
+            yield PersonMatcher(email=str(email).lower())
+        if isinstance(url, str):
             yield PersonMatcher(page=_page(url))
 
     def names(self, payload: dict[str, Any]) -> set[str]:
         """The name of this person in a job change about them."""
-        person = payload.get("person") or {}
+        person = self._person_in(payload)
         name = person.get("full_name") or " ".join(filter(None, (person.get("first_name"), person.get("last_name"))))
-        return {name} if name and self.matches(person) else set()
+        return {str(name)} if name else set()
+
+    def _person_in(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The person of a job change, empty if it is another one, or cannot be read."""
+        person = payload.get("person")
+        return person if isinstance(person, dict) and self.matches(person) else {}
 
     def without(self, text: str) -> str:
         """Return the text with something else in place of this person's address."""

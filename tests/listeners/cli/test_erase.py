@@ -384,12 +384,12 @@ def test_invalid_arguments_erase_nothing(operator, argv, status, error):
     assert error in operator.err
 
 
-def test_unreadable_job_changes_do_not_stop_an_erasure(operator):
+@pytest.mark.parametrize("person", ['"ada@globex.com"', '{"emails": "ada@globex.com", "linkedin_url": 7}'])
+def test_unreadable_job_changes_do_not_stop_an_erasure(operator, person):
     """Every payload is JSON, even if it is not a valid job change."""
     operator.do(accept)
-    operator.do(
-        lambda connection: connection.execute(text('UPDATE job_changes SET payload = \'{"x": "ada@globex.com"}\''))
-    )
+    payload = {"of_payload": f'{{"person": {person}}}'}
+    operator.do(lambda connection: connection.execute(text("UPDATE job_changes SET payload = :of_payload"), payload))
 
     out = operator.types("erase", "--email", "ada@globex.com", "--yes")
 

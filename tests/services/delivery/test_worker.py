@@ -131,10 +131,10 @@ class StumblingSalesforce:
     inner: object
     stone: str
 
-    async def find_people(self, workspace_id, lookups, needs):
+    async def find_people(self, workspace_id, lookups, *needs):
         if any(self.stone in lookup.emails for lookup in lookups):
             raise ValueError("a bug")
-        return await self.inner.find_people(workspace_id, lookups, needs)
+        return await self.inner.find_people(workspace_id, lookups, *needs)
 
 
 async def test_a_job_change_that_crashes_the_router_blocks_no_other(world, channel):
