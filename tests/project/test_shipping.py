@@ -41,6 +41,15 @@ def test_the_image_is_based_on_a_pinned_python():
     assert len(bases) == 2
 
 
+def test_the_app_is_not_built_as_a_package():
+    """A wheel would fill an environment with modules called app, store and services; the checkout and the image run."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+    assert "build-system" not in project
+    assert "setuptools" not in project["tool"]
+    assert "scripts" not in project["project"]
+
+
 def test_images_are_pinned_by_digest():
     """A tag can be moved to another image."""
     bases = [base.split()[0] for base in arguments("FROM")]

