@@ -54,6 +54,7 @@ from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
 from services.operations.readiness import Readiness
 from services.operations.vendor_calls import open_session
+from services.operations.watchdog import Watchdog
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.person_keys import PersonKeys
 from services.ownership.rulebook import Rulebook
@@ -85,6 +86,7 @@ class App:
     socket_mode: SocketMode | None
     readiness: Readiness
     heartbeat: Heartbeat | None
+    watchdog: Watchdog
     worker: Worker
     intake: Intake
     importing: FileImporter
@@ -163,6 +165,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         socket_mode=_build_socket_mode(foundation, services, bolt),
         readiness=readiness,
         heartbeat=_build_heartbeat(foundation, services),
+        watchdog=services.watchdog,
         worker=build_worker(foundation, services),
         intake=services.intake,
         importing=FileImporter(services.intake, database, now),

@@ -23,6 +23,7 @@ from services.intake.keys import IntakeKeys
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
 from services.operations.readiness import Readiness
+from services.operations.watchdog import Watchdog
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.settings import Settings
@@ -67,6 +68,9 @@ class App(Protocol):
 
     @property
     def heartbeat(self) -> Heartbeat | None: ...
+
+    @property
+    def watchdog(self) -> Watchdog: ...
 
     @property
     def worker(self) -> Worker: ...

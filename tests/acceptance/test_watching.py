@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from sandbox.sender import Sender
+from services.settings import VERSION
 from services.slack.manifest import Manifest
 from tests.acceptance.process import ROOT, Deployment, open_deployment, wait_for_outcomes, wait_until
 from tests.acceptance.test_processes import install
@@ -49,7 +50,7 @@ async def deliver_planted(app: Deployment, key: str) -> str:
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 async def test_the_log_follows_a_job_change_without_personal_data(app, level):
-    """The log shows a job change's way by ids, without names, addresses, tokens or keys."""
+    """The log shows start, stop and a job change's way by ids, without names, addresses, tokens or keys."""
     app.environ |= {"LOG_LEVEL": level, "LOG_FORMAT": "json"}
     process = await app.serve()
     key = await install(app)
@@ -57,6 +58,8 @@ async def test_the_log_follows_a_job_change_without_personal_data(app, level):
     log = (await app.stop(process, signal.SIGTERM)).err
 
     events = [json.loads(line) for line in log.splitlines()]
+    assert events[0]["message"] == f"version {VERSION} started as process {process.pid}"
+    assert [event["message"] for event in events[-2:]] == ["stopping", "stopped"]
     job_change_events = [event for event in events if event.get("job_change") == job_change_id]
     messages = [event["message"] for event in job_change_events]
     assert messages in (

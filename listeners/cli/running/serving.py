@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import logging
 import os
 import resource
 import signal
 import threading
 from argparse import Namespace
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -21,7 +22,9 @@ from listeners.cli.running.preparing import prepared
 from listeners.cli.terminal import COMMAND, App, Build, RefusedError, Terminal
 from listeners.http import logs
 from listeners.http.server import create_runner
-from services.settings import Settings
+from services.clock import steady_ms
+from services.operations.watchdog import SECONDS_BETWEEN_CHECKS, Watchdog, wait_until_stuck
+from services.settings import VERSION, Settings
 from store.encryption import Cipher
 
 GRACE_SECONDS = 8.0
@@ -32,6 +35,8 @@ OPEN_FILES = 65_536
 
 EXIT_AFTER_SECONDS = 9.5
 """The process exits at the latest this long after a stop, even if something hangs. Accepted work is in the database."""
+
+log = logging.getLogger(__name__)
 
 
 DRAIN_SECONDS = 3.0
@@ -79,7 +84,7 @@ async def _run_until_stopped(
 ) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop.set)
-    async with running(terminal.build, settings, cipher, parts) as app:
+    async with running(terminal.build, settings, cipher, parts) as app, _ended_when_stuck(app.watchdog):
         # Objects created so far live until the end. Collecting them again and again took a third of the time of an
         # intake batch. Later objects are collected in small steps, because a collection blocks all requests: with the
         # 20,000 objects that dropped connections leave behind it took up to 60 ms, with 2,000 it takes 3 ms.
@@ -87,10 +92,13 @@ async def _run_until_stopped(
         gc.freeze()
         gc.set_threshold(2_000, 20, 20)
         loop.add_signal_handler(signal.SIGTERM, _stop_gently(app, parts, stop, exit_timer))
+        log.info("version %s started as process %d", VERSION, os.getpid())
         terminal.write(_greeting(settings, parts))
         await stop.wait()
+        log.info("stopping")
         if not exit_timer.is_alive():
             exit_timer.start()
+    log.info("stopped")
 
 
 def _stop_gently(app: App, parts: Parts, stop: asyncio.Event, exit_timer: threading.Timer) -> Callable[[], None]:
@@ -105,6 +113,31 @@ def _stop_gently(app: App, parts: Parts, stop: asyncio.Event, exit_timer: thread
         asyncio.get_running_loop().call_later(seconds, stop.set)
 
     return begin
+
+
+@asynccontextmanager
+async def _ended_when_stuck(worker: Watchdog) -> AsyncIterator[None]:
+    """Exit with status 1 after the event loop or a loop of the worker has hung for a minute, to be restarted."""
+    event_loop, ends = Watchdog(steady_ms), threading.Event()
+
+    async def beat() -> None:
+        while True:
+            event_loop.beat("event loop")
+            await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
+
+    beating = asyncio.create_task(beat())
+    threading.Thread(target=_exit_when_stuck, args=([event_loop, worker], ends), daemon=True).start()
+    try:
+        yield
+    finally:
+        ends.set()
+        beating.cancel()
+
+
+def _exit_when_stuck(watchdogs: Sequence[Watchdog], ends: threading.Event) -> None:
+    if stuck_loops := wait_until_stuck(watchdogs, ends.wait):
+        log.critical("The process ends, because this hangs: %s. Nothing is lost.", ", ".join(stuck_loops))
+        os._exit(1)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from services.operations.watchdog import LONGEST_ROUND_MS, Watchdog
+from services.operations.watchdog import CHECKS, LONGEST_ROUND_MS, Watchdog, wait_until_stuck
 
 
 def test_a_process_without_loops_is_not_stuck(clock):
@@ -28,6 +28,36 @@ def test_each_loop_is_watched_by_itself(clock):
 
     assert watchdog.stuck_loops == ["route"]
     assert watchdog.is_healthy is False
+
+
+def test_a_loop_that_stays_stuck_ends_the_process(clock):
+    """It takes a minute of checks in a row, whichever of the watchdogs of the process reports it."""
+    event_loop, worker, waits = Watchdog(clock), Watchdog(clock), []
+    worker.beat("route")
+
+    def ends_within(seconds: float) -> bool:
+        waits.append(seconds)
+        clock.advance(seconds=seconds)
+        event_loop.beat("event loop")
+        return False
+
+    assert wait_until_stuck([event_loop, worker], ends_within) == ["route"]
+    assert LONGEST_ROUND_MS / 1_000 + 60 <= sum(waits) <= 90
+
+
+def test_a_process_that_was_suspended_goes_on(clock):
+    """All of its loops are silent for long, but only once."""
+    watchdog, suspensions = Watchdog(clock), iter([*([3_600.0, 5.0] * CHECKS), None])
+    watchdog.beat("route")
+
+    def ends_within(_seconds: float) -> bool:
+        suspension = next(suspensions)
+        if suspension == 5.0:
+            watchdog.beat("route")
+        clock.advance(seconds=suspension or 0)
+        return suspension is None
+
+    assert wait_until_stuck([watchdog], ends_within) == []
 
 
 async def test_both_loops_of_the_worker_report_heartbeats(world):
