@@ -19,6 +19,8 @@ COPY listeners listeners
 COPY services services
 COPY store store
 COPY sandbox sandbox
+# A checkout with a strict umask has files that only its owner can read.
+RUN chmod -R a+rX,go-w /app
 USER usergems
 # The SQLite database and its key; empty on PostgreSQL.
 VOLUME /data

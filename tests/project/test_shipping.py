@@ -126,6 +126,27 @@ def test_a_replica_runs_a_verb_of_the_app(name):
     assert int(service["stop_grace_period"].removesuffix("s")) > 10
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_a_replica_cannot_change_its_image_or_fill_the_disk(name):
+    """It has no privileges, writes to memory only, restarts when it ends, and keeps a limited log."""
+    service = SERVICES[name]
+
+    assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] == ("on-failure" if name == "migrate" else "unless-stopped")
+    assert all({"max-size", "max-file"} <= set(each["logging"]["options"]) for each in SERVICES.values())
+
+
+def test_the_image_can_be_built_from_a_checkout_with_a_strict_umask():
+    """Its user can read all files, and change none."""
+    steps = last_stage()
+
+    assert ("RUN", "chmod -R a+rX,go-w /app") in steps
+    assert steps.index(("RUN", "chmod -R a+rX,go-w /app")) > max(
+        number for number, (name, _) in enumerate(steps) if name == "COPY"
+    )
+
+
 def test_replicas_wait_for_the_migration():
     """`migrate` ends before web and worker start, and there are several of each."""
     for name in ("web", "worker"):
