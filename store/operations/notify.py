@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.engine import make_url
 
 from store.database import Database, DatabaseUnavailableError
-from store.schema.postgresql import BACKEND_PID
+from store.schema.postgresql import BACKEND_PID, CONNECTION_PARAMETERS
 
 CHANNEL = "usergems_accepted"
 log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class WorkNotifier:
         import psycopg  # noqa: PLC0415 - not loaded where there is only SQLite
 
         address = make_url(self.direct_url) if self.direct_url else self.database.engine.url
-        url = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        address = address.set(drivername="postgresql", query=CONNECTION_PARAMETERS | dict(address.query))
+        url = address.render_as_string(hide_password=False)
         wait = 0.1
         while True:
             try:

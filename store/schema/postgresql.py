@@ -12,6 +12,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 CONNECTION_PARAMETERS = {
+    "application_name": "usergems-slack",  # in pg_stat_activity and the server's log
     "connect_timeout": "5",
     "keepalives_idle": "10",
     "keepalives_interval": "5",

@@ -210,6 +210,7 @@ async def test_a_server_that_vanished_is_noticed_soon(postgresql_url):
     assert idle + tried <= 30
     assert 0 < int(waits["tcp_user_timeout"]) <= 30_000
     assert (theirs["keepalives_idle"], theirs["connect_timeout"]) == ("60", "20")  # an operator may know better
+    assert waits["application_name"] == "usergems-slack"
 
 
 async def patience(url):

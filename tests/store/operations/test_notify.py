@@ -63,7 +63,10 @@ async def test_a_process_ignores_its_own_notifications(elsewhere, postgresql_url
 
 async def test_a_lost_connection_is_opened_again(elsewhere, received_elsewhere):
     """A worker gets notifications again after the database was restarted."""
-    kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    kill = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE query LIKE 'LISTEN%' AND application_name = 'usergems-slack'"
+    )
     await elsewhere.run(lambda connection: connection.execute(kill))
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
