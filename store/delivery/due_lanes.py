@@ -14,6 +14,9 @@ from store.schema import lanes, member_preferences, pauses, posts, turns, worksp
 
 POST_TURNS = TurnQueue(POST)
 LANES = LeaseQueue(lanes, lanes.c.id, lanes.c.due_at)
+AT_ONCE = 1 / 3
+"""The part of a workspace's messages per minute that may be posted at once."""
+
 MOST_WORKSPACES = 8
 """How many workspaces share one claim. The others come with the next claim, a few milliseconds later."""
 
@@ -47,15 +50,15 @@ _slack_failures = (
     .where(pauses.c.workspace_id == turns.c.workspace_id, pauses.c.subject == "slack")
     .scalar_subquery()
 )
-_posts_last_minute = (
-    select(func.count())
-    .where(posts.c.workspace_id == turns.c.workspace_id, posts.c.tried_at > bindparam("a_minute_ago"))
-    .scalar_subquery()
-)
+_of_last_minute = (posts.c.workspace_id == turns.c.workspace_id) & (posts.c.tried_at > bindparam("a_minute_ago"))
+_posts_last_minute = select(func.count()).where(_of_last_minute).scalar_subquery()
+_first_of_last_minute = select(func.min(posts.c.tried_at)).where(_of_last_minute).scalar_subquery()
 _workspaces_with_due_lanes = POST_TURNS.waiting(
     _has_due_lane & ~_posting_is_paused,
     workspaces.c.default_channel_id,
-    (workspaces.c.posts_per_minute - _posts_last_minute).label("budget"),
+    workspaces.c.posts_per_minute,
+    _posts_last_minute.label("posts"),
+    _first_of_last_minute.label("first_post_at"),
     _slack_failures.label("failures"),
 )
 _set_served = (
@@ -85,9 +88,9 @@ def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
     connection.execute(_set_served, {"workspaces": [row.workspace_id for row in served], "now": now})
     share = -(-most // len(served))
     due, without_channel = [], []
-    for workspace_id, default_channel, budget, failures in served:
+    for workspace_id, default_channel, per_minute, posted, first_post_at, failures in served:
         # While Slack is failing for this workspace, one lane at a time finds out whether it has recovered.
-        most_here = max(0, min(1 if failures else share, budget))
+        most_here = min(1 if failures else share, _allowed(per_minute, posted, first_post_at, now))
         for row in connection.execute(_due_lanes, {"of_workspace": workspace_id, "now": now, "most": most_here}):
             channel = default_channel if row.destination == DEFAULT_CHANNEL else row.destination
             if channel is None:
@@ -98,3 +101,15 @@ def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
     if without_channel:
         connection.execute(_park, {"ids": without_channel})
     return due
+
+
+def _allowed(per_minute: int, posted: int, first_post_at: int | None, now: int) -> int:
+    """
+    Return how many messages may be posted now, if so many were `posted` within a minute, the first one at that time.
+
+    A token bucket: a part of the minute's messages at once, and the others evenly over the minute, so that a backlog
+    neither exceeds the limit in any minute nor falls silent.
+    """
+    at_once = max(1, round(per_minute * AT_ONCE))
+    since = now - (now if first_post_at is None else first_post_at)
+    return max(0, at_once + (per_minute - at_once) * since // 60_000 - posted)

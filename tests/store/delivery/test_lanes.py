@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from domain.states import DEFAULT_CHANNEL
@@ -147,17 +149,21 @@ async def test_the_id_of_a_direct_message_channel_is_stored(database, workspace)
     assert (claimed.dm, next_claim.dm) == (None, "D_DANA")
 
 
-async def test_a_workspace_posts_no_more_than_its_limit_a_minute(database, workspace):
-    """Slack limits the workspace as a whole, too."""
-    await database.run(workspaces.change, "T1", None, posts_per_minute=3)
-    await database.run(add_routed, *[f"U_{number}" for number in range(5)])
+async def test_a_backlog_is_posted_within_the_limit_of_each_minute_and_without_silences(database, workspace):
+    """Slack limits the workspace as a whole, too. A part goes at once, the others evenly over the minute."""
+    await database.run(workspaces.change, "T1", None, posts_per_minute=60)
+    await database.run(add_routed, *[f"U_{number}" for number in range(200)])
+    posted = list[int]()
 
-    first = await database.run(claim)
-    after = await database.run(claim, SOMEDAY + 59_999)
-    await database.run(settle, [Sent(each, SOMEDAY, each.channel, "1.1") for each in first])
-    later = await database.run(claim, SOMEDAY + 60_000)
+    for now in range(SOMEDAY, SOMEDAY + 150_000, 500):
+        claims = await database.run(claim, now)
+        await database.run(settle, [Sent(each, now, each.channel, "1.1") for each in claims])
+        posted += [now] * len(claims)
 
-    assert (len(first), len(after), len(later)) == (3, 0, 2)
+    assert posted.count(SOMEDAY) == 20
+    assert 58 <= max(len([at for at in posted if since <= at < since + 60_000]) for since in posted) <= 60
+    assert max(later - earlier for earlier, later in pairwise(posted)) <= 2_000
+    assert len([at for at in posted if at < SOMEDAY + 120_000]) >= 115
 
 
 async def test_a_pause_of_posting_applies_to_the_whole_workspace(database, workspace):
