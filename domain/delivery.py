@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from domain.decision.reasons import Reason, Reasons, combined, legacy
 from domain.decision.record import Decision
 from domain.job_change.model import JobChange
-from domain.states import DeliveryState, Role, Step
+from domain.states import HELD, DeliveryState, HandlingState, Role, Step
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Delivery:
     """
     A delivery that someone acts on. `destination` is a Slack user, a channel or DEFAULT_CHANNEL.
 
-    `payload` None means that the job change was erased. `actor` and `at` say who brought it into its state and when;
-    both are None while it is open.
+    `payload` None means that the job change was erased. `actor` and `at` say who brought it into its state and when,
+    perhaps in another message about the job change; both are None while it is open.
     """
 
     id: int
@@ -84,6 +84,7 @@ class Delivery:
     actor: str | None
     at: int | None
     given_to: str | None
+    created_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class TraceStep:
 
 @dataclass(frozen=True)
 class Handling:
-    """Someone took, reassigned or returned a delivery."""
+    """Someone took, finished, reassigned or returned a delivery."""
 
     delivery_id: int
     state: str
@@ -150,6 +151,24 @@ class History:
     handlings: tuple[Handling, ...] = ()
     snoozes: tuple[Snooze, ...] = ()
     reports: tuple[Report, ...] = ()
+
+    @property
+    def held(self) -> Handling | None:
+        """Who is on the job change or has finished it, whichever message they used. The first one has it."""
+        return next((handling for handling in self.handlings if handling.state in HELD), None)
+
+    def closed_by(self, delivery_id: int, created_at: int, *, in_person: bool) -> Handling | None:
+        """
+        Return why a delivery is no longer open: what somebody did with this one or another of the job change.
+
+        None means that it is open. A job change that was reassigned is no longer open in a channel that had it before.
+        """
+        own = next((handling for handling in self.handlings if handling.delivery_id == delivery_id), None)
+        if self.held or own or in_person:
+            return self.held or own
+        passed_on = [handling for handling in self.handlings if handling.at > created_at]
+        is_reassigned = passed_on and passed_on[-1].state == HandlingState.REASSIGNED
+        return passed_on[-1] if is_reassigned else None
 
 
 NO_HISTORY = History()

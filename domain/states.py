@@ -60,6 +60,13 @@ class HandlingState(StrEnum):
     REASSIGNED = "given"
     RETURNED = "given_back"
     """It went back to the channel it came from."""
+    DONE = "done"
+    NOT_RELEVANT = "not_relevant"
+
+
+FINISHED = frozenset({HandlingState.DONE, HandlingState.NOT_RELEVANT})
+HELD = frozenset({HandlingState.TAKEN, *FINISHED})
+"""One person is on it or has finished it, so the job change is no longer open in any message."""
 
 
 class Outcome(StrEnum):
@@ -93,6 +100,9 @@ class Step(StrEnum):
     TAKEN = "taken"
     REASSIGNED = "reassigned"
     RETURNED = "returned"
+    DONE = "done"
+    NOT_RELEVANT = "not relevant"
+    REOPENED = "reopened"
     SNOOZED = "snoozed"
     SNOOZE_ENDED = "snooze ended"
     REPORTED = "reported as wrong"

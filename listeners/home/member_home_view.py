@@ -7,14 +7,14 @@ from datetime import datetime
 from itertools import accumulate
 
 from domain.day_counts import counted
-from domain.delivery import Handling
 from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from domain.people import Absence
 from domain.preferences import WEEKDAYS, clock
-from domain.states import HandlingState, Side
+from domain.states import Side
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, actions, button, context, header, section
 from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
 from services.home.mute_options import labels
+from services.messages.cards import state_text
 from services.messages.wording import headline, sentence, slack_time
 from services.slack.mrkdwn import bold, escape
 
@@ -54,7 +54,8 @@ def preference_blocks(member: MemberHome, *, has_salesforce: bool = True) -> lis
 
 def delivery_block(delivery: RecentDelivery, user_id: str, accessory: Block | None = None) -> Block:
     """What happened, and below it what people did about it."""
-    text = f"{_headline(delivery)}\n{_progress(delivery, user_id)} · {slack_time(delivery.at)}"
+    state = state_text(delivery.history, user_id) or f"⚪ Open · sent {slack_time(delivery.at)}"
+    text = f"{_headline(delivery)}\n{state}"
     block = section(text, accessory)
     return block | {"text": block["text"] | {"verbatim": True}}
 
@@ -114,29 +115,6 @@ def _headline(delivery: RecentDelivery) -> str:
     if delivery.job_change is None:
         return "_This job change has been erased._"
     return sentence(headline(delivery.job_change, bold, Side.of(delivery.side)))
-
-
-def _progress(delivery: RecentDelivery, user_id: str) -> str:
-    """What this member did about it, or else that another recipient is on it."""
-    history = delivery.history
-    own = next((handling for handling in history.handlings if handling.delivery_id == delivery.delivery_id), None)
-    snoozed = next(
-        (row.due_at for row in history.snoozes if row.delivery_id == delivery.delivery_id and row.due_at), None
-    )
-    if own is None and snoozed:
-        return f"⏰ Snoozed until {slack_time(snoozed)}"
-    handling = own or next((row for row in history.handlings if row.state == HandlingState.TAKEN), None)
-    return _handling_text(handling, user_id) if handling else "⚪ Open"
-
-
-def _handling_text(handling: Handling, user_id: str) -> str:
-    is_own = handling.actor == user_id
-    actor = "You" if is_own else f"<@{handling.actor}>"
-    if handling.state == HandlingState.TAKEN:
-        return f"✅ {actor} {'are' if is_own else 'is'} on it"
-    if handling.state == HandlingState.REASSIGNED:
-        return f"↪️ {actor} reassigned it to <@{handling.given_to}>"
-    return f"↩️ {actor} returned it to the channel" if handling.state == HandlingState.RETURNED else "⚪ Open"
 
 
 def _identities_text(member: MemberHome) -> str:

@@ -46,6 +46,7 @@ _DIALOGS: dict[ActionKind, Callable[[ActionableDelivery], View]] = {
     ActionKind.WHY: why_view,
     ActionKind.MUTE: mute_view,
 }
+_WITHOUT_DIALOG = {ActionKind.TAKE, ActionKind.DONE, ActionKind.NOT_RELEVANT, ActionKind.REOPEN}
 _OTHER_VERSION = "This button belongs to another version of the app and no longer works."
 
 
@@ -84,8 +85,10 @@ async def _start(
         await respond(_OTHER_VERSION, replace_original=False)
         return
     kind = ActionKind(name)
-    if kind is ActionKind.TAKE:
-        result = await delivery_actions.take(*await _pressed(kind, value, dialog, delivery_actions))
+    if kind in _WITHOUT_DIALOG:
+        target = await _pressed(kind, value, dialog, delivery_actions)
+        is_take = kind is ActionKind.TAKE
+        result = await (delivery_actions.take(*target) if is_take else delivery_actions.finish(*target, kind))
         if text := await delivery_actions.update_messages(result):
             await respond(text, replace_original=False)
         return

@@ -132,7 +132,10 @@ def why_view(actionable: ActionableDelivery) -> View:
         *([context("\n".join(notes))] if notes else []),
     ]
     if in_person:
-        blocks += actions(button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", "mute"))
+        blocks += actions(
+            button("Wrong data…", f"{ACTION}{ActionKind.WRONG_DATA}", "wrong_data"),
+            button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", "mute"),
+        )
     return modal("Why me?" if in_person else "Why here?", blocks, _data(actionable))
 
 

@@ -12,7 +12,7 @@ from domain.delivery import Delivery, NewDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.people import BOT, DEACTIVATED, GUEST, STRANGER
-from domain.states import DEFAULT_CHANNEL, Role, is_person
+from domain.states import DEFAULT_CHANNEL, HandlingState, Role, is_person
 from services.messages.available_actions import (
     DELETED,
     ERASED,
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 CANNOT_BE_MUTED = "These notifications are required by your admins, so they cannot be muted."
 ONLY_MEMBERS = "Only members of this workspace can do that."
+CLAIMED = "You're on it. To finish or reassign it, open *Assigned to you* in the app's Home."
 TRY_AGAIN = "Slack did not respond, so nothing was changed. Please try again in a minute."
 _SAVED = {
     RedrawResult.NOW: None,
@@ -75,7 +76,8 @@ class DeliveryActions:
     The actions on a delivery.
 
     Every method takes the workspace, the delivery and the Slack user who acts, as Slack signed them. Whether they may
-    is checked against our rows each time. If several people take a delivery, the first one has it.
+    is checked against our rows each time. A job change has one state in all of its messages: the first person who takes
+    it has it.
     """
 
     database: Database
@@ -116,9 +118,25 @@ class DeliveryActions:
         actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE)
         if isinstance(actionable, str):
             return ActionResult(actionable)
-        if await self.database.run(actions.take, actionable.delivery, actor, self.now()):
-            return ActionResult(job_change_id=actionable.delivery.job_change_id)
-        return await self._too_late(actionable.delivery, actor, ActionKind.TAKE)
+        delivery = actionable.delivery
+        if await self.database.run(actions.take, delivery, actor, self.now()):
+            return ActionResult(None if is_person(delivery.destination) else CLAIMED, delivery.job_change_id)
+        return await self._too_late(delivery, actor, ActionKind.TAKE)
+
+    async def finish(self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind) -> ActionResult:
+        """Mark it as done or as not relevant, or reopen it: `kind` is DONE, NOT_RELEVANT or REOPEN."""
+        actionable = await self.find(workspace_id, delivery_id, actor, kind)
+        if isinstance(actionable, str):
+            return ActionResult(actionable)
+        delivery, now = actionable.delivery, self.now()
+        if kind is ActionKind.REOPEN:
+            finished = await self.database.run(actions.reopen, delivery, actor, now)
+        else:
+            state = HandlingState.DONE if kind is ActionKind.DONE else HandlingState.NOT_RELEVANT
+            finished = await self.database.run(actions.finish, delivery, actor, state, now)
+        if finished:
+            return ActionResult(job_change_id=delivery.job_change_id)
+        return await self._too_late(delivery, actor, kind)
 
     async def reassign(
         self, workspace_id: str, delivery_id: int, actor: str, to: str | None, comment: str
@@ -198,9 +216,10 @@ class DeliveryActions:
         if result.job_change_id is None:
             return result.text
         try:
-            return _SAVED[await self.redrawer.redraw(result.job_change_id)]
+            updated = await self.redrawer.redraw(result.job_change_id)
         except DatabaseUnavailableError:
-            return _SAVED[RedrawResult.LATER]
+            updated = RedrawResult.LATER
+        return " ".join(filter(None, [result.text, _SAVED[updated]])) or None
 
     async def catch_up(self) -> bool:
         """Send one snoozed job change that is due, or update some messages. False if nothing was due."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from domain.delivery import Delivery
 from domain.job_change.model import JobChange
-from domain.states import HandlingState, Role, is_person
+from domain.states import FINISHED, HELD, HandlingState, Role, is_person
 from services.messages.wording import slack_time
 
 MOST_IN_A_MENU = 5
@@ -26,6 +26,7 @@ LONGEST_COMMENT = 300
 """Characters."""
 
 DELETED = "This job change has been deleted, so no action is possible."
+NOT_FINISHED = "It is open. Nothing was changed."
 ERASED = "This message is too old to act on: its job change has been erased. Nothing was changed."
 NOT_YOURS = "This message was sent to someone else, so only they can do that."
 CHANNEL_ONLY = "This message was sent to the channel, not to you, so you cannot do that here."
@@ -40,6 +41,9 @@ class ActionKind(StrEnum):
     WRONG_DATA = "wrong_data"
     WHY = "why"
     MUTE = "mute"
+    DONE = "done"
+    NOT_RELEVANT = "not_relevant"
+    REOPEN = "reopen"
 
 
 @dataclass(frozen=True)
@@ -83,23 +87,37 @@ _REASSIGN = MessageAction(ActionKind.REASSIGN, "Reassign…")
 _SNOOZE = MessageAction(ActionKind.SNOOZE, "Snooze…")
 _TAKE = MessageAction(ActionKind.TAKE, "I'm on it", is_primary=True)
 _CLAIM = MessageAction(ActionKind.TAKE, "Claim", is_primary=True)
+_DONE = MessageAction(ActionKind.DONE, "Done", is_primary=True)
+_NOT_RELEVANT = MessageAction(ActionKind.NOT_RELEVANT, "Not relevant")
+_REOPEN = MessageAction(ActionKind.REOPEN, "Reopen")
 
 
-def available_actions(role: str, state: str, *, in_person: bool) -> AvailableActions:
-    """`state` is the HandlingState of the delivery; `in_person` is true for a direct message."""
-    if in_person:
-        menu: tuple[MessageAction, ...] = (_WHY_ME, _WRONG_DATA, _MUTE)
-        if state == HandlingState.OPEN:
-            return AvailableActions((_TAKE, _NOT_MINE), (_SNOOZE, *menu))
-        if state == HandlingState.TAKEN:
-            return AvailableActions((_NOT_MINE,), (_SNOOZE, *menu))
-        return AvailableActions((), menu)
-    menu = (_WHY_HERE, _WRONG_DATA)
-    if role == Role.COPY:
-        return AvailableActions((), menu)
+def available_actions(role: str, state: str, *, in_person: bool, is_own: bool = True) -> AvailableActions:
+    """
+    What everybody who sees the message may do, so that a channel offers nothing that only one person may.
+
+    `state` is the HandlingState of the delivery. `in_person` is true for a direct message and in Home; `is_own` then
+    says whether the reader themselves brought it into that state.
+    """
+    why = _WHY_ME if in_person else _WHY_HERE
+    if not in_person:
+        menu: tuple[MessageAction, ...] = (why, _WRONG_DATA)
+        if role == Role.COPY or state != HandlingState.OPEN:
+            return AvailableActions((), menu)
+        return AvailableActions((_CLAIM,), (_REASSIGN, _NOT_RELEVANT, *menu))
+    menu = (why, _WRONG_DATA, _MUTE)
     if state == HandlingState.OPEN:
-        return AvailableActions((_CLAIM,), (_REASSIGN, *menu))
-    return AvailableActions((_NOT_MINE,) if state == HandlingState.TAKEN else (), menu)
+        return AvailableActions((_TAKE, _NOT_MINE), (_SNOOZE, _NOT_RELEVANT, *menu))
+    if state == HandlingState.TAKEN and is_own:
+        return AvailableActions((_DONE, _NOT_MINE), (_SNOOZE, _NOT_RELEVANT, *menu))
+    return AvailableActions((_REOPEN,) if state in FINISHED and is_own else (), menu)
+
+
+def claimed_actions(state: str) -> AvailableActions:
+    """What Home offers the person who claimed a job change in a channel."""
+    if state in FINISHED:
+        return AvailableActions((_REOPEN,), (_WRONG_DATA, _WHY_HERE))
+    return AvailableActions((_DONE, _NOT_MINE), (_NOT_RELEVANT, _WRONG_DATA, _WHY_HERE))
 
 
 def refusal(delivery: Delivery | None, kind: ActionKind, actor: str) -> str | None:
@@ -115,18 +133,29 @@ def refusal(delivery: Delivery | None, kind: ActionKind, actor: str) -> str | No
         return None
     if delivery.role == Role.COPY or (kind in {ActionKind.SNOOZE, ActionKind.MUTE} and not in_person):
         return CHANNEL_ONLY
-    return _handled_already(delivery, kind, actor)
+    return _refusal_in_state(delivery, kind, actor)
 
 
-def _handled_already(delivery: Delivery, kind: ActionKind, actor: str) -> str | None:
-    if delivery.state == HandlingState.OPEN or delivery.at is None:
+_STILL_POSSIBLE = {
+    HandlingState.TAKEN: {ActionKind.DONE, ActionKind.NOT_RELEVANT, ActionKind.REASSIGN, ActionKind.SNOOZE},
+    HandlingState.DONE: {ActionKind.NOT_RELEVANT, ActionKind.REOPEN},
+    HandlingState.NOT_RELEVANT: {ActionKind.DONE, ActionKind.REOPEN},
+}
+"""What the person who is on it or has finished it may still do."""
+
+
+def _refusal_in_state(delivery: Delivery, kind: ActionKind, actor: str) -> str | None:
+    if delivery.state == HandlingState.OPEN:
+        return NOT_FINISHED if kind is ActionKind.REOPEN else None
+    if delivery.state in HELD and delivery.actor == actor and kind in _STILL_POSSIBLE[HandlingState(delivery.state)]:
         return None
-    is_own, time = delivery.actor == actor, slack_time(delivery.at)
+    is_own, time = delivery.actor == actor, slack_time(delivery.at or 0)
     name = "You" if is_own else f"<@{delivery.actor}>"
+    if delivery.state == HandlingState.TAKEN:
+        return f"You're already on it · {time}." if is_own else f"{name} is on it · {time}. Nothing was changed."
     if delivery.state == HandlingState.REASSIGNED:
         return f"{name} reassigned it to <@{delivery.given_to}> · {time}. Nothing was changed."
-    if delivery.state != HandlingState.TAKEN:
-        return f"{name} returned it to the channel · {time}. Nothing was changed."
-    if not is_own:
-        return f"{name} is on it · {time}. Nothing was changed."
-    return f"You are already on it · {time}." if kind is ActionKind.TAKE else None
+    if delivery.state in FINISHED:
+        result = "done" if delivery.state == HandlingState.DONE else "not relevant"
+        return f"{name} marked it as {result} · {time}. Nothing was changed."
+    return f"{name} returned it to the channel · {time}. Nothing was changed."

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from domain.decision.record import Decision
 from domain.decision.sentences import for_reader
-from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History
+from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History, Report, Snooze
 from domain.job_change.model import JobChange
-from domain.states import DEFAULT_CHANNEL, HandlingState, Role, Side, is_person
+from domain.states import DEFAULT_CHANNEL, HELD, HandlingState, Role, Side, is_person
 from services.messages.available_actions import WRONG_DATA_KINDS, available_actions
 from services.messages.compose import Card
 from services.messages.wording import slack_time
@@ -29,42 +29,89 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
     change = JobChange.if_readable(delivery.payload)
     if change is None:
         return None
-    links = Decision.from_stored(delivery.decision).links
-    states = (handling.state for handling in history.handlings if handling.delivery_id == delivery.id)
+    links, in_person = Decision.from_stored(delivery.decision).links, is_person(destination)
+    closed = history.closed_by(delivery.id, delivery.created_at, in_person=in_person)
+    is_passed_on = closed is not None and closed.delivery_id == delivery.id and closed.state not in HELD
     return Card(
         job_change=change,
-        reason=for_reader(delivery.reasons),
+        reason="" if is_passed_on and in_person else for_reader(delivery.reasons),  # it is no longer theirs
         role=Role(delivery.role),
         delivery_id=delivery.id,
         contact_url=links.contact or links.lead,
         account_url=links.account,
         is_test=change.is_test,
         side=Side.of(delivery.side),
-        notes=tuple(_notes(history, delivery.id, destination))[-MOST_NOTES:],
-        actions=available_actions(delivery.role, next(states, HandlingState.OPEN), in_person=is_person(destination)),
+        notes=tuple(notes(history, destination))[-MOST_NOTES:],
+        actions=available_actions(
+            delivery.role,
+            closed.state if closed else HandlingState.OPEN,
+            in_person=in_person,
+            is_own=closed is not None and closed.actor == destination,
+        ),
     )
 
 
-def _notes(history: History, delivery_id: int, destination: str) -> Iterator[str]:
-    """What people did with any delivery of the job change, except for what the reason of this one says already."""
+def notes(history: History, reader: str) -> Iterator[str]:
+    """
+    What people did with the job change, the same in each of its messages; `reader` is the destination.
+
+    What the reason of the reader's own message says already is left out.
+    """
     for handling in history.handlings:
-        is_reassigned_here = handling.state == HandlingState.REASSIGNED and handling.given_to == destination
-        is_returned_here = handling.state == HandlingState.RETURNED and destination == DEFAULT_CHANNEL
+        is_reassigned_here = handling.state == HandlingState.REASSIGNED and handling.given_to == reader
+        is_returned_here = handling.state == HandlingState.RETURNED and reader == DEFAULT_CHANNEL
         if not (is_reassigned_here or is_returned_here):
-            yield _handling_note(handling)
+            yield _handling_note(handling, reader)
     for snooze in history.snoozes:
-        if snooze.delivery_id == delivery_id:
-            yield f"⏰ Snoozed until {slack_time(snooze.due_at)}" if snooze.due_at else "⏰ Snooze ended"
+        if snooze.due_at:
+            yield _snooze_note(snooze, snooze.due_at, reader)
+        elif snooze.actor == reader:
+            yield "⏰ Snooze ended"
     if history.reports:
-        people = ", ".join(f"<@{report.actor}>" for report in history.reports[-MOST_NOTES:])
-        last = history.reports[-1]
-        yield f"🚩 Wrong data reported by {people}: {WRONG_DATA_KINDS[last.kind].lower()} · {slack_time(last.at)}"
+        yield _report_note(history.reports, reader)
 
 
-def _handling_note(handling: Handling) -> str:
-    actor, time = f"<@{handling.actor}>", slack_time(handling.at)
-    if handling.state == HandlingState.TAKEN:
-        return f"✅ {actor} is on it · {time}"
-    if handling.state == HandlingState.REASSIGNED:
-        return f"↪️ {actor} reassigned it to <@{handling.given_to}> · {time}"
-    return f"↩️ {actor} returned it to the channel · {time}"
+def state_text(history: History, reader: str) -> str | None:
+    """The state of the job change with the time of the action that brought it there. None: it is open."""
+    if history.held:
+        return _handling_note(history.held, reader)
+    if history.reports:
+        return _report_note(history.reports, reader)
+    for snooze in history.snoozes:
+        if snooze.due_at:
+            return _snooze_note(snooze, snooze.due_at, reader)
+    if not history.handlings:
+        return None
+    last = history.handlings[-1]
+    is_theirs = last.state == HandlingState.REASSIGNED and last.given_to == reader
+    return None if is_theirs else _handling_note(last, reader)
+
+
+def _snooze_note(snooze: Snooze, due_at: int, reader: str) -> str:
+    who = "Snoozed" if snooze.actor == reader else f"{_name(snooze.actor, reader)} snoozed it"
+    return f"⏰ {who} until {slack_time(due_at)}"
+
+
+def _report_note(reports: Sequence[Report], reader: str) -> str:
+    people = ", ".join(_name(report.actor, reader, "you") for report in reports[-MOST_NOTES:])
+    last = reports[-1]
+    return f"🚩 Wrong data reported by {people}: {WRONG_DATA_KINDS[last.kind].lower()} · {slack_time(last.at)}"
+
+
+def _handling_note(handling: Handling, reader: str) -> str:
+    name, time = _name(handling.actor, reader), slack_time(handling.at)
+    match handling.state:
+        case HandlingState.TAKEN:
+            return f"✅ You're on it · {time}" if name == "You" else f"✅ {name} is on it · {time}"
+        case HandlingState.DONE:
+            return f"🏁 {name} marked it as done · {time}"
+        case HandlingState.NOT_RELEVANT:
+            return f"🚫 {name} marked it as not relevant · {time}"
+        case HandlingState.REASSIGNED:
+            return f"↪️ {name} reassigned it to <@{handling.given_to}> · {time}"
+    return f"↩️ {name} returned it to the channel · {time}"
+
+
+def _name(actor: str, reader: str, you: str = "You") -> str:
+    """Operators act at the terminal and have no Slack user."""
+    return you if actor == reader else f"<@{actor}>" if is_person(actor) else "An operator"

@@ -151,7 +151,8 @@ def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     yield _section(news, None if buttons else menu)
     if details := meaning(change, card.side):
         yield _context(" · ".join(details))
-    yield _context(escape(card.reason, _LONGEST_REASON))
+    if card.reason:
+        yield _context(escape(card.reason, _LONGEST_REASON))
     if with_links and (links := _links(card)):
         yield _context(" · ".join(links))
     if card.notes:
@@ -207,8 +208,9 @@ def _with_table_block(cards: Sequence[Card]) -> list[Block]:
 def _bundle_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     change = card.job_change
     yield _section(sentence(headline(change, bold, card.side)), _menu(card, card.actions.in_one_menu))
-    why = " · ".join([*meaning(change, card.side), escape(card.reason, _LONGEST_REASON)])
-    yield _context(why, *(_links(card) if with_links else ()))
+    why = " · ".join([*meaning(change, card.side), *([escape(card.reason, _LONGEST_REASON)] if card.reason else [])])
+    if details := [*filter(None, [why]), *(_links(card) if with_links else ())]:
+        yield _context(*details)
     if card.notes:
         yield _context("\n".join(card.notes))
 
@@ -226,7 +228,8 @@ def _lines(card: Card, *, with_links: bool) -> Iterator[str]:
     yield " ".join(filter(None, [sentence(headline(change, escape, card.side)), background(change, card.side)]))
     if details := meaning(change, card.side):
         yield sentence(", ".join(details))
-    yield sentence(escape(card.reason, _LONGEST_REASON))
+    if card.reason:
+        yield sentence(escape(card.reason, _LONGEST_REASON))
     yield from card.notes
     if with_links and (links := _links(card)):
         yield " · ".join(links)

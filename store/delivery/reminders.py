@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, exists, or_, select, updat
 
 from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery, TraceStep
-from domain.states import DeliveryState, HandlingState, Role, Step
+from domain.states import HELD, DeliveryState, HandlingState, Role, Step
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
 from store.leases import LeaseQueue
@@ -135,7 +135,7 @@ _is_over = or_(
     workspaces.c.state != "active",
     job_changes.c.payload.is_(None),
     exists().where(_of_delivery, handlings.c.state != HandlingState.OPEN),
-    exists().where(_of_job_change, handlings.c.state == HandlingState.TAKEN),  # a colleague has taken it
+    exists().where(_of_job_change, handlings.c.state.in_(HELD)),  # a colleague has it
     exists().where(wrong_data.c.job_change_id == deliveries.c.job_change_id),
     exists().where(laters.c.delivery_id == deliveries.c.id, laters.c.due_at.is_not(None)),
 )

@@ -1,16 +1,18 @@
-"""What people do with a delivery: take it, reassign it, return it, snooze it, report wrong data."""
+"""What people do with a job change: take it, finish it, reassign it, return it, snooze it, report wrong data."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from domain.delivery import Delivery, NewDelivery, TraceStep
-from domain.states import HandlingState, Role, Step
+from domain.delivery import Delivery, Handling, NewDelivery, TraceStep
+from domain.states import FINISHED, HELD, HandlingState, Role, Step, is_person
 from store.delivery import redraws
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
+from store.messages import histories
 from store.schema import (
     deliveries,
     delivery_reasons,
@@ -49,14 +51,10 @@ _find = (
         deliveries.c.side,
         job_changes.c.payload,
         job_changes.c.decision,
-        func.coalesce(handlings.c.state, HandlingState.OPEN),
-        handlings.c.actor,
-        handlings.c.at,
-        handlings.c.given_to,
+        deliveries.c.created_at,
     )
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
-    .outerjoin(handlings, handlings.c.delivery_id == deliveries.c.id)
     .where(deliveries.c.id == bindparam("of_delivery"), deliveries.c.workspace_id == bindparam("of_workspace"))
 )
 
@@ -65,7 +63,14 @@ def find(connection: Connection, workspace_id: str, delivery_id: int) -> Deliver
     """Return None also if the delivery belongs to another workspace."""
     key = {"of_workspace": workspace_id, "of_delivery": delivery_id}
     row = connection.execute(_find, key).one_or_none()
-    return Delivery(*tuple(row)) if row else None
+    if row is None:
+        return None
+    *values, created_at = row
+    history = histories.histories(connection, [row.job_change_id])[row.job_change_id]
+    closed = history.closed_by(row.id, created_at, in_person=is_person(row.destination))
+    if closed is None:
+        return Delivery(*[*values, HandlingState.OPEN, None, None, None, created_at])
+    return Delivery(*[*values, closed.state, closed.actor, closed.at, closed.given_to, created_at])
 
 
 _current_post = select(deliveries.c.post_id).where(deliveries.c.id == bindparam("of_delivery"))
@@ -82,49 +87,100 @@ def posts_of(connection: Connection, workspace_id: str, delivery_id: int) -> lis
 
 
 def take(connection: Connection, delivery: Delivery, actor: str, now: int) -> bool:
-    """Record that `actor` takes the delivery. Return False if it is no longer open."""
-    is_open = handlings.c.state == HandlingState.OPEN
-    values = {"state": HandlingState.TAKEN, "actor": actor, "at": now, "given_to": None}
-    if not _set_handling(connection, delivery, is_open, values):
+    """Record that `actor` takes the job change. Return False if it is no longer open in this message."""
+    if _lock(connection, delivery):
         return False
-    _delete_snooze(connection, delivery)
+    _set_handling(connection, delivery.id, HandlingState.TAKEN, actor, now)
+    _delete_snoozes(connection, delivery.job_change_id)
     record_action(connection, delivery, now, Step.TAKEN, f"{actor} is on it")
+    return True
+
+
+def finish(connection: Connection, delivery: Delivery, actor: str, state: HandlingState, now: int) -> bool:
+    """Record that the job change is done or not relevant. Return False if it is no longer open, or someone else's."""
+    closed = _lock(connection, delivery)
+    if closed and not (closed.state in HELD and closed.actor == actor):
+        return False
+    _set_handling(connection, closed.delivery_id if closed else delivery.id, state, actor, now)
+    _delete_snoozes(connection, delivery.job_change_id)
+    record_action(connection, delivery, now, Step(state.replace("_", " ")), f"by {actor}")
+    return True
+
+
+def reopen(connection: Connection, delivery: Delivery, actor: str, now: int) -> bool:
+    """Record that `actor` is on the job change again. Return False unless they had finished it."""
+    closed = _lock(connection, delivery)
+    if closed is None or closed.state not in FINISHED or closed.actor != actor:
+        return False
+    _set_handling(connection, closed.delivery_id, HandlingState.TAKEN, actor, now)
+    record_action(connection, delivery, now, Step.REOPENED, f"by {actor}")
     return True
 
 
 def reassign(connection: Connection, delivery: Delivery, actor: str, to: str, new: NewDelivery, now: int) -> bool:
     """
-    Reassign the delivery from `actor` to the Slack user `to`, who gets the delivery `new`.
+    Reassign the job change from `actor` to the Slack user `to`, who gets the delivery `new`.
 
-    Return False if `actor` may no longer do so, because someone else has taken it.
+    Return False if `actor` may no longer do so, because someone else has it.
     """
-    values = {"state": HandlingState.REASSIGNED, "actor": actor, "at": now, "given_to": to}
     step = TraceStep(delivery.job_change_id, now, Step.REASSIGNED, f"{actor} to {to}")
-    return _pass_on(connection, delivery, new, values, step)
+    return _pass_on(connection, delivery, new, (HandlingState.REASSIGNED, actor, now, to), step)
 
 
 def return_to_channel(connection: Connection, delivery: Delivery, actor: str, new: NewDelivery, now: int) -> bool:
-    """Return the delivery to a channel, which gets the delivery `new`. Return False as `reassign` does."""
-    values = {"state": HandlingState.RETURNED, "actor": actor, "at": now, "given_to": None}
+    """Return the job change to a channel, which gets the delivery `new`. Return False as `reassign` does."""
     step = TraceStep(delivery.job_change_id, now, Step.RETURNED, f"by {actor}")
-    return _pass_on(connection, delivery, new, values, step)
+    return _pass_on(connection, delivery, new, (HandlingState.RETURNED, actor, now, None), step)
 
 
 def _pass_on(
-    connection: Connection, delivery: Delivery, new: NewDelivery, values: dict[str, object], step: TraceStep
+    connection: Connection,
+    delivery: Delivery,
+    new: NewDelivery,
+    values: tuple[HandlingState, str, int, str | None],
+    step: TraceStep,
 ) -> bool:
-    _ensure_handling(connection, delivery)
-    query = select(handlings.c.delivery_id).where(handlings.c.job_change_id == delivery.job_change_id)
-    connection.execute(query.order_by(handlings.c.delivery_id).with_for_update()).all()
-    is_theirs = (handlings.c.state == HandlingState.OPEN) | (
-        (handlings.c.state == HandlingState.TAKEN) & (handlings.c.actor == values["actor"])
-    )
-    if not _set_handling(connection, delivery, is_theirs, values):
+    """`values` are the state, who passes it on, when, and to whom."""
+    _, actor, now, _ = values
+    closed = _lock(connection, delivery)
+    if closed and not (closed.state == HandlingState.TAKEN and closed.actor == actor):
         return False
-    _delete_snooze(connection, delivery)
-    deliver_again(connection, delivery.workspace_id, new, step.at)
-    record_action(connection, delivery, step.at, step.step, step.detail)
+    passed_on = closed.delivery_id if closed else delivery.id
+    _set_handling(connection, passed_on, *values)
+    connection.execute(delete(laters).where(laters.c.delivery_id.in_((passed_on, delivery.id))))
+    deliver_again(connection, delivery.workspace_id, new, now)
+    record_action(connection, delivery, now, step.step, step.detail)
     return True
+
+
+_channel_deliveries = (
+    select(deliveries.c.id, deliveries.c.job_change_id)
+    .where(deliveries.c.job_change_id.in_(bindparam("ids", expanding=True)), deliveries.c.role == Role.FALLBACK)
+    .order_by(deliveries.c.id)
+)
+
+
+def assign_unless_held(
+    connection: Connection, job_change_ids: Collection[str], actor: str, to: str, now: int
+) -> set[str]:
+    """
+    Record that job changes which were posted in a channel are now those of the Slack user `to`.
+
+    Return the ids of those that somebody has already taken or finished: the first one has them. The caller creates the
+    deliveries to `to`, and calls this before, because of the order of locks.
+    """
+    rows = connection.execute(_channel_deliveries, {"ids": sorted(job_change_ids)}).all()
+    missing = [{"delivery_id": row.id, "job_change_id": row.job_change_id, "state": HandlingState.OPEN} for row in rows]
+    if missing:
+        connection.execute(insert_missing(connection, handlings, "delivery_id"), missing)
+    of_these = handlings.c.job_change_id.in_(sorted(job_change_ids))
+    locked = select(handlings.c.delivery_id, handlings.c.job_change_id, handlings.c.state).where(of_these)
+    current = connection.execute(locked.order_by(handlings.c.delivery_id).with_for_update()).all()
+    held = {row.job_change_id for row in current if row.state in HELD}
+    for row in rows:
+        if row.job_change_id not in held:
+            _set_handling(connection, row.id, HandlingState.REASSIGNED, actor, now, to)
+    return held
 
 
 def report(connection: Connection, delivery: Delivery, actor: str, kind: str, words: str | None, now: int) -> None:
@@ -144,22 +200,41 @@ def count_reports(connection: Connection, workspace_id: str, since: int) -> int:
     return count
 
 
-def _ensure_handling(connection: Connection, delivery: Delivery) -> None:
-    row = {"delivery_id": delivery.id, "job_change_id": delivery.job_change_id, "state": HandlingState.OPEN}
-    connection.execute(insert_missing(connection, handlings, "delivery_id"), [row])
+_deliveries_of = (
+    select(deliveries.c.id).where(deliveries.c.job_change_id == bindparam("of_job_change")).order_by(deliveries.c.id)
+)
+_lock_handlings = (
+    select(handlings.c.delivery_id)
+    .where(handlings.c.job_change_id == bindparam("of_job_change"))
+    .order_by(handlings.c.delivery_id)
+    .with_for_update()
+)
+
+
+def _lock(connection: Connection, delivery: Delivery) -> Handling | None:
+    """
+    Lock what people did with the job change, and return why the delivery is no longer open; None if it is.
+
+    Every delivery has a row from now on, so that two people who use different messages wait for each other.
+    """
+    key = {"of_job_change": delivery.job_change_id}
+    row = {"job_change_id": delivery.job_change_id, "state": HandlingState.OPEN}
+    rows = [{"delivery_id": each, **row} for each in connection.execute(_deliveries_of, key).scalars()]
+    connection.execute(insert_missing(connection, handlings, "delivery_id"), rows)
+    connection.execute(_lock_handlings, key).all()
+    history = histories.histories(connection, [delivery.job_change_id])[delivery.job_change_id]
+    return history.closed_by(delivery.id, delivery.created_at, in_person=is_person(delivery.destination))
 
 
 def _set_handling(
-    connection: Connection, delivery: Delivery, condition: ColumnElement[bool], values: dict[str, object]
-) -> bool:
-    """Store the values, unless someone else was faster, so that the condition no longer holds."""
-    _ensure_handling(connection, delivery)
-    theirs = handlings.c.delivery_id == delivery.id
-    return bool(connection.execute(update(handlings).where(theirs, condition).values(**values)).rowcount)
+    connection: Connection, delivery_id: int, state: HandlingState, actor: str, now: int, given_to: str | None = None
+) -> None:
+    values = {"state": state, "actor": actor, "at": now, "given_to": given_to}
+    connection.execute(update(handlings).where(handlings.c.delivery_id == delivery_id).values(values))
 
 
-def _delete_snooze(connection: Connection, delivery: Delivery) -> None:
-    connection.execute(delete(laters).where(laters.c.delivery_id == delivery.id))
+def _delete_snoozes(connection: Connection, job_change_id: str) -> None:
+    connection.execute(delete(laters).where(laters.c.job_change_id == job_change_id))
 
 
 def record_action(connection: Connection, delivery: Delivery, now: int, step: str, detail: str) -> None:

@@ -21,7 +21,9 @@ def _of_job_changes(table: Table, row: type[Handling | Snooze | Report]) -> Sele
 
 
 _handlings = (
-    _of_job_changes(handlings, Handling).where(handlings.c.state != HandlingState.OPEN).order_by(handlings.c.at)
+    _of_job_changes(handlings, Handling)
+    .where(handlings.c.state != HandlingState.OPEN)
+    .order_by(handlings.c.at, handlings.c.delivery_id)
 )
 _snoozes = _of_job_changes(laters, Snooze)
 _reports = _of_job_changes(wrong_data, Report).order_by(wrong_data.c.at)

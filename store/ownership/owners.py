@@ -14,8 +14,10 @@ from domain.delivery import MissedJobChange, NewDelivery, TraceStep
 from domain.people import DEFAULT_KEYS, OwnerLink, OwnerMatching, PersonKey, UnmatchedOwner, key_lines, parse_keys
 from domain.states import Role, Step
 from store import audit
+from store.delivery import redraws
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
+from store.messages import actions
 from store.schema import (
     deliveries,
     job_changes,
@@ -117,9 +119,10 @@ def links(connection: Connection, workspace_id: str) -> list[tuple[OwnerLink, in
     return [(OwnerLink(*link), missed_count) for *link, missed_count in rows]
 
 
-def _linked_with(connection: Connection, workspace_id: str, owner: str) -> str | None:
-    mine = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.owner == owner)
-    return connection.execute(select(ownership_links.c.user_id).where(mine)).scalar_one_or_none()
+def _link_of(connection: Connection, workspace_id: str, owner: str) -> OwnerLink | None:
+    of_owner = _links.where(ownership_links.c.owner == owner)
+    row = connection.execute(of_owner, {"of_workspace": workspace_id}).one_or_none()
+    return OwnerLink(*row) if row else None
 
 
 def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry) -> None:
@@ -159,7 +162,8 @@ def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
     missing = insert_missing(connection, ownership_denials, "workspace_id", "owner", "user_id")
     if not connection.execute(missing, row, execution_options={"preserve_rowcount": True}).rowcount:
         return False
-    if _linked_with(connection, workspace_id, owner) == user_id:
+    link_of_owner = _link_of(connection, workspace_id, owner)
+    if link_of_owner and link_of_owner.user_id == user_id:
         unlink_quietly(connection, workspace_id, owner)
     audit.record(connection, workspace_id, change)
     return True
@@ -245,28 +249,32 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     """
     Create deliveries of the first `most` job changes that a linked owner missed. Returns how many there were.
 
-    Each of these job changes is open again until it is delivered. Those that the owner already received are skipped.
-    None means that nothing is left, or that the owner is not linked.
+    Each of these job changes is open again until it is delivered. Those that the owner already received are skipped,
+    and so are those that somebody has taken. None means that nothing is left, or that the owner is not linked.
     """
-    user_id = _linked_with(connection, workspace_id, owner)
+    link_of_owner = _link_of(connection, workspace_id, owner)
     table = ownership_unmatched
     mine = (table.c.workspace_id == workspace_id) & (table.c.owner == owner)
     columns = (table.c.job_change_id, reasons_of(table.c.reasons, table.c.why), table.c.side)
     missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id).limit(most)).all()
-    if user_id is None or not missed:
+    if link_of_owner is None or not missed:
         return None
+    user_id = link_of_owner.user_id
     job_change_ids = [row.job_change_id for row in missed]
     theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
     chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
     among = deliveries.c.job_change_id.in_(job_change_ids)
     received = set(connection.execute(chosen.where(among, deliveries.c.role != Role.COPY)).scalars())
-    unsent = [row for row in missed if row.job_change_id not in received]
-    new = [NewDelivery(row.job_change_id, user_id, Role.DRI, row.reasons, row.side) for row in unsent]
-    ids = [row.job_change_id for row in unsent]
+    unsent = {row.job_change_id: row for row in missed if row.job_change_id not in received}
+    held = actions.assign_unless_held(connection, unsent, link_of_owner.linked_by, user_id, now)
+    ids = [job_change_id for job_change_id in unsent if job_change_id not in held]
+    new = [NewDelivery(each, user_id, Role.DRI, unsent[each].reasons, unsent[each].side) for each in ids]
     reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
     add_deliveries(connection, workspace_id, new, now)
-    connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened))
+    connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened | {"acted_at": now}))
     detail = f"linked to {user_id}"
     add_steps(connection, [TraceStep(job_change_id, now, Step.MATCHED, detail) for job_change_id in ids])
+    for job_change_id in ids:
+        redraws.mark(connection, job_change_id, now)
     connection.execute(delete(table).where(mine, table.c.job_change_id.in_([row.job_change_id for row in missed])))
     return len(ids)

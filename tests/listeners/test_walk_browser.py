@@ -122,7 +122,7 @@ async def test_from_the_installation_to_a_digest(page: Page, acme: Acme) -> None
     await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=messages")
     message = article(page, "Ada Smith")
     await message.get_by_role("button", name="I'm on it").click()
-    await expect(message.get_by_text("✅ @Dana Reyes is on it")).to_be_visible(timeout=20_000)
+    await expect(message.get_by_text("✅ You're on it")).to_be_visible(timeout=20_000)
 
     dialog = page.get_by_role("dialog")
     await choose_until(message, "Mute messages like this…", dialog)

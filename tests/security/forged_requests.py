@@ -223,7 +223,10 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ForgedRequest("action", "delivery_unmute", action={"value": "new_company"}, metadata=about),
         ForgedRequest("view", "report_delivery", metadata=about, values=_choice(option("wrong_person"))),
         ForgedRequest("view", "put_off_delivery", metadata=about, values=_choice(option("tomorrow"))),
-        ForgedRequest("action", "delivery_take", "message", {"value": str(ids.delivery)}),
+        *(
+            ForgedRequest("action", f"delivery_{kind}", "message", {"value": str(ids.delivery)})
+            for kind in ("take", "done", "not_relevant", "reopen")
+        ),
         ForgedRequest("view", "hand_on_delivery", metadata=about, values=_choice({"selected_user": ids.colleague})),
         *_admin_requests(ids, home),
         *_member_requests(ids),

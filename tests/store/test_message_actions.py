@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
-from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
+from domain.states import DEFAULT_CHANNEL, DeliveryState, HandlingState, Role
 from store.delivery import posts, redraws
 from store.delivery.settlements import Sent
 from store.messages import actions, histories
@@ -67,6 +67,53 @@ async def test_only_one_of_many_people_takes_a_delivery(database):
     assert (now.state, now.actor) == ("taken", f"U{won.index(True)}")
 
 
+async def test_a_job_change_has_one_state_in_all_of_its_messages(database):
+    """Whoever takes it first has it, also if they use different messages at the same moment."""
+    for number in range(4):
+        destinations = ("U_DANA", "U_KIM", DEFAULT_CHANNEL)
+        if number == 0:
+            await database.run(add_workspace)
+        job_change_id = await database.run(tell, *destinations, now=SOMEDAY + 2_000 * number)
+        dana, kim, channel = [await database.run(found, job_change_id, destination) for destination in destinations]
+
+        won = await asyncio.gather(
+            database.run(actions.take, dana, "U_DANA", SOMEDAY),
+            database.run(actions.take, channel, "U_MO", SOMEDAY),
+            database.run(actions.finish, kim, "U_KIM", HandlingState.NOT_RELEVANT, SOMEDAY),
+        )
+
+        assert won.count(True) == 1
+        holder = ["U_DANA", "U_MO", "U_KIM"][won.index(True)]
+        states = [await database.run(actions.find, "T1", each.id) for each in (dana, kim, channel)]
+        assert {(state.state, state.actor) for state in states} == {(states[0].state, holder)}
+
+
+async def test_the_person_who_is_on_it_finishes_and_reopens_it(database):
+    """From any of its messages; nobody else can."""
+    dana, kim, channel = await delivered_to(database, "U_DANA", "U_KIM", DEFAULT_CHANNEL)
+    await database.run(actions.take, channel, "U_KIM", SOMEDAY)
+
+    assert not await database.run(actions.finish, dana, "U_DANA", HandlingState.DONE, SOMEDAY)
+    assert not await database.run(actions.reopen, kim, "U_KIM", SOMEDAY)
+    assert await database.run(actions.finish, kim, "U_KIM", HandlingState.DONE, SOMEDAY + 1)
+    assert not await database.run(actions.reopen, dana, "U_DANA", SOMEDAY)
+
+    states = [await database.run(actions.find, "T1", each.id) for each in (dana, kim, channel)]
+    assert {(state.state, state.actor, state.at) for state in states} == {("done", "U_KIM", SOMEDAY + 1)}
+    assert await database.run(actions.reopen, kim, "U_KIM", SOMEDAY + 2)
+    assert (await database.run(actions.find, "T1", dana.id)).state == "taken"
+
+
+async def test_taking_it_ends_every_snooze(database):
+    """Nobody gets again what a colleague is on."""
+    dana, kim = await delivered_to(database, "U_DANA", "U_KIM")
+    await database.run(actions.snooze, dana, "U_DANA", SOMEDAY + 1, SOMEDAY)
+
+    await database.run(actions.take, kim, "U_KIM", SOMEDAY)
+
+    assert not await database.run(actions.resume_snoozed, SOMEDAY + 1)
+
+
 async def test_taking_and_reassigning_at_once_has_one_winner(database):
     """Either it is taken and was not reassigned, or the other way round."""
     for number in range(6):
@@ -91,8 +138,6 @@ async def delivered_numbered(database, number):
 async def test_two_people_who_reassign_to_each_other_both_get_it(database):
     """There is no deadlock, and both are notified again."""
     dana, kim = await delivered_to(database, "U_DANA", "U_KIM")
-    await database.run(actions.take, dana, "U_DANA", SOMEDAY)
-    await database.run(actions.take, kim, "U_KIM", SOMEDAY)
 
     reassigned = await asyncio.gather(
         database.run(actions.reassign, dana, "U_DANA", "U_KIM", to(dana, "U_KIM"), SOMEDAY),

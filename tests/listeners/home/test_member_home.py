@@ -117,7 +117,7 @@ async def test_home_shows_recent_deliveries_with_their_state(office, mo, clock):
 
     assert [home.index(name) for name in names] == sorted((home.index(name) for name in names), reverse=True)
     assert home.count("⚪ Open") == 2
-    assert "✅ You are on it" in home
+    assert "✅ You're on it" in home
     assert taken.job_change_id == ids[0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.delivery import Handling, History, Snooze
+from domain.delivery import Handling, History, Report, Snooze
 from domain.job_change.model import JobChange
 from domain.notification_hours import WEEKLY, HeldBack, NotificationHours
 from domain.people import Absence
@@ -44,6 +44,7 @@ from services.home.home_state import (
 )
 from services.home.member_home import MOST_IDENTITIES, with_own_address
 from services.home.mute_options import ALL, CHANGES, SEGMENTS, SIGNALS
+from services.messages.wording import slack_time
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import member_state, trouble_state
 from tests.world import sample_job_change
@@ -131,7 +132,10 @@ def test_the_dialog_of_required_notifications_offers_every_option():
     ("history", "text"),
     [
         (History(), "⚪ Open"),
-        (History(handlings=(Handling(1, HandlingState.TAKEN, "U_MO", SOMEDAY, None),)), "✅ You are on it"),
+        (
+            History(handlings=(Handling(1, HandlingState.TAKEN, "U_MO", SOMEDAY, None),)),
+            f"✅ You're on it · {slack_time(SOMEDAY)}",
+        ),
         (History(handlings=(Handling(2, HandlingState.TAKEN, "U_KIM", SOMEDAY, None),)), "✅ <@U_KIM> is on it"),
         (
             History(handlings=(Handling(1, HandlingState.REASSIGNED, "U_MO", SOMEDAY, "U_KIM"),)),
@@ -143,11 +147,13 @@ def test_the_dialog_of_required_notifications_offers_every_option():
         ),
         (History(snoozes=(Snooze(1, "U_MO", SOMEDAY, None),)), "⏰ Snoozed until <!date^"),
         (History(snoozes=(Snooze(1, "U_MO", None, SOMEDAY),)), "⚪ Open"),
-        (History(snoozes=(Snooze(2, "U_KIM", SOMEDAY, None),)), "⚪ Open"),
+        (History(snoozes=(Snooze(2, "U_KIM", SOMEDAY, None),)), "⏰ <@U_KIM> snoozed it until <!date^"),
+        (History(handlings=(Handling(1, HandlingState.DONE, "U_MO", SOMEDAY, None),)), "🏁 You marked it as done"),
+        (History(reports=(Report("U_KIM", SOMEDAY, "other"),)), "🚩 Wrong data reported by <@U_KIM>"),
     ],
 )
 def test_each_delivery_shows_what_people_did_about_it(history, text):
-    """It shows what this member did, or that another recipient is on it, or that it is open."""
+    """The state of the job change with the time of the action, or that it is open."""
     member = MemberHome(user_id="U_MO", recent=RecentDeliveries((delivery(history=history),)), shown_at=SOMEDAY)
 
     assert text in str(assigned_blocks(member))

@@ -12,9 +12,10 @@ import pytest
 from domain.audit import AuditEntry
 from domain.notification_hours import DAILY, NotificationHours
 from sandbox.slack.outgoing.payloads import view_submission
-from services.messages.actions import ActionResult
+from services.messages.actions import CLAIMED, ActionResult
 from services.messages.button_values import delivery_id_in
 from services.messages.layouts import Layouts
+from services.ownership.unmatched_owners import UnmatchedOwners
 from services.slack.api import NO_CHANNEL
 from store.database import Database
 from store.delivery import failed
@@ -64,7 +65,9 @@ async def unowned(acme, **changes):
 async def test_a_direct_message_has_two_buttons_and_a_menu(acme, sent):
     """They fit into one line on a phone."""
     assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
-    assert [value.partition(":")[0] for value in menu_values(direct(acme))] == ["later", "why", "wrong_data", "mute"]
+    assert [value.partition(":")[0] for value in menu_values(direct(acme))] == [
+        *("later", "not_relevant", "why", "wrong_data", "mute")
+    ]
 
 
 async def test_card_and_table_blocks_have_the_same_actions(world):
@@ -122,9 +125,9 @@ async def test_everyone_who_received_it_sees_who_is_on_it(acme):
 
     await acme.press(acme.dana, direct(acme), "take")
 
-    assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(direct(acme))
+    assert "✅ You're on it" in blocks_text(direct(acme))
     assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(channel(acme))
-    assert button_labels(direct(acme)) == ["Not mine…"]
+    assert button_labels(direct(acme)) == ["Done", "Not mine…"]
     assert button_labels(channel(acme)) == []
     assert await acme.trail(sent) == ["taken"]
     assert acme.ephemeral_texts(acme.dana) == []
@@ -139,8 +142,26 @@ async def test_pressing_twice_changes_nothing_and_says_so(acme, sent):
     message.blocks = button  # as a phone that has not caught up yet still shows it
     await acme.press(acme.dana, message, "take")
 
-    assert [text.startswith("You are already on it") for text in acme.ephemeral_texts(acme.dana)] == [True]
+    assert [text.startswith("You're already on it") for text in acme.ephemeral_texts(acme.dana)] == [True]
     assert await acme.trail(sent) == ["taken"]
+
+
+async def test_done_and_not_relevant_are_states_that_can_be_undone(acme):
+    """Everyone who received it sees them; the person who is on it has a button for each."""
+    await acme.world.set_preferences(channel_gets="everything")
+    sent = await acme.world.deliver()
+    await acme.press(acme.dana, direct(acme), "take")
+
+    await acme.press(acme.dana, direct(acme), "done")
+    assert "🏁 You marked it as done" in blocks_text(direct(acme))
+    assert f"🏁 <@{acme.dana.id}> marked it as done" in blocks_text(channel(acme))
+    assert button_labels(direct(acme)) == ["Reopen"]
+    await acme.press(acme.dana, direct(acme), "reopen")
+    assert button_labels(direct(acme)) == ["Done", "Not mine…"]
+    await acme.choose_in_menu(acme.dana, direct(acme), "not_relevant")
+
+    assert "🚫 You marked it as not relevant" in blocks_text(direct(acme))
+    assert await acme.trail(sent) == ["taken", "done", "reopened", "not relevant"]
 
 
 @pytest.mark.both_databases
@@ -153,7 +174,7 @@ async def test_if_two_people_claim_at_once_the_first_one_has_it(acme):
 
     winner, loser = (acme.kim, acme.mo) if f"<@{acme.kim.id}> is on it" in blocks_text(message) else (acme.mo, acme.kim)
     assert f"<@{winner.id}> is on it" in blocks_text(message)
-    assert acme.ephemeral_texts(winner) == []
+    assert acme.ephemeral_texts(winner) == [CLAIMED]
     assert [f"<@{winner.id}> is on it" in text for text in acme.ephemeral_texts(loser)] == [True]
     assert await acme.trail(sent) == ["taken"]
 
@@ -174,6 +195,36 @@ async def test_an_unclaimed_job_change_can_be_reassigned(acme):
 
 
 @pytest.mark.both_databases
+async def test_linking_an_unmatched_owner_ends_the_claim_in_the_channel(acme):
+    """They get what nobody has claimed; what somebody is on stays theirs, so that two people are never on it."""
+    world = acme.world
+    person = {"full_name": "Eva Lund", "emails": ["eva@hooli.example"]}
+    owner = world.add_owner("Lee Park", in_slack=False)
+    world.salesforce.add("Contact", FirstName="Eva", LastName="Lund", Email="eva@hooli.example", OwnerId=owner)
+    sent = await world.deliver(source_event_id="1", person=person)
+    world.clock.advance(seconds=2)
+    await world.deliver(source_event_id="2", person=person)
+    unclaimed, claimed = world.channel_messages("job-changes")
+    await acme.press(acme.kim, claimed, "take")
+    lee = world.slack.add_user(world.team, "Lee Park", "lee@elsewhere.example")
+    decider = world.worker.router.decider
+    unmatched = UnmatchedOwners(world.database, decider.directory, decider.schemas, lambda: None, world.clock)
+
+    await unmatched.link(world.workspace_id, acme.dana.id, "lee@acme.example", lee.id)
+    assert await unmatched.send_missed(world.workspace_id, acme.dana.id, "lee@acme.example") == 1
+    await acme.pass_time()
+
+    assert f"<@{acme.dana.id}> reassigned it to <@{lee.id}>" in blocks_text(unclaimed)
+    assert button_labels(unclaimed) == []
+    assert f"<@{acme.kim.id}> is on it" in blocks_text(claimed)
+    (message,) = world.direct_messages("Lee Park")
+    assert button_labels(message) == ["I'm on it", "Not mine…"]
+    await acme.press(lee, message, "take")
+    assert f"<@{lee.id}> is on it" in blocks_text(unclaimed)
+    assert await acme.trail(sent) == ["sent to the owner after they were matched", "taken"]
+
+
+@pytest.mark.both_databases
 async def test_not_mine_reassigns_it_to_a_colleague(acme, sent):
     """The person who reassigned it can no longer take it, and sees who has it."""
     message = direct(acme)
@@ -184,7 +235,8 @@ async def test_not_mine_reassigns_it_to_a_colleague(acme, sent):
     assert "Dana Reyes reassigned this to you: “Hers &lt;!channel&gt; since May”" in blocks_text(
         direct(acme, "Kim Lee")
     )
-    assert f"<@{acme.dana.id}> reassigned it to <@{acme.kim.id}>" in blocks_text(message)
+    assert f"You reassigned it to <@{acme.kim.id}>" in blocks_text(message)
+    assert "You own Ada Smith" not in blocks_text(message)
     assert button_labels(message) == []
     assert f"reassigned it to <@{acme.kim.id}>" not in blocks_text(direct(acme, "Kim Lee"))
     await acme.press(acme.kim, direct(acme, "Kim Lee"), "take")
@@ -206,9 +258,7 @@ async def test_a_job_change_that_is_reassigned_back_is_open_again(acme, sent):
     assert "Kim Lee reassigned this to you: “Yours”" in direct(acme).text
     assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
     await acme.press(acme.dana, direct(acme), "take")
-    assert all(
-        f"<@{acme.dana.id}> is on it" in blocks_text(message) for message in acme.world.direct_messages("Dana Reyes")
-    )
+    assert all("You're on it" in blocks_text(message) for message in acme.world.direct_messages("Dana Reyes"))
     assert f"<@{acme.dana.id}> is on it" in blocks_text(direct(acme, "Kim Lee"))
 
 
@@ -253,26 +303,17 @@ async def test_a_returned_job_change_is_posted_again_even_if_the_channel_has_a_c
     assert button_labels(copy) == button_labels(again) == ["Claim"]
 
 
-async def test_a_claim_by_mistake_can_be_returned(acme):
-    """The channel gets a new message, so that others notice it."""
-    await unowned(acme)
-    message = channel(acme)
-    await acme.press(acme.kim, message, "take")
-    await acme.press(acme.kim, message, "hand_on")
-    await acme.submit(acme.kim)
-    await acme.pass_time()
-
-    assert "Kim Lee returned this to the channel." in channel(acme).text
-    assert [button_labels(each) for each in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
-
-
 async def test_only_the_person_who_claimed_it_can_reassign_it(acme):
-    """Others see who claimed it."""
+    """Others are not offered it, and a client that still shows it is told who claimed it."""
     await unowned(acme)
     message = channel(acme)
+    before = message.blocks
     await acme.press(acme.kim, message, "take")
+    assert button_labels(message) == []
+    assert "Home" in acme.ephemeral_texts(acme.kim)[0]
 
-    await acme.press(acme.mo, message, "hand_on")
+    message.blocks = before
+    await acme.choose_in_menu(acme.mo, message, "hand_on")
 
     assert f"<@{acme.kim.id}> is on it" in acme.ephemeral_texts(acme.mo)[0]
     assert acme.is_closed(acme.mo)
@@ -434,7 +475,7 @@ async def test_a_report_of_wrong_data_is_stored_and_counted(acme, sent):
         await acme.choose_in_menu(acme.dana, direct(acme), "wrong_data")
         await acme.submit(acme.dana, choice=fault, words=words)
 
-    assert f"🚩 Wrong data reported by <@{acme.dana.id}>: wrong company or title" in blocks_text(direct(acme))
+    assert "🚩 Wrong data reported by you: wrong company or title" in blocks_text(direct(acme))
     assert await acme.world.database.run(actions.count_reports, acme.world.workspace_id, 0) == 1
     assert await acme.trail(sent) == ["reported as wrong", "reported as wrong"]
 
@@ -544,9 +585,9 @@ async def test_an_action_in_a_bundle_changes_only_its_job_change(acme):
     )
     await acme.wait_for_listeners()
 
-    assert blocks_text(bundle).count("is on it") == 1
+    assert blocks_text(bundle).count("You're on it") == 1
     texts = [block["elements"][0]["text"] if block["type"] == "context" else "" for block in bundle.blocks]
-    assert "is on it" in texts[5]
+    assert "You're on it" in texts[5]
     assert "Ada 2" in str(bundle.blocks[6])
 
 
@@ -758,11 +799,11 @@ async def test_an_action_is_stored_while_slack_asks_us_to_wait(acme, sent):
     await acme.press(acme.dana, direct(acme), "take")
 
     assert "The message will be updated in a moment" in acme.ephemeral_texts(acme.dana)[0]
-    assert "is on it" not in blocks_text(direct(acme))
+    assert "on it ·" not in blocks_text(direct(acme))
     await acme.pass_time(9)
-    assert "is on it" not in blocks_text(direct(acme))
+    assert "on it ·" not in blocks_text(direct(acme))
     await acme.pass_time(1.1)
-    assert "is on it" in blocks_text(direct(acme))
+    assert "You're on it ·" in blocks_text(direct(acme))
 
 
 @pytest.mark.both_databases
@@ -774,7 +815,7 @@ async def test_the_message_is_updated_after_a_process_died(acme, sent):
 
     await acme.catch_up()
 
-    assert f"<@{acme.dana.id}> is on it" in blocks_text(direct(acme))
+    assert "You're on it" in blocks_text(direct(acme))
 
 
 async def test_an_action_on_a_deleted_message_is_stored(acme, sent):
@@ -827,7 +868,7 @@ async def test_a_refused_update_is_sent_again_without_blocks(acme, sent):
 
     await acme.press(acme.dana, direct(acme), "take")
 
-    assert f"✅ <@{acme.dana.id}> is on it" in direct(acme).text
+    assert "✅ You're on it" in direct(acme).text
 
 
 async def test_a_copy_that_is_sent_after_an_action_shows_it_at_once(acme):

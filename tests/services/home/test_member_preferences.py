@@ -73,7 +73,7 @@ async def test_an_updated_digest_stays_a_digest(world, dana):
     await actions.update_messages(result)
 
     (message,) = world.direct_messages("Dana Reyes")
-    assert "is on it" in message.text
+    assert "You're on it" in message.text
     assert message.text.splitlines()[0] == "Your daily digest: 2 job changes"
 
 

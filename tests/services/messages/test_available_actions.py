@@ -13,13 +13,15 @@ from services.messages.available_actions import (
     DELETED,
     ERASED,
     MOST_IN_A_MENU,
+    NOT_FINISHED,
     NOT_YOURS,
     ActionKind,
     available_actions,
+    claimed_actions,
     refusal,
 )
 
-STATES = (HandlingState.OPEN, HandlingState.TAKEN, HandlingState.REASSIGNED, HandlingState.RETURNED)
+STATES = tuple(HandlingState)
 
 
 def delivery(destination="U1", role=Role.DRI, state=HandlingState.OPEN, actor=None, **changes):
@@ -34,11 +36,12 @@ def delivery(destination="U1", role=Role.DRI, state=HandlingState.OPEN, actor=No
     [*product((Role.DRI, Role.FALLBACK, Role.CHANNEL, Role.COPY), STATES, (True, False))],
 )
 def test_the_buttons_fit_into_one_line_on_a_phone(role, state, in_person):
-    """At most two buttons, one of them green, and a menu that Slack accepts."""
+    """At most two buttons, at most one of them green, and a menu that Slack accepts."""
     actions = available_actions(role, state, in_person=in_person)
 
     assert len(actions.buttons) <= 2
-    assert sum(action.is_primary for action in actions.buttons) == (
+    assert sum(action.is_primary for action in actions.buttons) <= 1
+    assert bool(actions.buttons and actions.buttons[0].kind is ActionKind.TAKE) == (
         state == HandlingState.OPEN and (in_person or role != Role.COPY)
     )
     assert 1 <= len(actions.menu) <= MOST_IN_A_MENU
@@ -47,13 +50,24 @@ def test_the_buttons_fit_into_one_line_on_a_phone(role, state, in_person):
 
 @pytest.mark.parametrize(("role", "state", "in_person"), [*product((Role.DRI, Role.FALLBACK), STATES, (True, False))])
 def test_an_offered_action_is_not_refused(role, state, in_person):
-    """For the reader of a direct message, and for the person who acted on it in the channel."""
-    actions = available_actions(role, state, in_person=in_person)
-    on_screen = delivery("U1" if in_person else "C1", role, state, None if state == HandlingState.OPEN else "U1")
+    """Neither to the reader of a direct message, nor to anybody in a channel, nor in Home to who claimed it there."""
+    for actor in ("U1", "U2"):
+        actions = available_actions(role, state, in_person=in_person, is_own=actor == "U1")
+        on_screen = delivery("U1" if in_person else "C1", role, state, None if state == HandlingState.OPEN else actor)
 
-    assert [refusal(on_screen, action.kind, "U1") for action in (*actions.buttons, *actions.menu)] == [None] * (
+        for action in (*actions.buttons, *actions.menu):
+            assert refusal(on_screen, action.kind, "U1") is None
+
+
+@pytest.mark.parametrize("state", [HandlingState.TAKEN, HandlingState.DONE, HandlingState.NOT_RELEVANT])
+def test_home_offers_what_the_person_who_claimed_it_may_do(state):
+    """The channel cannot, because everybody there sees the same buttons."""
+    actions, claimed = claimed_actions(state), delivery("C1", Role.FALLBACK, state, "U1")
+
+    assert [refusal(claimed, action.kind, "U1") for action in (*actions.buttons, *actions.menu)] == [None] * (
         len(actions.buttons) + len(actions.menu)
     )
+    assert actions.buttons[0].kind is (ActionKind.DONE if state == HandlingState.TAKEN else ActionKind.REOPEN)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +93,18 @@ def test_an_offered_action_is_not_refused(role, state, in_person):
             ActionKind.REASSIGN,
             "<@U2> is on it · {then}. Nothing was changed.",
         ),
-        (delivery("C1", Role.FALLBACK, HandlingState.TAKEN, "U1"), ActionKind.TAKE, "You are already on it · {then}."),
+        (delivery("C1", Role.FALLBACK, HandlingState.TAKEN, "U1"), ActionKind.TAKE, "You're already on it · {then}."),
+        (
+            delivery("U1", Role.DRI, HandlingState.DONE, "U2"),
+            ActionKind.TAKE,
+            "<@U2> marked it as done · {then}. Nothing was changed.",
+        ),
+        (
+            delivery("U1", Role.DRI, HandlingState.NOT_RELEVANT, "U1"),
+            ActionKind.TAKE,
+            "You marked it as not relevant · {then}. Nothing was changed.",
+        ),
+        (delivery("U1"), ActionKind.REOPEN, NOT_FINISHED),
         (
             delivery("C1", Role.FALLBACK, HandlingState.REASSIGNED, "U2"),
             ActionKind.TAKE,

@@ -61,6 +61,9 @@ def test_a_test_job_change_is_marked():
     ("handled", "destination", "noted"),
     [
         (Handling(9, HandlingState.TAKEN, "U2", 0, None), "U1", "✅ <@U2> is on it"),
+        (Handling(9, HandlingState.TAKEN, "U1", 0, None), "U1", "✅ You're on it"),
+        (Handling(9, HandlingState.DONE, "U2", 0, None), "C1", "🏁 <@U2> marked it as done"),
+        (Handling(9, HandlingState.REASSIGNED, "operator", 0, "U3"), "C1", "↪️ An operator reassigned it to <@U3>"),
         (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U3"), "U1", "↪️ <@U2> reassigned it to <@U3>"),
         (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U1"), "U1", None),  # the reason says so
         (Handling(9, HandlingState.RETURNED, "U2", 0, None), "U1", "↩️ <@U2> returned it to the channel"),
@@ -74,14 +77,33 @@ def test_a_card_notes_what_others_did_unless_the_reason_says_it(handled, destina
     assert [note.partition(" · ")[0] for note in notes] == ([noted] if noted else [])
 
 
-def test_only_the_person_who_snoozed_it_sees_that():
-    """It does not concern anyone else."""
+def test_everybody_sees_who_snoozed_it():
+    """The job change has one state in all of its messages."""
     history = History(snoozes=(Snooze(7, "U1", 5_000, None),))
 
-    assert card(member(), "U1", history).notes == (
-        "⏰ Snoozed until <!date^5^{date_short_pretty} at {time}|1 Jan 1970, 00:00 UTC>",
-    )
-    assert card(member(id=8), "U2", history).notes == ()
+    until = "until <!date^5^{date_short_pretty} at {time}|1 Jan 1970, 00:00 UTC>"
+    assert card(member(), "U1", history).notes == (f"⏰ Snoozed {until}",)
+    assert card(member(id=8), "U2", history).notes == (f"⏰ <@U1> snoozed it {until}",)
+
+
+def test_a_reassigned_job_change_no_longer_says_that_it_is_the_readers():
+    """The card of the person who reassigned it says to whom."""
+    history = History(handlings=(Handling(7, HandlingState.REASSIGNED, "U1", 0, "U2"),))
+
+    text = compose([card(member(), "U1", history)]).text
+
+    assert "You own it." not in text
+    assert "↪️ You reassigned it to <@U2>" in text
+
+
+@pytest.mark.parametrize(("created_at", "labels"), [(4, []), (6, ["Claim"])])
+def test_a_channel_offers_to_claim_what_was_not_assigned_since(created_at, labels):
+    """An admin or a colleague may have assigned it meanwhile; a message posted after that asks again."""
+    history = History(handlings=(Handling(9, HandlingState.REASSIGNED, "U1", 5, "U2"),))
+
+    shown = card(member(role="fallback", created_at=created_at), "C1", history)
+
+    assert [action.label for action in shown.actions.buttons] == labels
 
 
 def test_a_card_only_has_the_newest_notes():

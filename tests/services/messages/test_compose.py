@@ -120,7 +120,9 @@ def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
         ("delivery_hand_on", "Not mine…", "7"),
     ]
     assert [button.get("style") for button in buttons] == ["primary", None]
-    assert [option["value"] for option in menu["options"]] == ["later:7", "why:7", "wrong_data:7", "mute:7"]
+    assert [option["value"] for option in menu["options"]] == [
+        f"{kind}:7" for kind in ("later", "not_relevant", "why", "wrong_data", "mute")
+    ]
 
 
 def test_signed_values_fit_into_buttons_and_options() -> None:
@@ -146,7 +148,7 @@ def test_in_a_bundle_each_job_change_has_its_own_menu() -> None:
     menus = [block["accessory"] for block in compose(some).blocks or [] if "accessory" in block]
 
     assert [[option["value"] for option in menu["options"]] for menu in menus] == [
-        [f"{kind}:{number}" for kind in ("take", "hand_on", "later", "why", "wrong_data")] for number in (1, 2)
+        [f"{kind}:{number}" for kind in ("take", "hand_on", "later", "not_relevant", "why")] for number in (1, 2)
     ]
 
 
@@ -270,11 +272,7 @@ def cards(draw: st.DrawFn) -> Card:
         notes=draw(st.sampled_from([(), ("✅ <@U1> is on it · <!date^1^{date}|then>",) * MOST_NOTES])),
         actions=available_actions(
             role,
-            draw(
-                st.sampled_from(
-                    [HandlingState.OPEN, HandlingState.TAKEN, HandlingState.REASSIGNED, HandlingState.RETURNED]
-                )
-            ),
+            draw(st.sampled_from(HandlingState)),
             in_person=role == "dri",
         ),
     )

@@ -22,6 +22,7 @@ OWNED = "You own Ada Smith in Salesforce."
 NOT_FOUND = "No DRI found: the contact's owner, Dana Reyes, is not in Slack."
 THEN = 1_794_000_000_000
 ON_IT = f"✅ <@U0DANA> is on it · {slack_time(THEN)}"
+YOU_ARE_ON_IT = f"✅ You're on it · {slack_time(THEN)}"
 REASSIGNED = f"↪️ <@U0DANA> reassigned it to <@U0KIM> · {slack_time(THEN)}"
 PERSON, CHANNEL = {"in_person": True}, {"in_person": False}
 CARDS = {
@@ -70,9 +71,36 @@ MESSAGES = {
             )
         ]
     ),
-    "on it": compose([replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON))]),
+    "on it": compose(
+        [
+            replace(
+                USUAL,
+                notes=(YOU_ARE_ON_IT,),
+                actions=available_actions("dri", HandlingState.TAKEN, **PERSON),
+            )
+        ]
+    ),
+    "a colleague is on it": compose(
+        [replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON, is_own=False))]
+    ),
+    "done": compose(
+        [
+            replace(
+                USUAL,
+                notes=(f"🏁 You marked it as done · {slack_time(THEN)}",),
+                actions=available_actions("dri", HandlingState.DONE, **PERSON),
+            )
+        ]
+    ),
     "reassigned to a colleague": compose(
-        [replace(USUAL, notes=(REASSIGNED,), actions=available_actions("dri", HandlingState.REASSIGNED, **PERSON))]
+        [
+            replace(
+                USUAL,
+                reason="",
+                notes=(f"↪️ You reassigned it to <@U0KIM> · {slack_time(THEN)}",),
+                actions=available_actions("dri", HandlingState.REASSIGNED, **PERSON),
+            )
+        ]
     ),
     "reassigned by a colleague": compose(
         [replace(USUAL, reason="Dana Reyes reassigned this to you: “Yours since May.”")]
