@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from domain.decision.reasons import Reason, Reasons, combined, legacy
 from domain.decision.record import Decision
 from domain.job_change.model import JobChange
-from domain.states import HELD, DeliveryState, HandlingState, Role, Step
+from domain.states import HELD, AssignedState, DeliveryState, HandlingState, Role, Step
 
 
 @dataclass(frozen=True)
@@ -237,13 +237,21 @@ class FailedJobChange:
 
 
 @dataclass(frozen=True)
-class SentDelivery:
-    """A delivery that was sent to a member. `payload` and `decision` None mean that it was erased."""
+class AssignedDelivery:
+    """
+    A delivery of a job change that is assigned to a member. `destination` is theirs, or the channel they claimed it in.
+
+    `channel` and `ts` are those of its message in Slack.
+    """
 
     delivery_id: int
     job_change_id: str
+    destination: str
+    state: AssignedState
     side: str | None
     sent_at: int
+    channel: str | None
+    ts: str | None
     payload: str | None = field(repr=False)
     decision: str | None = field(repr=False)
 

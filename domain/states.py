@@ -69,6 +69,16 @@ HELD = frozenset({HandlingState.TAKEN, *FINISHED})
 """One person is on it or has finished it, so the job change is no longer open in any message."""
 
 
+class AssignedState(StrEnum):
+    """What a job change that is assigned to a member still asks of them."""
+
+    OPEN = "open"
+    TAKEN = "taken"
+    SNOOZED = "snoozed"
+    DONE = "done"
+    """Finished, not relevant, or reported as wrong data."""
+
+
 class Outcome(StrEnum):
     """How a job change ended."""
 

@@ -34,7 +34,8 @@ class Workspace:
     the organization's id, and now stands for one of the organization's workspaces. `gone_because` is one of SURE_SIGNS,
     or the code with which Slack rejected the app's token. `signal_channels` has the channel of each signal with a
     channel of its own. `retention_days` None means the operator's default. `token_ends_at` (milliseconds) is set while
-    Slack does not renew the token any more.
+    Slack does not renew the token any more. `url` is where its messages are, such as "https://acme.slack.com"; None
+    means that it is not known yet.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Workspace:
     merge_reports: bool = True
     team_id: str | None = None
     token_ends_at: int | None = None
+    url: str | None = None
 
     @property
     def is_active(self) -> bool:

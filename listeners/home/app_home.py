@@ -19,6 +19,7 @@ from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.dialogs.metadata import ViewSigner, with_workspace
 from listeners.dialogs.preference_menus import PREFERENCE_ACTIONS
 from listeners.home.app_home_view import home_view
+from listeners.home.assigned_view import page_of
 from listeners.home.health_view import CHECK_CHANNEL, CHOOSE_CHANNEL
 from services.home.home import Home
 from services.home.home_state import HomeNotice, HomeState
@@ -51,14 +52,14 @@ class AppHome:
         view: View | None = None,
         person: Person | None = None,
     ) -> None:
-        state = await self.home.read(workspace_id, user_id, person)
+        state = await self.home.read(workspace_id, user_id, person, page_of(view))
         if state:
             await self._publish(client, user_id, state, notice, view)
 
     async def change(
         self, client: AsyncWebClient, workspace_id: str, user_id: str, change: Change, control: str, view: View | None
     ) -> None:
-        state, result = await self.home.change_and_read(workspace_id, user_id, change)
+        state, result = await self.home.change_and_read(workspace_id, user_id, change, page_of(view))
         if state:
             notice = HomeNotice(result.note if result else ADMINS_ONLY, control)
             await self._publish(client, user_id, state, notice, view)

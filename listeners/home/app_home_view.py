@@ -11,18 +11,21 @@ from collections.abc import Iterator
 
 from listeners.dialogs.blocks import Block, View, context, divider, header, section
 from listeners.home.admin_home_view import admin_sections, setup_blocks, statistics_blocks
+from listeners.home.assigned_view import assigned_blocks, page_data
 from listeners.home.health_view import EVERYTHING_WORKS, health_blocks
-from listeners.home.member_home_view import assigned_blocks, preference_blocks
+from listeners.home.member_home_view import preference_blocks
 from listeners.ownership.home_view import who_is_notified
 from services.home.home_state import HomeNotice, HomeState
 
 
 def home_view(state: HomeState, notice: HomeNotice | None = None) -> View:
     """The Home tab of one person. `notice` is the result of what they just did."""
+    first = [*assigned_blocks(state.member), divider()] if state.member else [header("Job changes")]
     parts = _for_admins(state) if state.is_admin else _for_members(state)
-    blocks = _confirmed([header("Job changes"), *parts], notice)
+    blocks = _confirmed([*first, *parts], notice)
     # A change says which version the person saw, so that nobody overwrites what they have not seen.
-    seen = json.dumps({"version": state.workspace.version})
+    page = page_data(state.member.assigned.page) if state.member else {}
+    seen = json.dumps({"version": state.workspace.version, **page})
     return {"type": "home", "private_metadata": seen, "blocks": blocks}
 
 
@@ -30,9 +33,6 @@ def _for_admins(state: HomeState) -> Iterator[Block]:
     yield from health_blocks(state)
     yield from statistics_blocks(state)
     yield from setup_blocks(state)
-    if state.member:
-        yield divider()
-        yield from assigned_blocks(state.member)
     yield from admin_sections(state)
     if state.member:
         yield divider()
@@ -44,8 +44,6 @@ def _for_members(state: HomeState) -> Iterator[Block]:
     yield section(_health_line(state))
     yield divider()
     if state.member:
-        yield from assigned_blocks(state.member)
-        yield divider()
         yield from preference_blocks(state.member, has_salesforce=state.salesforce is not None)
         yield divider()
     who = f"*Who is notified*: {who_is_notified(state.ownership)} {_channel_sentence(state)}"

@@ -12,16 +12,13 @@ from datetime import datetime
 from domain import preferences
 from domain.notification_hours import MORNING, NotificationHours, zone_of
 from domain.preferences import EVERYTHING, QUIET_WEEKENDS
-from listeners.dialogs.blocks import Block, View, actions, button, context, modal, section
+from listeners.dialogs.blocks import Block, View, button, context, modal, section
 from listeners.dialogs.form import Choice, Day, Entered, Form, Several, TimeOfDay, User
-from listeners.home.member_home_view import delivery_block
-from services.home.home_state import PAGE_SIZE, MemberHome, RecentDeliveries
+from services.home.home_state import MemberHome
 from services.home.mute_options import ALL, GROUPS, labels
-from services.messages.available_actions import ActionKind
-from services.messages.compose import ACTION
 from services.slack.mrkdwn import escape
 
-OLDER, NEWER, UNDO_NOT_ME = "my_lately_older", "my_lately_newer", "my_me_after_all"
+UNDO_NOT_ME = "my_me_after_all"
 LONGEST_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
 
@@ -67,18 +64,6 @@ OWNER = Choice(
     radio=True,
 )
 NOT_ME_FORM = Form("my_not_me_saved", "Not my account", "Not my account", (OWNER,), for_members=True)
-
-
-def recent_deliveries_view(page: RecentDeliveries, user_id: str) -> View:
-    """A page of the job changes sent to a member. The reason for each is behind a button."""
-    blocks = []
-    for delivery in page.deliveries:
-        why = button("Why me?", f"{ACTION}{ActionKind.WHY}", str(delivery.delivery_id)) if delivery.job_change else None
-        blocks.append(delivery_block(delivery, user_id, why))
-    newer = [button("Newer", NEWER, str(max(0, page.skipped - PAGE_SIZE)))] if page.skipped else []
-    older = [button("Older", OLDER, str(page.skipped + len(page.deliveries)))] if page.has_more else []
-    empty = [section("No more job changes in the last two weeks.")]
-    return modal("Assigned to you", [*(blocks or empty), *actions(*newer, *older)])
 
 
 def hours_view(member: MemberHome) -> View:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, InvalidFormError
+from listeners.dialogs.home_tab import ASSIGNED_FILTER
+from listeners.home.assigned_view import NEWER, OLDER, page_data, page_of
 from listeners.home.member_dialogs_view import (
     ABSENCE_FORM,
     DELEGATE,
@@ -16,9 +20,7 @@ from listeners.home.member_dialogs_view import (
     HOURS_FORM,
     LAST,
     MUTES_FORM,
-    NEWER,
     NOT_ME_FORM,
-    OLDER,
     OWNER,
     UNDO_NOT_ME,
     absence_view,
@@ -28,10 +30,9 @@ from listeners.home.member_dialogs_view import (
     mutes_view,
     not_me_view,
     offered_options,
-    recent_deliveries_view,
 )
-from listeners.home.member_home_view import CHANGE_HOURS, CHANGE_MUTES, END_ABSENCE, NOT_ME, SET_ABSENCE, SHOW_RECENT
-from services.home.home_state import MemberHome
+from listeners.home.member_home_view import CHANGE_HOURS, CHANGE_MUTES, END_ABSENCE, NOT_ME, SET_ABSENCE
+from services.home.home_state import AssignedPage, MemberHome
 from services.home.member_home import MemberHomes
 from services.home.member_preferences import MemberPreferences, hours_errors
 
@@ -48,7 +49,7 @@ _VIEWS: dict[str, Callable[[MemberHome], View]] = {
 def register(app: AsyncApp) -> None:
     for action_id in _VIEWS:
         app.action(action_id)(open_dialog)
-    app.action(SHOW_RECENT)(show_recent_deliveries)
+    app.action(ASSIGNED_FILTER)(filter_assigned)
     app.action(OLDER)(turn_page)
     app.action(NEWER)(turn_page)
     app.action(END_ABSENCE)(end_absence)
@@ -72,16 +73,19 @@ async def open_dialog(dialog: Dialog, member_homes: MemberHomes) -> None:
         await dialog.push(view)
 
 
-async def show_recent_deliveries(dialog: Dialog, member_homes: MemberHomes) -> None:
+async def filter_assigned(dialog: Dialog) -> None:
     await dialog.ack()
-    page = await member_homes.recent_deliveries(dialog.workspace_id, dialog.user_id)
-    await dialog.push(recent_deliveries_view(page, dialog.user_id))
+    await _show_page(dialog, AssignedPage(dialog.action["selected_option"]["value"]))
 
 
-async def turn_page(dialog: Dialog, member_homes: MemberHomes) -> None:
+async def turn_page(dialog: Dialog) -> None:
     await dialog.ack()
-    page = await member_homes.recent_deliveries(dialog.workspace_id, dialog.user_id, int(dialog.action["value"]))
-    await dialog.update_view(dialog.view["id"], recent_deliveries_view(page, dialog.user_id))
+    await _show_page(dialog, replace(page_of(dialog.view), skip=int(dialog.action["value"])))
+
+
+async def _show_page(dialog: Dialog, page: AssignedPage) -> None:
+    shown = dialog.view | {"private_metadata": json.dumps(page_data(page))}
+    await dialog.home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, view=shown)
 
 
 async def end_absence(dialog: Dialog, member_preferences: MemberPreferences) -> None:

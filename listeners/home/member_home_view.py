@@ -1,4 +1,4 @@
-"""The part of Home about the member who opens it: their job changes and their preferences. Pure."""
+"""The part of Home about the member who opens it: what is on hold for them, and their preferences. Pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,17 @@ from domain.day_counts import counted
 from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from domain.people import Absence
 from domain.preferences import WEEKDAYS, clock
-from domain.states import Side
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, actions, button, context, header, section
-from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
+from services.home.home_state import MemberHome, SalesforceIdentity
 from services.home.mute_options import labels
-from services.messages.cards import state_text
-from services.messages.wording import headline, sentence, slack_time
-from services.slack.mrkdwn import bold, escape
+from services.messages.wording import slack_time
+from services.slack.mrkdwn import escape
 
-SHOW_RECENT, CHANGE_HOURS, CHANGE_MUTES = "my_lately", "my_reading", "my_mutes"
+CHANGE_HOURS, CHANGE_MUTES = "my_reading", "my_mutes"
 SET_ABSENCE, END_ABSENCE, NOT_ME = "my_away", "my_back", "my_not_me"
 """The action_ids of the buttons. Their dialogs are in listeners/home/member_dialogs_view.py."""
 
 _DAY_MS = 24 * 60 * 60 * 1_000
-
-
-def assigned_blocks(member: MemberHome) -> list[Block]:
-    """The job changes of a member: what waits for them, and what was sent to them."""
-    return [*_held_back(member), *_recent_deliveries(member)]
 
 
 def preference_blocks(member: MemberHome, *, has_salesforce: bool = True) -> list[Block]:
@@ -50,14 +43,6 @@ def preference_blocks(member: MemberHome, *, has_salesforce: bool = True) -> lis
             button("Not my account…", NOT_ME) if reportable else None,
         ),
     ]
-
-
-def delivery_block(delivery: RecentDelivery, user_id: str, accessory: Block | None = None) -> Block:
-    """What happened, and below it what people did about it."""
-    state = state_text(delivery.history, user_id) or f"⚪ Open · sent {slack_time(delivery.at)}"
-    text = f"{_headline(delivery)}\n{state}"
-    block = section(text, accessory)
-    return block | {"text": block["text"] | {"verbatim": True}}
 
 
 def hours_text(hours: NotificationHours) -> str:
@@ -90,7 +75,8 @@ def absence_text(absence: Absence | None, hours: NotificationHours, now: int) ->
     return f"{dates} Your job changes go to {instead} next person in the rules, or to the channel."
 
 
-def _held_back(member: MemberHome) -> Iterator[Block]:
+def held_back_blocks(member: MemberHome) -> Iterator[Block]:
+    """What waits for a member, and why."""
     waiting = member.held_back
     if not waiting.count or waiting.since is None:
         return
@@ -100,21 +86,6 @@ def _held_back(member: MemberHome) -> Iterator[Block]:
         return
     why = member.hours.hold_reason(waiting.since, member.shown_at)
     yield context(f"🌙 {count} on hold until {slack_time(waiting.held_until)} because of your {why}.")
-
-
-def _recent_deliveries(member: MemberHome) -> Iterator[Block]:
-    recent = member.recent
-    if not recent.deliveries:
-        yield section("*Assigned to you*\nNo job changes in the last two weeks.")
-        return
-    yield section("*Assigned to you*", button("Show all…", SHOW_RECENT) if recent.has_more else None)
-    yield from (delivery_block(delivery, member.user_id) for delivery in recent.deliveries)
-
-
-def _headline(delivery: RecentDelivery) -> str:
-    if delivery.job_change is None:
-        return "_This job change has been erased._"
-    return sentence(headline(delivery.job_change, bold, Side.of(delivery.side)))
 
 
 def _identities_text(member: MemberHome) -> str:

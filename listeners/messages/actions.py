@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from listeners.dialogs.blocks import View, data_of
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, Form
+from listeners.dialogs.home_tab import ASSIGNED_FILTER
 from listeners.messages.actions_view import (
     COLLEAGUE,
     COMMENT,
@@ -23,8 +24,10 @@ from listeners.messages.actions_view import (
     SNOOZE,
     UNMUTE,
     WRONG,
+    home_behind,
     mute_view,
     note_view,
+    opened_in_home,
     reassign_view,
     report_view,
     snooze_view,
@@ -81,15 +84,23 @@ async def _start(
     name: str, value: str, dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions
 ) -> None:
     """Take the delivery or open the dialog of the action. If the person may not do this, tell them why."""
+    is_in_home = dialog.view.get("type") == "home"
     if name not in set(ActionKind):
-        await respond(_OTHER_VERSION, replace_original=False)
+        await (
+            dialog.publish_home(_OTHER_VERSION, ASSIGNED_FILTER)
+            if is_in_home
+            else respond(_OTHER_VERSION, replace_original=False)
+        )
         return
     kind = ActionKind(name)
     if kind in _WITHOUT_DIALOG:
         target = await _pressed(kind, value, dialog, delivery_actions)
         is_take = kind is ActionKind.TAKE
         result = await (delivery_actions.take(*target) if is_take else delivery_actions.finish(*target, kind))
-        if text := await delivery_actions.update_messages(result):
+        text = await delivery_actions.update_messages(result)
+        if is_in_home:
+            await dialog.publish_home(text, ASSIGNED_FILTER)
+        elif text:
             await respond(text, replace_original=False)
         return
 
@@ -98,9 +109,11 @@ async def _start(
 
     actionable, loading_id = await dialog.wait_for(NOTE_TITLE, find())
     view = note_view(actionable) if isinstance(actionable, str) else _DIALOGS[kind](actionable)
+    if is_in_home:
+        view = opened_in_home(view, dialog.view)
     if loading_id:
         await dialog.update_view(loading_id, view)
-    elif not isinstance(actionable, str):
+    elif is_in_home or not isinstance(actionable, str):
         await dialog.push(view)
     elif dialog.view:
         await dialog.update_view(dialog.view["id"], view)
@@ -164,6 +177,8 @@ async def _submit(
     result = await dialog.submit(form, work)
     if isinstance(result, ActionResult):
         await delivery_actions.update_messages(result)
+        if home := home_behind(dialog.view):
+            await dialog.home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, view=home)
 
 
 async def _pressed(

@@ -5,6 +5,7 @@ https://docs.slack.dev/surfaces/modals
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.model import JobChange
 from domain.job_change.parts import Signal
 from domain.states import Side, is_person
-from listeners.dialogs.blocks import Block, View, actions, button, context, modal, sections
+from listeners.dialogs.blocks import Block, View, actions, button, context, data_of, modal, sections
 from listeners.dialogs.blocks import section as _section
 from listeners.dialogs.form import Choice, Form, Text, User
 from listeners.dialogs.mentions import mention
@@ -137,6 +138,18 @@ def why_view(actionable: ActionableDelivery) -> View:
             button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", "mute"),
         )
     return modal("Why me?" if in_person else "Why here?", blocks, _data(actionable))
+
+
+def opened_in_home(view: View, home: View) -> View:
+    """A dialog that was opened in Home, and knows which page of Home to show again."""
+    data = data_of(view)
+    return view | {"private_metadata": json.dumps(data | {"home": home.get("private_metadata", "")})} if data else view
+
+
+def home_behind(view: View) -> View | None:
+    """The Home in which a dialog was opened. None: it was opened in a message."""
+    home = data_of(view).get("home")
+    return None if home is None else {"private_metadata": home}
 
 
 def candidate_lines(considered: Sequence[ConsideredCandidate], most: int) -> list[str]:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from domain.day_counts import DAY_MS, DayCount
+from domain.errors import PermanentError, TransientError
 from domain.workspace import Workspace
-from services.home.home_state import REPORTED_DAYS, HomeState, Overview, OwnershipState, Statistics
-from services.home.member_home import read_member
+from services.home.home_state import (
+    REPORTED_DAYS,
+    AssignedJobChange,
+    AssignedPage,
+    HomeState,
+    Overview,
+    OwnershipState,
+    Statistics,
+)
+from services.home.member_home import read_assigned, read_member
 from services.home.preferences import Change, ChangeResult
 from services.home.status import read_status
 from services.intake.keys import valid_keys
 from services.operations import day_counts
 from services.operations.day_counts import DAYS_COUNTED, DayCounts
 from services.salesforce.sessions import SalesforceSessions
+from services.slack.api import Posted
 from services.slack.directory import Directory, Person
 from store.database import Database
 from store.delivery import pauses
@@ -28,6 +39,7 @@ from store.salesforce import connections
 from store.slack import workspaces
 
 MOST_RECIPIENTS = 10
+FIRST_PAGE = AssignedPage()
 
 
 @dataclass(frozen=True)
@@ -45,21 +57,23 @@ class Home:
     retention_days: int
     now: Callable[[], int]
 
-    async def read(self, workspace_id: str, user_id: str, person: Person | None = None) -> HomeState | None:
+    async def read(
+        self, workspace_id: str, user_id: str, person: Person | None = None, page: AssignedPage = FIRST_PAGE
+    ) -> HomeState | None:
         """
         Return None when the app is not installed in this workspace.
 
         `person` is what Slack has just said about this user; None asks Slack.
         """
         person = person or await self.directory.person(workspace_id, user_id)
-        return (await self._read_and_complete(workspace_id, user_id, person, None))[0]
+        return (await self._read_and_complete(workspace_id, user_id, person, None, page))[0]
 
     async def change_and_read(
-        self, workspace_id: str, user_id: str, change: Change
+        self, workspace_id: str, user_id: str, change: Change, page: AssignedPage = FIRST_PAGE
     ) -> tuple[HomeState | None, ChangeResult | None]:
         """Make the change if this user is an admin, and read their Home, in one transaction. None: they are not."""
         person = await self.directory.person(workspace_id, user_id)
-        return await self._read_and_complete(workspace_id, user_id, person, change)
+        return await self._read_and_complete(workspace_id, user_id, person, change, page)
 
     async def workspace(self, workspace_id: str) -> Workspace | None:
         return await self.database.run(workspaces.find, workspace_id)
@@ -74,19 +88,47 @@ class Home:
         return f"{self.public_url}/v1/workspaces/{workspace_id}/job-changes"
 
     async def _read_and_complete(
-        self, workspace_id: str, user_id: str, person: Person, change: Change | None
+        self, workspace_id: str, user_id: str, person: Person, change: Change | None, page: AssignedPage
     ) -> tuple[HomeState | None, ChangeResult | None]:
-        """What is stored when it is first needed takes more transactions: the operator's connection, and day counts."""
-        state, result, is_current = await self.database.run(self._read, workspace_id, user_id, person, change)
+        """
+        Read the state, and complete it with what is stored when it is first needed, which takes more transactions.
+
+        These are the operator's connection, day counts, and the address of the workspace.
+        """
+        state, result, is_current = await self.database.run(self._read, workspace_id, user_id, person, change, page)
         if state and not is_current:
             state = replace(state, salesforce=await self.salesforce_sessions.connection_of(workspace_id))
         if state and state.overview and not state.overview.day_counts:
             counted = await DayCounts(self.database, self.now).for_workspace(workspace_id)
             state = replace(state, overview=replace(state.overview, day_counts=counted))
+        if state and state.member and not state.workspace.url:
+            url = await self._find_url(workspace_id, state.member.assigned.job_changes)
+            assigned = replace(state.member.assigned, slack_url=url)
+            state = replace(state, member=replace(state.member, assigned=assigned))
         return state, result
 
+    async def _find_url(self, workspace_id: str, some: Sequence[AssignedJobChange]) -> str | None:
+        """The address of the workspace, from a link to one of these messages. None if Slack does not say it now."""
+        for job_change in some:
+            if job_change.channel and job_change.ts:
+                posted = Posted(job_change.channel, job_change.ts)
+                with suppress(PermanentError, TransientError):
+                    link = await self.directory.slack.permalink(workspace_id, posted)
+                    url, is_link, _ = (link or "").partition("/archives/")
+                    if is_link:
+                        await self.database.run(workspaces.set_url, workspace_id, url)
+                        return url
+                return None
+        return None
+
     def _read(
-        self, connection: Connection, workspace_id: str, user_id: str, person: Person, change: Change | None
+        self,
+        connection: Connection,
+        workspace_id: str,
+        user_id: str,
+        person: Person,
+        change: Change | None,
+        page: AssignedPage,
     ) -> tuple[HomeState | None, ChangeResult | None, bool]:
         """The third value is whether the Salesforce connection is the one in use."""
         result = change(connection) if change and person.is_admin else None
@@ -109,7 +151,10 @@ class Home:
             overview=_overview(connection, workspace_id, now) if is_admin else None,
             outages=pauses.outages(connection, workspace_id),
             retention_days=self.retention_days,
-            member=read_member(connection, workspace_id, user_id, now, person.user),
+            member=replace(
+                read_member(connection, workspace_id, user_id, now, person.user),
+                assigned=read_assigned(connection, workspace, user_id, page),
+            ),
         )
         return state, result, self.salesforce_sessions.is_current(connection, workspace_id, salesforce)
 

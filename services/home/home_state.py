@@ -15,14 +15,21 @@ from domain.notification_hours import HeldBack, NotificationHours
 from domain.people import Absence
 from domain.preferences import Value
 from domain.salesforce import ConnectionStatus
+from domain.states import AssignedState
 from domain.workspace import ListedKey, Workspace
 from services.salesforce.health import HealthLine
 
-SHOWN_IN_HOME = 5
-"""Recent deliveries in Home; the rest is in a dialog."""
+PAGE_SIZE = 5
+"""Job changes on a page of what is assigned to a member."""
 
-PAGE_SIZE = 15
-"""Recent deliveries on a page of that dialog."""
+TO_DO = "to_do"
+"""The filter for everything that is not done."""
+
+FILTERS: Mapping[str, frozenset[AssignedState]] = {
+    TO_DO: frozenset({AssignedState.OPEN, AssignedState.TAKEN, AssignedState.SNOOZED}),
+    **{state.value: frozenset({state}) for state in AssignedState},
+}
+"""The states that each filter of *Assigned to you* shows, by its name."""
 
 REPORTED_DAYS = 30
 """For how long a report of wrong data is counted."""
@@ -81,23 +88,55 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class RecentDelivery:
-    """A job change that was sent to a member, and what people did with it. `job_change` is None once erased."""
+class AssignedJobChange:
+    """A job change that is assigned to a member, and what people did with it. Its message is `ts` in `channel`."""
 
     delivery_id: int
     at: int
     side: str | None
-    job_change: JobChange | None
+    job_change: JobChange
+    state: AssignedState = AssignedState.OPEN
+    is_claimed: bool = False
     history: History = NO_HISTORY
+    channel: str | None = None
+    ts: str | None = None
 
 
 @dataclass(frozen=True)
-class RecentDeliveries:
-    """A page of recent deliveries, newest first. `skipped` is how many newer ones there are."""
+class AssignedPage:
+    """The page of *Assigned to you* to show: the name of a filter, and how many newer job changes to skip."""
 
-    deliveries: tuple[RecentDelivery, ...] = ()
-    skipped: int = 0
-    has_more: bool = False
+    filter: str = TO_DO
+    skip: int = 0
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """
+    What is assigned to a member: a page, newest first, and how many there are in each state.
+
+    `slack_url` is the address of the workspace's messages, None if it is not known yet.
+    """
+
+    page: AssignedPage = AssignedPage()
+    job_changes: tuple[AssignedJobChange, ...] = ()
+    counts: Mapping[AssignedState, int] = field(default_factory=dict)
+    slack_url: str | None = None
+
+    @property
+    def total(self) -> int:
+        """How many the filter shows on all pages."""
+        return self.count(self.page.filter)
+
+    def count(self, name: str) -> int:
+        """How many this filter shows."""
+        return sum(self.counts.get(state, 0) for state in FILTERS[name])
+
+    def link_to(self, job_change: AssignedJobChange) -> str | None:
+        """A link to its message, as chat.getPermalink would return it."""
+        if not (self.slack_url and job_change.channel and job_change.ts):
+            return None
+        return f"{self.slack_url}/archives/{job_change.channel}/p{job_change.ts.replace('.', '')}"
 
 
 @dataclass(frozen=True)
@@ -121,7 +160,7 @@ class MemberHome:
     user_id: str
     hours: NotificationHours = field(default_factory=NotificationHours)
     held_back: HeldBack = field(default_factory=HeldBack)
-    recent: RecentDeliveries = field(default_factory=RecentDeliveries)
+    assigned: Assigned = field(default_factory=Assigned)
     muted: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
     absence: Absence | None = None

@@ -1,4 +1,4 @@
-"""Reads what Home shows a member about themselves: their recent deliveries, preferences and Salesforce account."""
+"""Reads what Home shows a member about themselves: what is assigned to them, preferences and Salesforce account."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from domain.decision.record import Decision
-from domain.delivery import SentDelivery
 from domain.job_change.model import JobChange
+from domain.workspace import Workspace
 from services.home.home_state import (
+    FILTERS,
     PAGE_SIZE,
-    SHOWN_IN_HOME,
+    Assigned,
+    AssignedJobChange,
+    AssignedPage,
     MemberHome,
-    RecentDeliveries,
-    RecentDelivery,
     SalesforceIdentity,
 )
 from services.slack.directory import Directory
 from services.slack.shapes import SlackUser
 from store.database import Database
-from store.home import member_preferences
+from store.home import assigned, member_preferences
 from store.messages import histories
 from store.ownership import choice_state, muting, owners
 from store.slack import members
 
 MOST_IDENTITIES = 10
+MOST_DECISIONS = 15
+"""The latest decisions that are searched for the names of owners."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,6 @@ class MemberHomes:
         person = await self.directory.person(workspace_id, user_id)
         return await self.database.run(read_member, workspace_id, user_id, self.now(), person.user)
 
-    async def recent_deliveries(self, workspace_id: str, user_id: str, skip: int = 0) -> RecentDeliveries:
-        """A page of the last two weeks, without the newest `skip`."""
-        return await self.database.read(_page, workspace_id, user_id, self.now(), skip)
-
 
 def with_own_address(
     address: str | None, stored: Sequence[SalesforceIdentity], not_me: Collection[str]
@@ -68,13 +67,17 @@ def with_own_address(
 def read_member(
     connection: Connection, workspace_id: str, user_id: str, now: int, user: SlackUser | None
 ) -> MemberHome:
-    """`user` is what Slack says about the member now; without it, the stored time zone and addresses are used."""
-    recent = histories.recent_deliveries(connection, workspace_id, user_id, now, 0, PAGE_SIZE)
+    """
+    Without what is assigned to them.
+
+    `user` is what Slack says about the member now; without it, the stored time zone and addresses are used.
+    """
+    decisions = assigned.latest_decisions(connection, workspace_id, user_id, MOST_DECISIONS)
     # The names that owners had in Salesforce at the time, by their addresses.
     names = {
         candidate.email.lower(): candidate.name
-        for delivery in recent
-        for candidate in Decision.from_stored(delivery.decision).considered
+        for decision in decisions
+        for candidate in Decision.from_stored(decision).considered
         if candidate.email and candidate.name
     }
     links = owners.linked_by(connection, workspace_id, user_id)
@@ -86,7 +89,6 @@ def read_member(
         user_id=user_id,
         hours=replace(hours, tz=(user.tz if user else None) or hours.tz),
         held_back=member_preferences.held_back(connection, workspace_id, user_id, now),
-        recent=RecentDeliveries(_deliveries(connection, recent[:SHOWN_IN_HOME]), 0, len(recent) > SHOWN_IN_HOME),
         muted=muting.muted(connection, workspace_id, user_id, now),
         required=muting.required(connection, workspace_id),
         absence=choice_state.absence_of(connection, workspace_id, user_id, now),
@@ -96,16 +98,22 @@ def read_member(
     )
 
 
-def _page(connection: Connection, workspace_id: str, user_id: str, now: int, skip: int) -> RecentDeliveries:
-    rows = histories.recent_deliveries(connection, workspace_id, user_id, now, skip, PAGE_SIZE + 1)
-    return RecentDeliveries(_deliveries(connection, rows[:PAGE_SIZE]), skip, len(rows) > PAGE_SIZE)
-
-
-def _deliveries(connection: Connection, rows: Sequence[SentDelivery]) -> tuple[RecentDelivery, ...]:
-    history_of = histories.histories(connection, {row.job_change_id for row in rows})
-    return tuple(
-        RecentDelivery(
-            row.delivery_id, row.sent_at, row.side, JobChange.if_readable(row.payload), history_of[row.job_change_id]
+def read_assigned(connection: Connection, workspace: Workspace, user_id: str, page: AssignedPage) -> Assigned:
+    rows = assigned.page(connection, workspace.id, user_id, FILTERS[page.filter], page.skip, PAGE_SIZE)
+    history_of = histories.histories(connection, {row.job_change_id for row in rows}) if rows else {}
+    shown = [
+        AssignedJobChange(
+            delivery_id=row.delivery_id,
+            at=row.sent_at,
+            side=row.side,
+            job_change=change,
+            state=row.state,
+            is_claimed=row.destination != user_id,
+            history=history_of[row.job_change_id],
+            channel=row.channel,
+            ts=row.ts,
         )
         for row in rows
-    )
+        if (change := JobChange.if_readable(row.payload))
+    ]
+    return Assigned(page, tuple(shown), assigned.counts(connection, workspace.id, user_id), workspace.url)

@@ -146,7 +146,7 @@ def _text_length(part: object) -> int:
 
 
 def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
-    change, buttons, menu = card.job_change, card.actions.buttons, _menu(card, card.actions.menu)
+    change, buttons, menu = card.job_change, card.actions.buttons, _menu(card.delivery_id, card.actions.menu)
     news = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
     yield _section(news, None if buttons else menu)
     if details := meaning(change, card.side):
@@ -158,7 +158,7 @@ def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     if card.notes:
         yield _context("\n".join(card.notes))
     if buttons:
-        elements = [*(_button(card, action) for action in buttons), *([menu] if menu else [])]
+        elements = action_elements(card.delivery_id, card.actions)
         yield {"type": "actions", "block_id": f"{ACTION}{card.delivery_id}", "elements": elements}
 
 
@@ -171,10 +171,10 @@ def _with_card_block(card: Card) -> list[Block]:
     texts = {"title": title, "subtitle": subtitle, "body": body}
     block: Block = {"type": "card", **{name: _mrkdwn(text) for name, text in texts.items() if text}}
     if card.actions.buttons:
-        block["actions"] = [_button(card, action) for action in card.actions.buttons]
-    lines = [" · ".join(_links(card)), "\n".join(card.notes)]
-    reason = _section(escape(card.reason, _LONGEST_REASON), _menu(card, card.actions.menu))
-    return [block, reason, *(_context(line) for line in lines if line)]
+        block["actions"] = [_button(card.delivery_id, action) for action in card.actions.buttons]
+    reason, notes = escape(card.reason, _LONGEST_REASON) if card.reason else "", "\n".join(card.notes)
+    first, *rest = [line for line in (reason, " · ".join(_links(card)), notes) if line]
+    return [block, _section(first, _menu(card.delivery_id, card.actions.menu)), *map(_context, rest)]
 
 
 def _with_table_block(cards: Sequence[Card]) -> list[Block]:
@@ -196,7 +196,10 @@ def _with_table_block(cards: Sequence[Card]) -> list[Block]:
     if _text_length(table) > LONGEST_TABLE:
         return []
     choices = [
-        {"label": _plain_text(plain(card.job_change.person.name, _LONGEST_GROUP)), "options": _options(card, actions)}
+        {
+            "label": _plain_text(plain(card.job_change.person.name, _LONGEST_GROUP)),
+            "options": _options(card.delivery_id, actions),
+        }
         for card in cards
         if (actions := card.actions.in_one_menu)
     ]
@@ -207,7 +210,7 @@ def _with_table_block(cards: Sequence[Card]) -> list[Block]:
 
 def _bundle_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     change = card.job_change
-    yield _section(sentence(headline(change, bold, card.side)), _menu(card, card.actions.in_one_menu))
+    yield _section(sentence(headline(change, bold, card.side)), _menu(card.delivery_id, card.actions.in_one_menu))
     why = " · ".join([*meaning(change, card.side), *([escape(card.reason, _LONGEST_REASON)] if card.reason else [])])
     if details := [*filter(None, [why]), *(_links(card) if with_links else ())]:
         yield _context(*details)
@@ -256,24 +259,30 @@ def _links(card: Card) -> list[str]:
     return [rendered for rendered in links if rendered]
 
 
-def _button(card: Card, action: MessageAction) -> Block:
+def action_elements(delivery_id: int, available: AvailableActions) -> list[Block]:
+    """The elements of an actions block: the buttons, and the menu beside them."""
+    menu = _menu(delivery_id, available.menu)
+    return [*(_button(delivery_id, action) for action in available.buttons), *([menu] if menu else [])]
+
+
+def _button(delivery_id: int, action: MessageAction) -> Block:
     block: Block = {
         "type": "button",
         "action_id": f"{ACTION}{action.kind}",
         "text": _plain_text(action.label),
-        "value": str(card.delivery_id),
+        "value": str(delivery_id),
     }
     return block | ({"style": "primary"} if action.is_primary else {})
 
 
-def _menu(card: Card, menu: Sequence[MessageAction]) -> Block | None:
+def _menu(delivery_id: int, menu: Sequence[MessageAction]) -> Block | None:
     if not menu:
         return None
-    return {"type": "overflow", "action_id": MENU, "options": _options(card, menu)}
+    return {"type": "overflow", "action_id": MENU, "options": _options(delivery_id, menu)}
 
 
-def _options(card: Card, menu: Sequence[MessageAction]) -> list[Block]:
-    return [{"text": _plain_text(action.label), "value": f"{action.kind}:{card.delivery_id}"} for action in menu]
+def _options(delivery_id: int, menu: Sequence[MessageAction]) -> list[Block]:
+    return [{"text": _plain_text(action.label), "value": f"{action.kind}:{delivery_id}"} for action in menu]
 
 
 def _section(text: str, accessory: Block | None) -> Block:

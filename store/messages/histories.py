@@ -1,4 +1,4 @@
-"""What a member was sent recently, and what people did with their deliveries of a job change."""
+"""What people did with the deliveries of a job change."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, bindparam, select
 
-from domain.delivery import Handling, History, Report, SentDelivery, Snooze
-from domain.states import DeliveryState, HandlingState
-from store.schema import deliveries, handlings, job_changes, lanes, laters, posts, wrong_data
-
-RECENT_MS = 14 * 24 * 60 * 60 * 1_000
-"""Older deliveries are not listed."""
+from domain.delivery import Handling, History, Report, Snooze
+from domain.states import HandlingState
+from store.schema import handlings, laters, wrong_data
 
 
 def _of_job_changes(table: Table, row: type[Handling | Snooze | Report]) -> Select[Any]:
@@ -43,37 +40,3 @@ def histories(connection: Connection, job_change_ids: Collection[str]) -> dict[s
         )
         for wanted in ids["ids"]
     }
-
-
-_recent_deliveries = (
-    select(
-        deliveries.c.id,
-        deliveries.c.job_change_id,
-        deliveries.c.side,
-        deliveries.c.settled_at,
-        job_changes.c.payload,
-        job_changes.c.decision,
-    )
-    .select_from(posts)
-    .join(lanes, lanes.c.id == posts.c.lane_id)
-    .join(deliveries, deliveries.c.post_id == posts.c.id)
-    .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
-    .where(
-        lanes.c.workspace_id == bindparam("of_workspace"),
-        lanes.c.destination == bindparam("of_user"),
-        posts.c.state == "sent",
-        posts.c.tried_at > bindparam("since"),
-        deliveries.c.state == DeliveryState.DELIVERED,
-    )
-    .order_by(posts.c.tried_at.desc(), deliveries.c.id.desc())
-    .offset(bindparam("skip"))
-    .limit(bindparam("most"))
-)
-
-
-def recent_deliveries(
-    connection: Connection, workspace_id: str, user_id: str, now: int, skip: int, most: int
-) -> list[SentDelivery]:
-    """Return what this Slack user was sent in the last fourteen days, newest first, without the newest `skip`."""
-    key = {"of_workspace": workspace_id, "of_user": user_id, "since": now - RECENT_MS, "skip": skip, "most": most}
-    return [SentDelivery(*row) for row in connection.execute(_recent_deliveries, key)]

@@ -30,6 +30,7 @@ ONE_AT_A_TIME = 7_263_548
 CONCURRENT_INDEXES = {
     "ix_deliveries_lane": ("deliveries", "lane_id, state, id"),
     "ix_posts_lane": ("posts", "lane_id, state, tried_at"),
+    "ix_handlings_actor": ("handlings", "actor, at"),
 }
 """Indexes that a migration adds to tables which may be large, with their tables and columns."""
 

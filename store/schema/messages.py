@@ -11,11 +11,12 @@ handlings = Table(  # what people did with a delivery; no row: nothing yet
     metadata,
     Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
-    Column("state", Text, nullable=False),  # open | taken | given (reassigned) | given_back (returned)
+    Column("state", Text, nullable=False),  # see HandlingState in domain/states.py
     Column("actor", Text),  # the Slack user who did it; null while open
     Column("at", Milliseconds),
     Column("given_to", Text),  # a Slack user
     Index("ix_handlings_job_change", "job_change_id", "delivery_id"),
+    Index("ix_handlings_actor", "actor", "at"),
 )
 
 laters = Table(  # snoozed deliveries

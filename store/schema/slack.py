@@ -40,6 +40,7 @@ workspaces = Table(
     Column("signal_channels", Text, nullable=False, server_default="{}"),  # JSON: channels by signal
     Column("merge_reports", Boolean, nullable=False, server_default=text("true")),  # one move from two senders
     Column("retention_days", Integer),  # shorter than that of the operator; null: that of the operator
+    Column("url", Text),  # the address of the workspace at Slack, for links to messages; null: not known yet
     # Notices that are sent once: a JSON object with the times by their names.
     Column("notices", Text, nullable=False, server_default="{}"),
 )

@@ -109,7 +109,8 @@ def install(connection: Connection, installed: Installed) -> None:
     first_installed(connection)  # before the time of an earlier installation is replaced
     known = {name: value for name, value in vars(installed).items() if name != "installer_user_id" or value}
     values = known | {"state": WorkspaceState.ACTIVE, "gone_at": None, "gone_because": None}
-    values |= {"default_channel_problem": None, "token_ends_at": None}
+    # Its token is new, and it may have another address by now.
+    values |= {"default_channel_problem": None, "token_ends_at": None, "url": None}
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
     if not connection.execute(reactivate).rowcount:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
@@ -161,6 +162,11 @@ def change(connection: Connection, workspace_id: str, seen_version: int | None, 
         mine &= workspaces.c.version == seen_version
     changed = connection.execute(update(workspaces).where(mine).values(version=workspaces.c.version + 1, **preferences))
     return bool(changed.rowcount)
+
+
+def set_url(connection: Connection, workspace_id: str, url: str) -> None:
+    """Store the address of the workspace's messages at Slack. It is no preference, so the version stays."""
+    connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(url=url))
 
 
 def open_default_lane(connection: Connection, workspace_id: str, now: int) -> None:

@@ -269,15 +269,16 @@ def _member_requests(ids: KnownIds) -> list[ForgedRequest]:
     soon = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
     away = {"first": {"selected_date": soon}, "delegate": {"selected_user": ids.colleague}}
     return [
-        *(ForgedRequest("action", f"my_{name}", "home") for name in ("reading", "mutes", "away", "not_me", "lately")),
+        *(ForgedRequest("action", f"my_{name}", "home") for name in ("reading", "mutes", "away", "not_me")),
         ForgedRequest("view", "my_reading_saved", values=hours),
         ForgedRequest(
             "view", "my_mutes_saved", values={"signals": {"selected_options": [_ticked("contact_tracking")]}}
         ),
         ForgedRequest("view", "my_away_saved", values=away),
         ForgedRequest("action", "my_back", "home"),
-        ForgedRequest("action", "my_lately_older", action={"value": "0"}),
-        ForgedRequest("action", "my_lately_newer", action={"value": "0"}),
+        ForgedRequest("action", "assigned_filter", "home", option("done"), {"version": 0}),
+        ForgedRequest("action", "assigned_older", "home", {"value": "5"}, {"version": 0}),
+        ForgedRequest("action", "assigned_newer", "home", {"value": "0"}, {"version": 0}),
         ForgedRequest("view", "my_not_me_saved", values={"owner": option(ids.linked)}),
         ForgedRequest("action", "my_me_after_all", action={"value": ids.linked}),
     ]

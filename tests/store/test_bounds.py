@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import UniqueConstraint, event, text
 
 from domain.audit import AuditEntry
+from domain.states import AssignedState
 from store.delivery import explain, posts, redraws, reminders
-from store.home import counts, member_preferences
+from store.home import assigned, counts, member_preferences
 from store.intake import job_changes, moves
-from store.messages import histories
 from store.operations import due_work, health_figures, housekeeping
 from store.ownership import choice_state, owners
 from store.slack import inbound_health
@@ -25,8 +25,9 @@ ASKED = {
     "a day's messages of each reader": lambda c: choice_state.load(c, "T1", SOMEDAY, count_recent=True),
     "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "messages_tab_disabled"),
     "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
-    "what a member was sent": lambda c: histories.recent_deliveries(c, "T1", "U1", SOMEDAY, 0, 10),
     "what a member was sent about a person": lambda c: explain.mentions(c, "T1", "ada@x.example", "U1"),
+    "how much is assigned to a member": lambda c: assigned.counts(c, "T1", "U1"),
+    "what is assigned to a member": lambda c: assigned.page(c, "T1", "U1", set(AssignedState), 0, 10),
     "what an owner had already": lambda c: owners.send_missed(c, "T1", "dana@x.example", SOMEDAY, 10),
     "the messages of a job change": lambda c: redraws.mark(c, "jc", SOMEDAY),
     "the messages of a job change that are due": lambda c: redraws.claim(c, SOMEDAY, 1_000, 10, "jc"),

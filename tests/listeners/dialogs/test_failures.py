@@ -63,9 +63,9 @@ def test_people_read_what_happened_and_what_to_do(error, text):
 
 async def test_an_error_of_a_message_is_shown_below_the_message(office):
     """By its response_url. This test forges a button of a dialog into a message."""
-    channel, ts = await post_with_button(office, action_id="my_lately_older", value="not a number")
+    channel, ts = await post_with_button(office, action_id="assigned_older", value="not a number")
 
-    reply = await office.slack.press(office.mo.id, channel, ts, "my_lately_older")
+    reply = await office.slack.press(office.mo.id, channel, ts, "assigned_older")
     await office.settled()
 
     assert reply.status == 200

@@ -32,7 +32,6 @@ from listeners.home.member_dialogs_view import (
     hours_view,
     mutes_view,
     not_me_view,
-    recent_deliveries_view,
     required_notifications_view,
 )
 from listeners.intake.keys_view import how_to_send_view, key_view
@@ -54,7 +53,7 @@ from listeners.salesforce.sources_view import source_view, sources_view
 from listeners.status.failed_view import failed_job_changes_view
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
-from services.home.home_state import MemberHome, RecentDeliveries, RecentDelivery, SalesforceIdentity, Statistics
+from services.home.home_state import MemberHome, SalesforceIdentity, Statistics
 from services.intake.added_senders import ListedSender, MaskedPayload
 from services.intake.salesforce.presets import Proposal
 from services.intake.senders import registry
@@ -73,7 +72,6 @@ GOLDEN = Path(__file__).parent / "golden"
 CHANGE = JobChange.parse(sample_job_change())
 MEMBER = MemberHome(
     user_id="U_MO",
-    recent=RecentDeliveries((RecentDelivery(7, SOMEDAY, None, CHANGE),), 0, True),
     muted=frozenset({"promotion", EVERYTHING}),
     required=frozenset({"departure"}),
     absence=Absence(SOMEDAY, SOMEDAY + 1, "U_KIM"),
@@ -145,7 +143,6 @@ DIALOGS = {
     "mutes": mutes_view(MEMBER),
     "absence": absence_view(MEMBER),
     "not_me": not_me_view(MEMBER),
-    "recent_deliveries": recent_deliveries_view(MEMBER.recent, "U_MO"),
     "required_notifications": required_notifications_view({"departure"}),
     "limits": limits_view(ACME, 90, "Saved."),
     "signal_channels": signal_channels_view(ACME, SOMEDAY),

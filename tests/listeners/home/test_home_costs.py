@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import event
 
+from tests.listeners.home.test_member_home import deliver
+
 
 @dataclass
 class Costs:
@@ -31,10 +33,11 @@ def counted(office) -> Iterator[Costs]:
 
 async def test_opening_home_takes_one_slack_read_and_three_transactions(office):
     """Bolt reads the installation, Slack is asked unless it is pausing us, and one transaction reads everything."""
-    await office.open_home(office.dana)  # the first time, the past days are counted
+    await deliver(office, office.dana)
+    await office.open_home(office.dana)  # the first time, the past days are counted, and Slack's address is found out
 
     with counted(office) as costs:
-        await office.open_home(office.dana)
+        assert "|Open message>" in await office.open_home(office.dana)
 
     assert (costs.slack_reads, costs.transactions) == (1, 3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from domain.delivery import NewDelivery
 from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
 from domain.people import Member
 from domain.states import Role
-from services.home.home_state import PAGE_SIZE, SHOWN_IN_HOME
+from services.home.home_state import PAGE_SIZE
 from store import audit
 from store.delivery import deliveries
 from store.delivery.posts import settle
@@ -32,11 +33,12 @@ DAY = 24 * 60 * 60 * 1_000
 
 
 async def deliver(office: Office, user, *, now=None, **changes) -> str:
-    """Send someone a job change as the worker would. Returns its id."""
+    """Send someone a job change as the worker would, in a message that exists. Returns its id."""
+    posted = await office.api.post_notice(office.team.id, user.id, "A job change", [])
     now = now or office.slack.world.now() * 1_000
     job_change_id = await add_routed(office, user, now, **changes)
     (claimed,) = await office.database.run(claim, round(now))
-    await office.database.run(settle, [Sent(claimed, round(now), "D1", f"{now}.1")])
+    await office.database.run(settle, [Sent(claimed, round(now), posted.channel, posted.ts)])
     return job_change_id
 
 
@@ -98,31 +100,82 @@ async def test_an_empty_home_says_what_it_would_show(office, mo):
     """A new member sees that there are no job changes yet, and the default preferences."""
     home = await office.home_of(mo)
 
-    assert "No job changes in the last two weeks." in home
+    assert "Nothing to do." in home
     assert "Each job change, right away." in home
     assert "`mo@acme.example`, matched by email" in home
 
 
-async def test_home_shows_recent_deliveries_with_their_state(office, mo, clock):
-    """The newest comes first; each is open or shows who is on it."""
+async def test_home_shows_what_is_assigned_with_its_state(office, mo, clock):
+    """The newest comes first, with a link to its message; each is open or shows since when the member is on it."""
     names = ["Ada Smith", "Eva Lund", "Tom Berg"]
-    ids = []
     for name in names:
         clock.advance(seconds=60)
-        ids.append(await deliver(office, mo, person={"full_name": name, "emails": ["x@initech.example"]}))
-    taken = await office.database.run(actions.find, office.team.id, 1)
-    await office.database.run(actions.take, taken, mo.id, clock())
+        await deliver(office, mo, person={"full_name": name, "emails": ["x@initech.example"]})
 
-    home = await office.open_home(mo)
+    await office.open_home(mo)
+    home = await office.pick(mo, "delivery_take", "1")
 
     assert [home.index(name) for name in names] == sorted((home.index(name) for name in names), reverse=True)
-    assert home.count("⚪ Open") == 2
-    assert "✅ You're on it" in home
-    assert taken.job_change_id == ids[0]
+    assert home.count("⚪ Open · sent") == 2
+    assert f"✅ You're on it · <!date^{clock() // 1000}^" in home
+    assert home.count("|Open message>") == 3
+    assert "To do (3)" in home
+    assert "On it (1)" in home
 
 
-async def test_an_erased_job_change_stays_in_the_list(office, mo):
-    """The list shows that there was one, and nothing of its content."""
+async def test_whoever_is_on_it_finishes_and_reassigns_it_in_home(office, mo, clock):
+    """The buttons are those of the message; the list follows at once, and the filter shows what is done."""
+    clock.advance(seconds=60)
+    await deliver(office, mo)
+    await office.open_home(mo)
+    await office.pick(mo, "delivery_take", "1")
+    home = await office.pick(mo, "delivery_done", "1")
+    assert "Nothing to do." in home
+
+    home = await office.pick(mo, "assigned_filter", "done")
+    assert "🏁 You marked it as done" in home
+    home = await office.pick(mo, "delivery_reopen", "1")
+    assert "No job changes are done yet." in home  # the filter is kept
+
+    await office.pick(mo, "assigned_filter", "taken")
+    await press(office, mo, "delivery_hand_on", "1")
+    await submit(office, mo, choice=office.dana.id, words="")
+
+    assert "You're not on any job change." in await office.home_of(mo)
+
+
+async def test_a_claim_in_a_channel_is_in_the_home_of_whoever_claimed_it(office, mo, clock):
+    """There it can be returned, for others to claim."""
+    clock.advance(seconds=60)
+    await deliver(office, office.wins)
+    claimed = await office.database.run(actions.find, office.team.id, 1)
+    assert await office.database.run(actions.take, claimed, mo.id, clock())
+    assert "Ada Smith" not in await office.open_home(office.dana)
+    assert "Ada Smith" in await office.open_home(mo)
+
+    await press(office, mo, "delivery_hand_on", "1")
+    await submit(office, mo, words="Not my patch")
+
+    assert "Nothing to do." in await office.home_of(mo)
+    assert (await office.database.run(actions.find, office.team.id, 1)).state == "open"
+
+
+async def test_what_a_colleague_took_is_no_longer_assigned(office, mo, clock):
+    """The first person has it. Their press is refused in Home, with the reason."""
+    clock.advance(seconds=60)
+    await deliver(office, mo)
+    await office.open_home(mo)
+    theirs = await office.database.run(actions.find, office.team.id, 1)
+    await office.database.run(actions.take, replace(theirs, destination="C1"), office.dana.id, clock())
+
+    home = await office.pick(mo, "delivery_take", "1")
+
+    assert f"<@{office.dana.id}> is on it" in home
+    assert "Nothing to do." in home
+
+
+async def test_an_erased_job_change_is_not_listed(office, mo):
+    """Nobody can act on it, and nothing of its content remains."""
     job_change_id = await deliver(office, mo)
     await office.database.run(
         lambda connection: connection.execute(
@@ -130,10 +183,7 @@ async def test_an_erased_job_change_stays_in_the_list(office, mo):
         )
     )
 
-    home = await office.open_home(mo)
-
-    assert "has been erased" in home
-    assert "Ada" not in home
+    assert "To do (0)" in await office.open_home(mo)
 
 
 async def test_members_see_only_their_own_deliveries(office, mo):
@@ -144,26 +194,15 @@ async def test_members_see_only_their_own_deliveries(office, mo):
     assert "Ada Smith" in await office.open_home(mo)
 
 
-async def test_older_deliveries_are_paged_in_a_dialog(office, mo, clock):
-    """The dialog can be paged in both directions, and shows the reason for each job change."""
-    for _ in range(PAGE_SIZE + SHOWN_IN_HOME):
+async def test_what_is_assigned_is_shown_in_pages(office, mo, clock):
+    """They can be turned in both directions."""
+    for _ in range(PAGE_SIZE + 2):
         clock.advance(seconds=60)
         await deliver(office, mo)
-    home = await office.open_home(mo)
-    assert home.count("Ada Smith") == SHOWN_IN_HOME
+    assert (await office.open_home(mo)).count("*Ada Smith*") == PAGE_SIZE
 
-    await press(office, mo, "my_lately")
-    assert dialog(office, mo).count("Ada Smith") == PAGE_SIZE
-    await office.slack.act_in_modal(mo.id, "my_lately_older")
-    await office.settled()
-    assert dialog(office, mo).count("Ada Smith") == SHOWN_IN_HOME
-    await office.slack.act_in_modal(mo.id, "my_lately_newer")
-    await office.settled()
-    assert dialog(office, mo).count("Ada Smith") == PAGE_SIZE
-    first = next(block["accessory"] for block in office.slack.modal(mo.id).blocks if "accessory" in block)
-    await office.slack.act_in_modal(mo.id, "delivery_why", first["value"])
-    await office.settled()
-    assert "You own Ada Smith in Salesforce." in dialog(office, mo)
+    assert (await office.pick(mo, "assigned_older")).count("*Ada Smith*") == 2
+    assert (await office.pick(mo, "assigned_newer")).count("*Ada Smith*") == PAGE_SIZE
 
 
 async def test_a_digest_quiet_hours_and_weekends_are_chosen_in_one_dialog(office, mo):

@@ -12,8 +12,9 @@ from domain.job_change.model import JobChange
 from domain.notification_hours import WEEKLY, HeldBack, NotificationHours
 from domain.people import Absence
 from domain.preferences import EVERYTHING
-from domain.states import HandlingState
+from domain.states import AssignedState, HandlingState
 from listeners.home.app_home_view import home_view
+from listeners.home.assigned_view import assigned_blocks, page_of
 from listeners.home.member_dialogs_view import (
     ABSENCE_FORM,
     DELEGATE,
@@ -28,18 +29,19 @@ from listeners.home.member_dialogs_view import (
     mutes_view,
     not_me_view,
     offered_options,
-    recent_deliveries_view,
     required_notifications_view,
 )
-from listeners.home.member_home_view import assigned_blocks, preference_blocks
+from listeners.home.member_home_view import preference_blocks
 from sandbox.slack.block_kit.blocks import check_view
 from services.home.home_state import (
+    FILTERS,
     PAGE_SIZE,
-    SHOWN_IN_HOME,
+    TO_DO,
+    Assigned,
+    AssignedJobChange,
+    AssignedPage,
     HomeNotice,
     MemberHome,
-    RecentDeliveries,
-    RecentDelivery,
     SalesforceIdentity,
 )
 from services.home.member_home import MOST_IDENTITIES, with_own_address
@@ -55,15 +57,16 @@ LIVE_MARKUP = "<!channel> *b* `c` & " * 20
 def delivery(number=1, history=None, name="Ada Smith", **changes):
     person = {"full_name": name, "emails": ["ada@initech.example"]}
     change = JobChange.parse(sample_job_change(person=person, **changes))
-    return RecentDelivery(number, SOMEDAY, None, change, history or History())
+    return AssignedJobChange(number, SOMEDAY, None, change, history=history or History(), channel="D1", ts="1.2")
 
 
 FULL = MemberHome(
     user_id="U_MO",
     hours=NotificationHours(WEEKLY, 1_439, 6, 0, 1_439, True, "America/Argentina/ComodRivadavia"),
     held_back=HeldBack(12_345, SOMEDAY - 1, SOMEDAY + 1),
-    recent=RecentDeliveries(
-        tuple(delivery(number, name=LIVE_MARKUP[:300]) for number in range(SHOWN_IN_HOME)), 0, True
+    assigned=Assigned(
+        job_changes=tuple(delivery(number, name=LIVE_MARKUP[:300]) for number in range(PAGE_SIZE)),
+        slack_url="https://acme.slack.com",
     ),
     muted=frozenset(ALL),
     required=frozenset(ALL) - {EVERYTHING},
@@ -84,7 +87,7 @@ def test_slack_accepts_the_members_part_of_home(member):
     blocks = [*assigned_blocks(member), *preference_blocks(member)]
 
     assert check_view({"type": "home", "blocks": blocks}, "home") == []
-    assert len(blocks) <= 16
+    assert len(blocks) <= 21
     assert "<!channel>" not in str(blocks)
 
 
@@ -104,20 +107,36 @@ def test_slack_accepts_every_dialog(view, member):
     assert check_view(view(member), "modal") == []
 
 
-def test_slack_accepts_a_page_of_recent_deliveries():
-    """Every job change has a button for its reason, except erased ones."""
-    full = RecentDeliveries(
-        (
-            *(delivery(number, name=LIVE_MARKUP[:300]) for number in range(PAGE_SIZE)),
-            RecentDelivery(99, SOMEDAY, None, None),
-        ),
-        15,
-        True,
-    )
+def test_slack_accepts_everything_that_is_assigned_to_a_member():
+    """Each job change has its actions, and the pages are turned by the buttons below."""
+    full = replace(FULL.assigned, page=AssignedPage(TO_DO, 5), counts=dict.fromkeys(AssignedState, 20_000))
 
-    for page in (full, RecentDeliveries(), RecentDeliveries(skipped=15)):
-        assert check_view(recent_deliveries_view(page, "U_MO"), "modal") == []
-    assert str(recent_deliveries_view(full, "U_MO")).count("Why me?") == PAGE_SIZE
+    for assigned in (full, *(Assigned(AssignedPage(name)) for name in FILTERS)):
+        blocks = [*assigned_blocks(replace(FULL, assigned=assigned))]
+        assert check_view({"type": "home", "blocks": blocks}, "home") == []
+        assert len(blocks) <= 14
+        assert "<!channel>" not in str(blocks)
+    text = str([*assigned_blocks(replace(FULL, assigned=full))])
+    assert text.count("delivery_menu") == PAGE_SIZE
+    assert "'value': '0'" in text
+    assert "'value': '10'" in text
+
+
+@pytest.mark.parametrize(
+    ("metadata", "page"),
+    [
+        ('{"assigned": "done", "skip": 5}', AssignedPage("done", 5)),
+        ('{"assigned": "nonsense", "skip": 5}', AssignedPage()),
+        ('{"assigned": "done", "skip": -5}', AssignedPage()),
+        ('{"version": 7}', AssignedPage()),
+        ("[]", AssignedPage()),
+        ("not json", AssignedPage()),
+        (None, AssignedPage()),
+    ],
+)
+def test_a_home_says_which_page_it_shows(metadata, page):
+    """A Home of another version, or none, means the first page."""
+    assert page_of({"private_metadata": metadata}) == page
 
 
 def test_the_dialog_of_required_notifications_offers_every_option():
@@ -154,16 +173,16 @@ def test_the_dialog_of_required_notifications_offers_every_option():
 )
 def test_each_delivery_shows_what_people_did_about_it(history, text):
     """The state of the job change with the time of the action, or that it is open."""
-    member = MemberHome(user_id="U_MO", recent=RecentDeliveries((delivery(history=history),)), shown_at=SOMEDAY)
+    member = MemberHome(user_id="U_MO", assigned=Assigned(job_changes=(delivery(history=history),)), shown_at=SOMEDAY)
 
-    assert text in str(assigned_blocks(member))
+    assert text in str([*assigned_blocks(member)])
 
 
 def test_a_delivery_about_to_be_sent_is_not_shown_as_on_hold():
     """Only a member's own preferences put deliveries on hold."""
     member = MemberHome(user_id="U_MO", held_back=HeldBack(1, SOMEDAY, None), shown_at=SOMEDAY)
 
-    assert "1 job change is about to be sent to you." in str(assigned_blocks(member))
+    assert "1 job change is about to be sent to you." in str([*assigned_blocks(member)])
 
 
 def test_an_empty_dialog_means_the_defaults():

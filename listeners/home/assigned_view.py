@@ -1,0 +1,96 @@
+"""*Assigned to you*: the first section of everybody's Home, with the actions of each job change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from domain.states import AssignedState, HandlingState, Role, Side
+from listeners.dialogs.blocks import Block, View, actions, button, data_of, header, menu, section
+from listeners.dialogs.home_tab import ASSIGNED_FILTER
+from listeners.home.member_home_view import held_back_blocks
+from services.home.home_state import FILTERS, PAGE_SIZE, TO_DO, AssignedJobChange, AssignedPage, MemberHome
+from services.messages.available_actions import AvailableActions, available_actions, claimed_actions
+from services.messages.cards import state_text
+from services.messages.compose import action_elements
+from services.messages.wording import background, headline, sentence, slack_time
+from services.slack.mrkdwn import bold, link
+
+NEWER, OLDER = "assigned_newer", "assigned_older"
+"""The action_ids of the buttons that turn pages. The value of a button is how many to skip."""
+
+_LABELS: Mapping[str, str] = {
+    TO_DO: "To do",
+    AssignedState.OPEN: "Open",
+    AssignedState.TAKEN: "On it",
+    AssignedState.SNOOZED: "Snoozed",
+    AssignedState.DONE: "Done",
+}
+_NOTHING: Mapping[str, str] = {
+    TO_DO: "Nothing to do. New job changes appear here and in *Messages*.",
+    AssignedState.OPEN: "No open job changes.",
+    AssignedState.TAKEN: "You're not on any job change.",
+    AssignedState.SNOOZED: "No snoozed job changes.",
+    AssignedState.DONE: "No job changes are done yet.",
+}
+
+
+def assigned_blocks(member: MemberHome) -> Iterator[Block]:
+    """At most 14 blocks."""
+    assigned, page = member.assigned, member.assigned.page
+    yield header("Assigned to you")
+    yield from held_back_blocks(member)
+    choices = {name: f"{label} ({assigned.count(name):,})" for name, label in _LABELS.items()}
+    counts = [f"*{count:,}* {_LABELS[state].lower()}" for state in AssignedState if (count := assigned.count(state))]
+    empty = "" if assigned.job_changes else _NOTHING[page.filter]
+    yield section(
+        "\n".join(filter(None, [" · ".join(counts) or f"*{_LABELS[page.filter]}*", empty])),
+        menu(ASSIGNED_FILTER, choices, page.filter),
+    )
+    for job_change in assigned.job_changes:
+        yield _summary(job_change, assigned.link_to(job_change), member.user_id)
+        yield _actions(job_change)
+    newer = [button("Newer", NEWER, str(max(0, page.skip - PAGE_SIZE)))] if page.skip else []
+    following = page.skip + PAGE_SIZE
+    older = [button("Older", OLDER, str(following))] if following < assigned.total else []
+    yield from actions(*newer, *older)
+
+
+def page_of(view: View | None) -> AssignedPage:
+    """The page that a Home shows; the first one if the view does not say."""
+    try:
+        data = data_of(view or {})
+        name, skip = data.get("assigned"), data.get("skip")
+    except (ValueError, AttributeError):
+        return AssignedPage()
+    is_valid = name in FILTERS and isinstance(skip, int) and 0 <= skip < 1_000
+    return AssignedPage(name, skip) if is_valid else AssignedPage()
+
+
+def page_data(page: AssignedPage) -> dict[str, object]:
+    """What a Home carries so that `page_of` returns this page."""
+    return {"assigned": page.filter, "skip": page.skip}
+
+
+def _summary(item: AssignedJobChange, url: str | None, user_id: str) -> Block:
+    side = Side.of(item.side)
+    state = state_text(item.history, user_id) or f"⚪ Open · sent {slack_time(item.at)}"
+    last_line = " · ".join(filter(None, [state, link(url, "Open message")]))
+    lines = [sentence(headline(item.job_change, bold, side)), background(item.job_change, side), last_line]
+    block = section("\n".join(filter(None, lines)))
+    return block | {"text": block["text"] | {"verbatim": True}}
+
+
+def _actions(item: AssignedJobChange) -> Block:
+    return {
+        "type": "actions",
+        "block_id": f"assigned_{item.delivery_id}",
+        "elements": action_elements(item.delivery_id, _available(item)),
+    }
+
+
+def _available(item: AssignedJobChange) -> AvailableActions:
+    held = item.history.held
+    state = HandlingState(held.state) if held else HandlingState.OPEN
+    if item.is_claimed:
+        return claimed_actions(state)
+    return available_actions(Role.DRI, state, in_person=True)
