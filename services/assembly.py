@@ -24,7 +24,6 @@ from services.measures import Measures
 from services.messages.actions import DeliveryActions
 from services.messages.button_values import ButtonSigner
 from services.messages.layouts import Layouts
-from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.messages.reminders import ReminderSender
@@ -35,6 +34,7 @@ from services.operations.salesforce_watch import SalesforceWatch
 from services.operations.vendor_calls import ssl_context
 from services.operations.watchdog import Watchdog
 from services.ownership.decider import Decider
+from services.ownership.managers import Managers
 from services.ownership.org_schema import OrgSchemas
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation

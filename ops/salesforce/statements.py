@@ -11,7 +11,6 @@ from sandbox.salesforce.ids import new_id
 from sandbox.salesforce.schema import STANDARD, Field, SObject
 from services.intake.salesforce.presets import proposals
 from services.intake.salesforce.query import Cursor, SourceQuery
-from services.messages.managers import report_queries
 from services.ownership.choice.required_records import combine, required_records
 from services.ownership.rules.owner_sources import OfOpportunity, Owner
 from services.ownership.rules.presets import presets

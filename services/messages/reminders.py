@@ -17,9 +17,9 @@ from domain.job_change.model import JobChange
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, EVERYTHING, SEGMENT
 from domain.states import Role, Side
 from domain.workspace import Workspace
-from services.messages.managers import Managers
 from services.messages.snooze import after_working_hours
 from services.messages.wording import headline, sentence
+from services.ownership.managers import Managers
 from services.retry import wait_ms
 from services.slack.api import Posted, Slack
 from services.slack.mrkdwn import bold, link

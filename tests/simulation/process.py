@@ -15,11 +15,11 @@ from services.delivery.worker import POLL_SECONDS, Worker, WorkEvents
 from services.intake.intake import Intake
 from services.messages.actions import DeliveryActions
 from services.messages.button_values import ButtonSigner
-from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.messages.reminders import ReminderSender
 from services.ownership.decider import Decider
+from services.ownership.managers import Managers
 from services.ownership.org_schema import OrgSchemas
 from services.ownership.user_groups import UserGroups
 from services.slack.api import Slack

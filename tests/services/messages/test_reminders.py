@@ -15,7 +15,6 @@ from sandbox.salesforce.schema import Field
 from sandbox.slack.state import Message
 from services.messages.actions import DeliveryActions
 from services.messages.button_values import delivery_id_in
-from services.messages.managers import Managers
 from services.messages.redraws import Redrawer
 from services.messages.reminders import LEASE_MS, ReminderSender
 from services.messages.snooze import SnoozeOption
