@@ -6,8 +6,9 @@ They are in domain/ because each row also keeps its sentence, for processes of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from domain.decision.reasons import Reason, ReasonCode
+from domain.decision.reasons import Reason, ReasonCode, Reasons
 from domain.decision.record import ConsideredCandidate
 
 _YOU = {"own": "You own", "are": "You are", "manage": "You manage", "were": "You were", "you": "you", "your": "your"}
@@ -140,6 +141,48 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
 def for_reader(reasons: Iterable[Reason]) -> str:
     """What the message says to its reader, such as "You own Globex in Salesforce."."""
     return " ".join(_sentence(reason, _YOU) for reason in reasons)
+
+
+_SHARED: Mapping[ReasonCode, str] = {
+    ReasonCode.OWNS_CONTACT: "You own these contacts in Salesforce.",
+    ReasonCode.OWNS_LEAD: "You own these leads in Salesforce.",
+}
+_SHARED_PROBLEMS: Mapping[ReasonCode, str] = {
+    ReasonCode.NOT_IN_SLACK: "Not in Slack, or deactivated there",
+    ReasonCode.DEACTIVATED: "Deactivated in Slack",
+    ReasonCode.GUEST: "Guests in Slack",
+    ReasonCode.STRANGER: "Members of another Slack workspace",
+    ReasonCode.NO_EMAIL: "Without an email address in Salesforce",
+    ReasonCode.INACTIVE: "Inactive in Salesforce",
+    ReasonCode.QUEUE: "Queues in Salesforce",
+    ReasonCode.UNREADABLE: "Not readable in Salesforce",
+    ReasonCode.OUT_OF_OFFICE: "Out of office",
+    ReasonCode.DAILY_LIMIT: "At their daily limit",
+    ReasonCode.EXCLUDED: "Excluded",
+}
+
+
+@dataclass(frozen=True)
+class SharedReason:
+    """What a message says once for several job changes, and what is left to say about one of them, if anything."""
+
+    heading: str
+    rest: str = ""
+
+
+def shared_by(reasons: Reasons) -> SharedReason:
+    """What the reasons of one job change can have in common with those of others in the same message."""
+    only = reasons[0] if len(reasons) == 1 else None
+    if only is not None and only.code in _SHARED:
+        return SharedReason(_SHARED[only.code])
+    if only is not None and only.code is ReasonCode.NO_DRI_FOUND:
+        skipped = only.reasons("problems")
+        if len(skipped) == 1 and skipped[0].code is ReasonCode.SKIPPED:
+            (problem,) = skipped[0].reasons("problem")
+            if problem.code in _SHARED_PROBLEMS:
+                whom = str(dict(skipped[0].parameters)["whom"]).rstrip(",")
+                return SharedReason(f"No DRI found. {_SHARED_PROBLEMS[problem.code]}:", whom[:1].upper() + whom[1:])
+    return SharedReason(for_reader(reasons))
 
 
 def for_others(reasons: Iterable[Reason]) -> str:

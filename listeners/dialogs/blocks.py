@@ -21,6 +21,9 @@ LONGEST_SECTION = 2_900
 LONGEST_LABEL = 73
 """Characters of an option's label. Slack allows 75, and `one_line` may add two."""
 
+ASSIGNED_FILTER = "assigned_filter"
+"""The action_id of the filter of *Assigned to you*. What people did there is confirmed beside it."""
+
 _PRESELECTED = frozenset({"initial_user", "initial_users", "initial_conversation", "initial_conversations"})
 
 ADMINS_ONLY = (

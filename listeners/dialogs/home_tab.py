@@ -11,9 +11,6 @@ from services.home.home_state import HomeNotice
 from services.home.preferences import Change
 from services.slack.directory import Person
 
-ASSIGNED_FILTER = "assigned_filter"
-"""The action_id of the filter of *Assigned to you*. What people did there is confirmed beside it."""
-
 
 class HomeTab(Protocol):
     """Implemented by listeners/home/app_home.py."""

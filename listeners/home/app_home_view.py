@@ -24,7 +24,7 @@ def home_view(state: HomeState, notice: HomeNotice | None = None) -> View:
     parts = _for_admins(state) if state.is_admin else _for_members(state)
     blocks = _confirmed([*first, *parts], notice)
     # A change says which version the person saw, so that nobody overwrites what they have not seen.
-    page = page_data(state.member.assigned.page) if state.member else {}
+    page = page_data(state.member.assigned) if state.member else {}
     seen = json.dumps({"version": state.workspace.version, **page})
     return {"type": "home", "private_metadata": seen, "blocks": blocks}
 

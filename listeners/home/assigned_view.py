@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from domain.states import AssignedState, HandlingState, Role, Side
-from listeners.dialogs.blocks import Block, View, actions, button, data_of, header, menu, section
-from listeners.dialogs.home_tab import ASSIGNED_FILTER
+from listeners.dialogs.blocks import ASSIGNED_FILTER, Block, View, actions, button, data_of, header, menu, section
 from listeners.home.member_home_view import held_back_blocks
-from services.home.home_state import FILTERS, PAGE_SIZE, TO_DO, AssignedJobChange, AssignedPage, MemberHome
+from services.home.home_state import FILTERS, PAGE_SIZE, TO_DO, Assigned, AssignedJobChange, AssignedPage, MemberHome
 from services.messages.available_actions import AvailableActions, available_actions, claimed_actions
 from services.messages.cards import state_text
-from services.messages.compose import action_elements
+from services.messages.elements import action_row
 from services.messages.wording import background, headline, sentence, slack_time
 from services.slack.mrkdwn import bold, link
 
@@ -48,7 +47,7 @@ def assigned_blocks(member: MemberHome) -> Iterator[Block]:
     )
     for job_change in assigned.job_changes:
         yield _summary(job_change, assigned.link_to(job_change), member.user_id)
-        yield _actions(job_change)
+        yield action_row(f"assigned_{job_change.delivery_id}", job_change.delivery_id, _available(job_change))
     newer = [button("Newer", NEWER, str(max(0, page.skip - PAGE_SIZE)))] if page.skip else []
     following = page.skip + PAGE_SIZE
     older = [button("Older", OLDER, str(following))] if following < assigned.total else []
@@ -66,9 +65,10 @@ def page_of(view: View | None) -> AssignedPage:
     return AssignedPage(name, skip) if is_valid else AssignedPage()
 
 
-def page_data(page: AssignedPage) -> dict[str, object]:
-    """What a Home carries so that `page_of` returns this page."""
-    return {"assigned": page.filter, "skip": page.skip}
+def page_data(assigned: Assigned) -> dict[str, object]:
+    """What a Home carries: the page for `page_of`, and the deliveries on which its buttons act."""
+    deliveries = [job_change.delivery_id for job_change in assigned.job_changes]
+    return {"assigned": assigned.page.filter, "skip": assigned.page.skip, "deliveries": deliveries}
 
 
 def _summary(item: AssignedJobChange, url: str | None, user_id: str) -> Block:
@@ -78,14 +78,6 @@ def _summary(item: AssignedJobChange, url: str | None, user_id: str) -> Block:
     lines = [sentence(headline(item.job_change, bold, side)), background(item.job_change, side), last_line]
     block = section("\n".join(filter(None, lines)))
     return block | {"text": block["text"] | {"verbatim": True}}
-
-
-def _actions(item: AssignedJobChange) -> Block:
-    return {
-        "type": "actions",
-        "block_id": f"assigned_{item.delivery_id}",
-        "elements": action_elements(item.delivery_id, _available(item)),
-    }
 
 
 def _available(item: AssignedJobChange) -> AvailableActions:

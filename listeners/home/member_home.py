@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from slack_bolt.async_app import AsyncApp
 
-from listeners.dialogs.blocks import View
+from listeners.dialogs.blocks import ASSIGNED_FILTER, View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, InvalidFormError
-from listeners.dialogs.home_tab import ASSIGNED_FILTER
 from listeners.home.assigned_view import NEWER, OLDER, page_data, page_of
 from listeners.home.member_dialogs_view import (
     ABSENCE_FORM,
@@ -32,7 +31,7 @@ from listeners.home.member_dialogs_view import (
     offered_options,
 )
 from listeners.home.member_home_view import CHANGE_HOURS, CHANGE_MUTES, END_ABSENCE, NOT_ME, SET_ABSENCE
-from services.home.home_state import AssignedPage, MemberHome
+from services.home.home_state import Assigned, AssignedPage, MemberHome
 from services.home.member_home import MemberHomes
 from services.home.member_preferences import MemberPreferences, hours_errors
 
@@ -84,7 +83,7 @@ async def turn_page(dialog: Dialog) -> None:
 
 
 async def _show_page(dialog: Dialog, page: AssignedPage) -> None:
-    shown = dialog.view | {"private_metadata": json.dumps(page_data(page))}
+    shown = dialog.view | {"private_metadata": json.dumps(page_data(Assigned(page)))}
     await dialog.home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, view=shown)
 
 

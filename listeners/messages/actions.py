@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
-from listeners.dialogs.blocks import View, data_of
+from listeners.dialogs.blocks import ASSIGNED_FILTER, View, data_of
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, Form
-from listeners.dialogs.home_tab import ASSIGNED_FILTER
 from listeners.messages.actions_view import (
     COLLEAGUE,
     COMMENT,
@@ -36,7 +35,7 @@ from listeners.messages.actions_view import (
 from services.messages.actions import ActionResult, DeliveryActions
 from services.messages.available_actions import ActionableDelivery, ActionKind
 from services.messages.button_values import ButtonPress, delivery_id_in
-from services.messages.compose import ACTION, MENU
+from services.messages.elements import ACTION, MENU
 from services.messages.snooze import SnoozeOption
 
 LINKS = re.compile(r"^link_")
@@ -184,7 +183,10 @@ async def _submit(
 async def _pressed(
     kind: ActionKind, value: str, dialog: Dialog, delivery_actions: DeliveryActions
 ) -> tuple[str, int, str]:
-    """The workspace, the delivery and the person who acts. In a dialog, its signed metadata names the delivery."""
+    """The workspace, the delivery and the person who acts. The signed metadata of a dialog or Home names deliveries."""
+    if dialog.view.get("type") == "home":
+        offered, delivery_id = data_of(dialog.view).get("deliveries", []), delivery_id_in(value)
+        return dialog.workspace_id, delivery_id if delivery_id in offered else 0, dialog.user_id
     if dialog.view:
         return _target(dialog)
     container = dialog.body.get("container") or {}

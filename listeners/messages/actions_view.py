@@ -20,7 +20,7 @@ from listeners.dialogs.form import Choice, Form, Text, User
 from listeners.dialogs.mentions import mention
 from services.home.mute_options import ALL, CHANGES
 from services.messages.available_actions import LONGEST_COMMENT, WRONG_DATA_KINDS, ActionableDelivery, ActionKind
-from services.messages.compose import ACTION
+from services.messages.elements import ACTION
 from services.messages.snooze import SnoozeOption
 from services.messages.wording import background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape

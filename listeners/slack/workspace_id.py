@@ -9,7 +9,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncBoltContext
 
 from listeners.dialogs.metadata import workspace_in
-from services.messages.compose import ACTION
+from services.messages.elements import ACTION
 from store.database import Database
 from store.slack import organizations
 from store.slack.organizations import Clues

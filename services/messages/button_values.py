@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.messages.available_actions import ActionKind
-from services.messages.compose import ACTION, Message
+from services.messages.compose import Message
+from services.messages.elements import ACTION
 from store.encryption import Cipher
 
 _PURPOSE = "button"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from domain.decision.record import Decision
-from domain.decision.sentences import for_reader
+from domain.decision.sentences import SharedReason, for_reader, shared_by
 from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History, Report, Snooze
 from domain.job_change.model import JobChange
 from domain.states import DEFAULT_CHANNEL, HELD, HandlingState, Role, Side, is_person
@@ -32,9 +32,11 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
     links, in_person = Decision.from_stored(delivery.decision).links, is_person(destination)
     closed = history.closed_by(delivery.id, delivery.created_at, in_person=in_person)
     is_passed_on = closed is not None and closed.delivery_id == delivery.id and closed.state not in HELD
+    is_theirs = not (is_passed_on and in_person)
     return Card(
         job_change=change,
-        reason="" if is_passed_on and in_person else for_reader(delivery.reasons),  # it is no longer theirs
+        reason=for_reader(delivery.reasons) if is_theirs else "",
+        shared=shared_by(delivery.reasons) if is_theirs else SharedReason(""),
         role=Role(delivery.role),
         delivery_id=delivery.id,
         contact_url=links.contact or links.lead,

@@ -9,18 +9,35 @@ There are two layouts: the usual blocks, and Slack's newer card and table blocks
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from domain.decision.sentences import SharedReason
 from domain.job_change.model import JobChange
 from domain.states import Role, Side
-from services.messages.available_actions import AvailableActions, MessageAction
+from services.messages.available_actions import AvailableActions
+from services.messages.elements import (
+    ACTION,
+    MENU,
+    Block,
+    action_row,
+    button,
+    context,
+    mrkdwn,
+    options,
+    overflow_menu,
+    plain_text,
+    section,
+    text_length,
+)
 from services.messages.wording import background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape, link, plain, rich_text, web_address
 
 MOST_CARDS = 10
 """Job changes in one message."""
+
+MOST_DETAILED = 5
+"""Job changes of a bundle that have their own buttons. With more, each has two lines and a menu."""
 
 LONGEST_EDIT = 4_000
 """Characters of the text of an update: https://docs.slack.dev/reference/methods/chat.update"""
@@ -29,21 +46,16 @@ LONGEST_BLOCKS = 12_000
 """Characters of all text in the blocks. Slack refuses a little over 13,000, which its reference does not say:
 https://github.com/slackapi/bolt-js/issues/2509"""
 
+LONGEST_LINE = 2_900
+"""Characters of one text. Slack allows 3,000:
+https://docs.slack.dev/reference/block-kit/composition-objects/text-object"""
+
 LONGEST_TITLE, LONGEST_BODY = 150, 200
 """Characters in the title or subtitle of a card block, and in its body:
 https://docs.slack.dev/reference/block-kit/blocks/card-block"""
 
 LONGEST_TABLE = 10_000
 """Characters in all cells of a table block: https://docs.slack.dev/reference/block-kit/blocks/table-block"""
-
-ACTION = "delivery_"
-"""The prefix of a button's action_id, before its ActionKind. The button's value is the delivery's id, which
-`ButtonSigner` signs."""
-
-MENU = "delivery_menu"
-"""The action_id of the menus. An option's value is its ActionKind, a colon and the delivery's id."""
-
-Block = dict[str, Any]
 
 _LONGEST_REASON = 400  # visible characters
 _LONGEST_GROUP = (
@@ -64,9 +76,10 @@ class Card:
     """
     One job change for one destination.
 
-    `reason` says why it was sent here; it may contain foreign names, unescaped. `contact_url` is the person's contact
-    or lead in Salesforce. `side` is the side whose owner is notified; None means the usual one for the change type.
-    `notes` say in mrkdwn what people did about it.
+    `reason` says why it was sent here; it may contain foreign names, unescaped. `shared` is what it may have in common
+    with other cards of a bundle; None: the reason itself. `contact_url` is the person's contact or lead in Salesforce.
+    `side` is the side whose owner is notified; None means the usual one for the change type. `notes` say in mrkdwn
+    what people did about it; `context` has what the admins want to see of its records, in mrkdwn.
     """
 
     job_change: JobChange
@@ -79,6 +92,13 @@ class Card:
     side: Side | None = None
     notes: tuple[str, ...] = ()
     actions: AvailableActions = _NO_ACTIONS
+    context: tuple[str, ...] = ()
+    shared: SharedReason | None = None
+
+    @property
+    def group(self) -> str:
+        """What the cards of a bundle are grouped by."""
+        return self.shared.heading if self.shared else self.reason
 
 
 @dataclass(frozen=True)
@@ -108,13 +128,12 @@ def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = N
         raise ValueError(f"a message carries 1 to {MOST_CARDS} job changes, not {len(cards)}")
     if plainness >= 2:
         return Message(_text(cards, digest, with_links=True), None)
-    render = _card_blocks if len(cards) == 1 else _bundle_blocks
     with_links = 0 if plainness else len(cards)  # the first cards keep their links if there is no room for all
-    blocks = [block for card in cards for block in render(card, with_links=not plainness)]
-    while with_links and _text_length(blocks) > LONGEST_BLOCKS:
+    blocks = [*_blocks(cards, with_links)]
+    while with_links and text_length(blocks) > LONGEST_BLOCKS:
         with_links -= 1
-        blocks = [block for number, card in enumerate(cards) for block in render(card, with_links=number < with_links)]
-    if _text_length(blocks) > LONGEST_BLOCKS:
+        blocks = [*_blocks(cards, with_links)]
+    if text_length(blocks) > LONGEST_BLOCKS:
         return Message(_text(cards, digest, with_links=True), None)
     return Message(_text(cards, digest), [*_heading(cards, digest), *blocks])
 
@@ -123,43 +142,83 @@ def compose_with_newer_blocks(cards: Sequence[Card], *, digest: str | None = Non
     """One job change as a card block, or a digest as a table block. None for other bundles, and if it is too long."""
     is_digest = digest is not None and len(cards) > 1
     blocks = _with_table_block(cards) if is_digest else _with_card_block(cards[0]) if len(cards) == 1 else []
-    if not blocks or _text_length(blocks) > LONGEST_BLOCKS:
+    if not blocks or text_length(blocks) > LONGEST_BLOCKS:
         return None
     return Message(_text(cards, digest), [*_heading(cards, digest), *blocks])
 
 
 def _heading(cards: Sequence[Card], digest: str | None) -> Iterator[Block]:
     if any(card.is_test for card in cards):
-        yield _context(_TEST)
+        yield context(_TEST)
     if len(cards) > 1:
-        yield {"type": "header", "text": _plain_text(_title(cards, digest))}
+        yield {"type": "header", "text": plain_text(_title(cards, digest))}
 
 
-def _text_length(part: object) -> int:
-    if isinstance(part, list):
-        return sum(map(_text_length, part))
-    if not isinstance(part, dict):
-        return 0
-    return sum(
-        len(value) if name == "text" and isinstance(value, str) else _text_length(value) for name, value in part.items()
-    )
+def _in_groups(cards: Sequence[Card]) -> Iterator[tuple[str | None, Card]]:
+    """
+    The cards with those together that have a reason in common.
+
+    The first card of such a group comes with the heading that says it once; the cards have what is left of their
+    reasons.
+    """
+    names = list(dict.fromkeys(card.group for card in cards))
+    groups = ([card for card in cards if card.group == name] for name in names)
+    for group in groups:
+        if len(group) == 1 or not group[0].group:
+            yield from ((None, card) for card in group)
+            continue
+        for number, card in enumerate(group):
+            rest = card.shared.rest if card.shared else ""
+            yield (card.group if number == 0 else None), replace(card, reason=rest)
 
 
-def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
-    change, buttons, menu = card.job_change, card.actions.buttons, _menu(card.delivery_id, card.actions.menu)
+def _blocks(cards: Sequence[Card], with_links: int) -> Iterator[Block]:
+    """Blocks of a card or a bundle, of which the first `with_links` cards have links."""
+    for number, (heading, card) in enumerate(_in_groups(cards)):
+        if heading:
+            yield context(bold(heading, _LONGEST_REASON))
+        links = _links(card) if number < with_links else []
+        if len(cards) > MOST_DETAILED:
+            yield from _compact_blocks(card, links)
+        else:
+            yield from _card_blocks(card, links, in_bundle=len(cards) > 1)
+
+
+def _card_blocks(card: Card, links: Sequence[str], *, in_bundle: bool) -> Iterator[Block]:
+    """In a bundle, everything about the move and the reason is in one line."""
+    change, actions = card.job_change, card.actions
     news = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
-    yield _section(news, None if buttons else menu)
-    if details := meaning(change, card.side):
-        yield _context(" · ".join(details))
-    if card.reason:
-        yield _context(escape(card.reason, _LONGEST_REASON))
-    if with_links and (links := _links(card)):
-        yield _context(" · ".join(links))
-    if card.notes:
-        yield _context("\n".join(card.notes))
-    if buttons:
-        elements = action_elements(card.delivery_id, card.actions)
-        yield {"type": "actions", "block_id": f"{ACTION}{card.delivery_id}", "elements": elements}
+    yield section(news, None if actions.buttons else overflow_menu(card.delivery_id, actions.menu))
+    details, why = [_details(card)], [*_reason(card), " · ".join(links)]
+    for line in [[*details, *why]] if in_bundle else [details, why]:
+        yield from _line(line)
+    yield from _line(["\n".join(card.notes)])
+    if actions.buttons:
+        yield action_row(f"{ACTION}{card.delivery_id}", card.delivery_id, actions)
+
+
+def _compact_blocks(card: Card, links: Sequence[str]) -> Iterator[Block]:
+    """Of many, each has a line for the news and one for everything else. All actions are in its menu."""
+    change, menu = card.job_change, overflow_menu(card.delivery_id, card.actions.in_one_menu)
+    yield section(sentence(headline(change, bold, card.side)), menu)
+    yield from _line([background(change, card.side), _details(card), *_reason(card), " · ".join(links)])
+    yield from _line(["\n".join(card.notes)])
+
+
+def _line(texts: Sequence[str]) -> list[Block]:
+    """One line in small print, if there is anything to say."""
+    shown = [text for text in texts if text]
+    line = " · ".join([*(text.removesuffix(".") for text in shown[:-1]), *shown[-1:]])
+    return [] if not line else [context(line)] if len(line) <= LONGEST_LINE else [context(*shown)]
+
+
+def _details(card: Card) -> str:
+    """Why it matters, how the person is known, and what the admins want to see of their records."""
+    return " · ".join([*meaning(card.job_change, card.side), *card.context])
+
+
+def _reason(card: Card) -> list[str]:
+    return [escape(card.reason, _LONGEST_REASON)] if card.reason else []
 
 
 def _with_card_block(card: Card) -> list[Block]:
@@ -169,12 +228,12 @@ def _with_card_block(card: Card) -> list[Block]:
     if max(len(title), len(subtitle)) > LONGEST_TITLE or len(body) > LONGEST_BODY:
         return []
     texts = {"title": title, "subtitle": subtitle, "body": body}
-    block: Block = {"type": "card", **{name: _mrkdwn(text) for name, text in texts.items() if text}}
+    block: Block = {"type": "card", **{name: mrkdwn(text) for name, text in texts.items() if text}}
     if card.actions.buttons:
-        block["actions"] = [_button(card.delivery_id, action) for action in card.actions.buttons]
+        block["actions"] = [button(card.delivery_id, action) for action in card.actions.buttons]
     reason, notes = escape(card.reason, _LONGEST_REASON) if card.reason else "", "\n".join(card.notes)
     first, *rest = [line for line in (reason, " · ".join(_links(card)), notes) if line]
-    return [block, _section(first, _menu(card.delivery_id, card.actions.menu)), *map(_context, rest)]
+    return [block, section(first, overflow_menu(card.delivery_id, card.actions.menu)), *map(context, rest)]
 
 
 def _with_table_block(cards: Sequence[Card]) -> list[Block]:
@@ -193,46 +252,38 @@ def _with_table_block(cards: Sequence[Card]) -> list[Block]:
     names = ("Job change", "Before", "What it means", "Why you got it", "Links", "Since then")
     used = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     table = [[rich_text(row[column] or _NOTHING) for column in used] for row in (names, *rows)]
-    if _text_length(table) > LONGEST_TABLE:
+    if text_length(table) > LONGEST_TABLE:
         return []
     choices = [
         {
-            "label": _plain_text(plain(card.job_change.person.name, _LONGEST_GROUP)),
-            "options": _options(card.delivery_id, actions),
+            "label": plain_text(plain(card.job_change.person.name, _LONGEST_GROUP)),
+            "options": options(card.delivery_id, actions),
         }
         for card in cards
         if (actions := card.actions.in_one_menu)
     ]
-    menu = {"type": "static_select", "action_id": MENU, "placeholder": _plain_text("Act on…"), "option_groups": choices}
+    menu = {"type": "static_select", "action_id": MENU, "placeholder": plain_text("Act on…"), "option_groups": choices}
     columns = [{"is_wrapped": True}] * len(used)
     return [{"type": "actions", "elements": [menu]}, {"type": "table", "rows": table, "column_settings": columns}]
-
-
-def _bundle_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
-    change = card.job_change
-    yield _section(sentence(headline(change, bold, card.side)), _menu(card.delivery_id, card.actions.in_one_menu))
-    why = " · ".join([*meaning(change, card.side), *([escape(card.reason, _LONGEST_REASON)] if card.reason else [])])
-    if details := [*filter(None, [why]), *(_links(card) if with_links else ())]:
-        yield _context(*details)
-    if card.notes:
-        yield _context("\n".join(card.notes))
 
 
 def _text(cards: Sequence[Card], digest: str | None, *, with_links: bool = False) -> str:
     lines = [_TEST] if any(card.is_test for card in cards) else []
     if len(cards) == 1:
         return "\n".join([*lines, *_lines(cards[0], with_links=with_links)])
-    items = (" ".join(_lines(card, with_links=with_links)) for card in cards)
-    return "\n".join([*lines, _title(cards, digest), *(f"• {item}" for item in items)])
+    lines.append(_title(cards, digest))
+    for heading, card in _in_groups(cards):
+        lines += [escape(heading, _LONGEST_REASON)] if heading else []
+        lines.append(f"• {' '.join(_lines(card, with_links=with_links))}")
+    return "\n".join(lines)
 
 
 def _lines(card: Card, *, with_links: bool) -> Iterator[str]:
     change = card.job_change
     yield " ".join(filter(None, [sentence(headline(change, escape, card.side)), background(change, card.side)]))
-    if details := meaning(change, card.side):
+    if details := [*meaning(change, card.side), *card.context]:
         yield sentence(", ".join(details))
-    if card.reason:
-        yield sentence(escape(card.reason, _LONGEST_REASON))
+    yield from map(sentence, _reason(card))
     yield from card.notes
     if with_links and (links := _links(card)):
         yield " · ".join(links)
@@ -257,46 +308,3 @@ def _links(card: Card) -> list[str]:
         link(card.job_change.links.source_url, "Source"),
     ]
     return [rendered for rendered in links if rendered]
-
-
-def action_elements(delivery_id: int, available: AvailableActions) -> list[Block]:
-    """The elements of an actions block: the buttons, and the menu beside them."""
-    menu = _menu(delivery_id, available.menu)
-    return [*(_button(delivery_id, action) for action in available.buttons), *([menu] if menu else [])]
-
-
-def _button(delivery_id: int, action: MessageAction) -> Block:
-    block: Block = {
-        "type": "button",
-        "action_id": f"{ACTION}{action.kind}",
-        "text": _plain_text(action.label),
-        "value": str(delivery_id),
-    }
-    return block | ({"style": "primary"} if action.is_primary else {})
-
-
-def _menu(delivery_id: int, menu: Sequence[MessageAction]) -> Block | None:
-    if not menu:
-        return None
-    return {"type": "overflow", "action_id": MENU, "options": _options(delivery_id, menu)}
-
-
-def _options(delivery_id: int, menu: Sequence[MessageAction]) -> list[Block]:
-    return [{"text": _plain_text(action.label), "value": f"{action.kind}:{delivery_id}"} for action in menu]
-
-
-def _section(text: str, accessory: Block | None) -> Block:
-    return {"type": "section", "text": _mrkdwn(text)} | ({"accessory": accessory} if accessory else {})
-
-
-def _context(*texts: str) -> Block:
-    return {"type": "context", "elements": [_mrkdwn(text) for text in texts]}
-
-
-def _mrkdwn(text: str) -> Block:
-    # Verbatim keeps Slack from turning names such as globex.com or #sales into links.
-    return {"type": "mrkdwn", "text": text, "verbatim": True}
-
-
-def _plain_text(text: str) -> Block:
-    return {"type": "plain_text", "text": text, "emoji": False}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons, combined, from_stored, to_stored
-from domain.decision.sentences import for_others, for_reader
+from domain.decision.sentences import SharedReason, for_others, for_reader, shared_by
 
 texts = st.text(max_size=30)
 leaves = st.sampled_from([code for code in ReasonCode if not {"because", "problem", "problems"} & {*code.names}])
@@ -68,3 +68,19 @@ def test_a_missing_dri_is_explained_once() -> None:
     assert for_reader(combined(sides)) == text
     with pytest.raises(TypeError):
         ReasonCode.QUEUE.of(person="Kim")
+
+
+def test_what_several_job_changes_have_in_common_is_a_heading() -> None:
+    """For the contacts that somebody owns, and for each problem of an owner; else it is the whole reason."""
+    whom, problem = "the contact's owner, Kim Lee,", (ReasonCode.INACTIVE.of(),)
+    skipped = ReasonCode.SKIPPED.of(whom=whom, problem=problem)
+    several = ReasonCode.NO_DRI_FOUND.of(problems=(skipped, skipped))
+
+    assert shared_by((ReasonCode.OWNS_CONTACT.of(person="Ada"),)) == SharedReason(
+        "You own these contacts in Salesforce."
+    )
+    assert shared_by((ReasonCode.NO_DRI_FOUND.of(problems=(skipped,)),)) == SharedReason(
+        "No DRI found. Inactive in Salesforce:", "The contact's owner, Kim Lee"
+    )
+    assert shared_by((several,)) == SharedReason(for_reader([several]))
+    assert shared_by((ReasonCode.OWNS_ACCOUNT.of(record="Globex"),)).heading == "You own Globex in Salesforce."

@@ -573,22 +573,19 @@ async def muted(acme):
 
 
 async def test_an_action_in_a_bundle_changes_only_its_job_change(acme):
-    """Each line has its own menu."""
+    """Each has its own buttons."""
     for number in range(3):
         await acme.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}"))
     await acme.world.worker.drain()
     bundle = direct(acme)
-    second = menu_values(bundle)[5].partition(":")[2]
+    rows = [block["block_id"] for block in bundle.blocks if block["type"] == "actions"]
 
-    await acme.world.slack.press(
-        acme.dana.id, bundle.channel_id, bundle.ts, "delivery_menu", f"take:{second}", bundle.blocks[3]["block_id"]
-    )
+    await acme.world.slack.press(acme.dana.id, bundle.channel_id, bundle.ts, "delivery_take", None, rows[1])
     await acme.wait_for_listeners()
 
-    assert blocks_text(bundle).count("You're on it") == 1
-    texts = [block["elements"][0]["text"] if block["type"] == "context" else "" for block in bundle.blocks]
-    assert "You're on it" in texts[5]
-    assert "Ada 2" in str(bundle.blocks[6])
+    text = blocks_text(bundle)
+    assert text.count("You're on it") == 1
+    assert text.index("*Ada 1*") < text.index("You're on it") < text.index("*Ada 2*")
 
 
 def _ada(name):
@@ -838,9 +835,8 @@ async def test_a_bundle_with_an_erased_job_change_is_not_updated(acme):
     before = blocks_text(bundle)
     await acme.erase_payload(ids[1])
 
-    first = bundle.blocks[1]
-    value = first["accessory"]["options"][0]["value"]
-    await acme.world.slack.press(acme.dana.id, bundle.channel_id, bundle.ts, "delivery_menu", value, first["block_id"])
+    first = next(block["block_id"] for block in bundle.blocks if block["type"] == "actions")
+    await acme.world.slack.press(acme.dana.id, bundle.channel_id, bundle.ts, "delivery_take", None, first)
     await acme.wait_for_listeners()
 
     assert blocks_text(bundle) == before

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.decision.sentences import SharedReason
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
 from domain.states import HandlingState, Side
@@ -19,6 +21,7 @@ from services.messages.cards import MOST_NOTES
 from services.messages.compose import (
     LONGEST_EDIT,
     MOST_CARDS,
+    MOST_DETAILED,
     Block,
     Card,
     Message,
@@ -100,12 +103,13 @@ def test_the_owner_of_the_previous_company_reads_first_that_the_person_left() ->
     assert text == "Ada Smith left Initech and joined Globex as CRO. Was VP Sales. New role since 1 Nov 2026."
 
 
-def test_a_card_has_its_links_in_one_line() -> None:
+def test_a_card_says_why_you_with_its_links_in_one_line() -> None:
     """Only links that exist, with short labels."""
     change = job_change(links={})
     blocks = compose([card(change, contact_url="https://acme.my.salesforce.com/003")]).blocks or []
 
     assert blocks[-1]["elements"][0]["text"] == (
+        "You own Ada Smith in Salesforce · "
         "<https://www.linkedin.com/in/ada|LinkedIn> · <https://acme.my.salesforce.com/003|Contact>"
     )
 
@@ -138,18 +142,53 @@ def test_signed_values_fit_into_buttons_and_options() -> None:
     assert len({value.partition(".")[2] for value in first + second}) == len(first + second)
 
 
-def test_in_a_bundle_each_job_change_has_its_own_menu() -> None:
+def open_cards(count: int) -> list[Card]:
+    actions = available_actions("dri", "open", in_person=True)
+    return [card(job_change(), delivery_id=number, actions=actions) for number in range(1, count + 1)]
+
+
+def test_in_a_bundle_of_up_to_five_each_job_change_has_its_buttons() -> None:
+    """And its date and previous job, as in a card of its own."""
+    blocks = compose(open_cards(MOST_DETAILED)).blocks or []
+
+    rows = [block["elements"] for block in blocks if block["type"] == "actions"]
+    assert [[element.get("value", "menu") for element in row] for row in rows] == [
+        [str(number), str(number), "menu"] for number in range(1, MOST_DETAILED + 1)
+    ]
+    assert str(blocks).count("Was VP Sales at Initech. New role since 1 Nov 2026.") == MOST_DETAILED
+
+
+def test_in_a_longer_bundle_each_job_change_has_its_own_menu() -> None:
     """It has the actions of a card, as far as they fit."""
-    some = [
-        card(job_change(), delivery_id=number, actions=available_actions("dri", "open", in_person=True))
-        for number in (1, 2)
-    ]
+    blocks = compose(open_cards(MOST_DETAILED + 1)).blocks or []
 
-    menus = [block["accessory"] for block in compose(some).blocks or [] if "accessory" in block]
-
+    menus = [block["accessory"] for block in blocks if "accessory" in block]
     assert [[option["value"] for option in menu["options"]] for menu in menus] == [
-        [f"{kind}:{number}" for kind in ("take", "hand_on", "later", "not_relevant", "why")] for number in (1, 2)
+        [f"{kind}:{number}" for kind in ("take", "hand_on", "later", "not_relevant", "why")]
+        for number in range(1, MOST_DETAILED + 2)
     ]
+    assert str(blocks).count("Was VP Sales at Initech. New role since 1 Nov 2026") == MOST_DETAILED + 1
+    assert not any(block["type"] == "actions" for block in blocks)
+
+
+def test_what_the_cards_of_a_bundle_have_in_common_is_said_once() -> None:
+    """The cards are grouped by it, and each only adds what is its own."""
+    not_in_slack = SharedReason("No DRI found. Not in Slack:", "The contact's owner, Kim Lee")
+    cards = [
+        card(named("Ada"), reason="No DRI found: Kim.", shared=not_in_slack),
+        card(named("Bob"), reason="No DRI found: nobody."),
+        card(
+            named("Eve"), reason="No DRI found: Mo.", shared=replace(not_in_slack, rest="The contact's owner, Mo Chen")
+        ),
+    ]
+
+    message = compose(cards)
+
+    for text in (str(message.blocks), message.text):
+        assert text.count("No DRI found. Not in Slack:") == 1
+        places = [text.index(words) for words in ("Not in Slack", "Ada", "Kim Lee", "Eve", "Mo Chen", "Bob", "nobody")]
+        assert places == sorted(places)
+        assert "No DRI found: Kim." not in text
 
 
 def test_notes_are_above_the_buttons_and_in_the_text() -> None:
@@ -164,7 +203,7 @@ def test_notes_are_above_the_buttons_and_in_the_text() -> None:
 
 def test_a_long_text_is_shortened_for_an_update() -> None:
     """chat.update accepts less text than chat.postMessage. Whole lines are cut from the end."""
-    long = compose([card(job_change(), reason="why " * 100)] * 10)
+    long = compose([card(job_change(), reason=f"{number} why " * 80) for number in range(10)])
 
     assert len(long.text) > LONGEST_EDIT
     assert len(long.short_text) <= LONGEST_EDIT
@@ -206,7 +245,7 @@ def test_the_title_of_a_bundle_has_the_count_and_the_role(roles: list[Role], hea
         assert line.startswith(f"• Ada {number} joined Globex as CRO.")
         assert line.endswith(f"Reason {number}.")
         assert f"*Ada {number}*" in message.blocks[1 + 2 * number]["text"]["text"]
-        assert f"Reason {number}." in message.blocks[2 + 2 * number]["elements"][0]["text"]
+        assert f"Reason {number}" in message.blocks[2 + 2 * number]["elements"][0]["text"]
 
 
 def test_a_test_message_says_so_first() -> None:
@@ -269,6 +308,8 @@ def cards(draw: st.DrawFn) -> Card:
         account_url=draw(urls),
         is_test=draw(st.booleans()),
         side=draw(st.sampled_from([None, "past", "current", "both"])),
+        context=draw(st.sampled_from([(), ("Amount: 120,000 USD",) * 4])),
+        shared=draw(st.sampled_from([None, SharedReason("You own these."), SharedReason("No DRI found.", "Kim Lee")])),
         notes=draw(st.sampled_from([(), ("✅ <@U1> is on it · <!date^1^{date}|then>",) * MOST_NOTES])),
         actions=available_actions(
             role,
@@ -294,7 +335,8 @@ def test_no_input_exceeds_the_limits_of_slack(given: list[Card], plainness: int)
         options = element.get("options", [element])
         assert 1 <= len(options) <= 5
         assert all(len(option["text"]["text"]) <= 75 and len(option["value"]) <= 75 for option in options)
-    assert len({block["block_id"] for block in message.blocks or [] if "block_id" in block}) <= 1
+    ids = [block["block_id"] for block in message.blocks or [] if "block_id" in block]
+    assert len(ids) <= (MOST_DETAILED if len(given) > 1 else 1)
 
 
 @given(st.lists(cards(), min_size=1, max_size=MOST_CARDS))
@@ -352,7 +394,7 @@ def test_a_bundle_of_long_links_stays_below_slacks_limit_for_all_blocks() -> Non
     assert message.blocks is not None
     assert text_of_blocks(message.blocks) <= 12_000
     assert text_of_blocks(message.blocks) > 6_000
-    assert url in str(message.blocks[2])
+    assert url in str(message.blocks[3])
     assert url not in str(message.blocks[-1])
 
 

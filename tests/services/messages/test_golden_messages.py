@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.decision.reasons import ReasonCode, Reasons
+from domain.decision.sentences import SharedReason, for_reader, shared_by
 from domain.states import HandlingState
 from services.messages.available_actions import available_actions
 from services.messages.compose import Card, Message, compose, compose_with_newer_blocks
@@ -37,6 +39,12 @@ CARDS = {
     )
     for number, (name, job_change) in enumerate(SAMPLES.items(), start=1)
 }
+
+
+def no_dri(whom: str, problem: ReasonCode) -> Reasons:
+    return (ReasonCode.NO_DRI_FOUND.of(problems=(ReasonCode.SKIPPED.of(whom=whom, problem=(problem.of(),)),)),)
+
+
 USUAL, BARE = CARDS["new company"], CARDS["new company, required fields only"].job_change
 FALLBACK = Card(
     BARE, NOT_FOUND, "fallback", 1, None, None, actions=available_actions("fallback", HandlingState.OPEN, **CHANNEL)
@@ -118,7 +126,25 @@ MESSAGES = {
     ),
     "plainer, no links": compose([USUAL], plainness=1),
     "plainest, no blocks": compose([USUAL], plainness=2),
-    "bundle": compose([CARDS[name] for name in ("new company", "departure", "promotion", "new hire", "lateral")]),
+    "bundle": compose(
+        [
+            replace(CARDS[name], shared=SharedReason("You own these contacts in Salesforce."))
+            for name in ("new company", "departure", "promotion", "new hire", "lateral")
+        ]
+    ),
+    "bundle of seven": compose([*list(CARDS.values())[:7]]),
+    "bundle, grouped by the reason": compose(
+        [
+            replace(FALLBACK, delivery_id=number, reason=for_reader(reasons), shared=shared_by(reasons))
+            for number, reasons in enumerate(
+                (
+                    no_dri("the contact's owner, Dana Reyes,", ReasonCode.NOT_IN_SLACK),
+                    no_dri("the lead's owner, Inbound leads,", ReasonCode.QUEUE),
+                    no_dri("the owner of Globex, Mo Chen,", ReasonCode.NOT_IN_SLACK),
+                )
+            )
+        ]
+    ),
     "bundle, one job change is taken": compose(
         [
             replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON)),

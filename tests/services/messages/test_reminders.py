@@ -18,6 +18,7 @@ from services.messages.button_values import delivery_id_in
 from services.messages.redraws import Redrawer
 from services.messages.reminders import LEASE_MS, ReminderSender
 from services.messages.snooze import SnoozeOption
+from services.ownership.managers import Managers
 from services.slack.api import Posted
 from store.delivery import reminders
 from store.delivery.trace import steps_of
