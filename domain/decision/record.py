@@ -85,8 +85,26 @@ def _with_reasons(raw: Any) -> Any:
     return {"made_without": raw.get("notes") or (), **raw, "version": VERSION, "reasons": [reason] if reason else []}
 
 
+class ContextValue(_Part):
+    """
+    A field of a record that the admins want to see on cards.
+
+    `kind` is its type in Salesforce, such as "currency" or "date"; dates are in ISO 8601. `currency` is an ISO code.
+    """
+
+    label: Text
+    value: str | float | bool = Field(repr=False)
+    kind: Text = ""
+    currency: str | None = None
+
+
 class SideDecision(_Part):
-    """What a rule chose for one side. `sentence` describes the rule; `segments` are those of the side's account."""
+    """
+    What a rule chose for one side.
+
+    `sentence` describes the rule; `segments` are those of the side's account; `context` is what its card shows of the
+    records.
+    """
 
     side: str | None = None
     rule: Text = ""
@@ -94,6 +112,7 @@ class SideDecision(_Part):
     chosen: str | None = None
     reasons: tuple[StoredReason, ...] = ()
     segments: tuple[str, ...] = ()
+    context: tuple[ContextValue, ...] = ()
 
     _of_version_1 = model_validator(mode="before")(_with_reasons)
 
@@ -140,10 +159,23 @@ class Decision(_Part):
     def __bool__(self) -> bool:
         return bool(self.rule or self.considered)
 
-    def with_records(self, segments: Iterable[tuple[str, ...]], links: RecordLinks) -> Decision:
-        """With what the job change's Salesforce records add: the segments of each side's account, and the links."""
-        sides = (side.model_copy(update={"segments": names}) for side, names in zip(self.sides, segments, strict=True))
+    def with_records(
+        self,
+        segments: Iterable[tuple[str, ...]],
+        context: Iterable[tuple[ContextValue, ...]],
+        links: RecordLinks,
+    ) -> Decision:
+        """With what the Salesforce records add: the segments and the context of each side, and the links."""
+        sides = (
+            side.model_copy(update={"segments": names, "context": values})
+            for side, names, values in zip(self.sides, segments, context, strict=True)
+        )
         return self.model_copy(update={"sides": tuple(sides), "links": links})
+
+    def context_of(self, side: str | None) -> tuple[ContextValue, ...]:
+        """What the card of a delivery for this side shows of the records; of both sides, each value once."""
+        shown = (value for own in self.sides if side in {Side.BOTH, None, own.side} for value in own.context)
+        return tuple(dict.fromkeys(shown))
 
     def with_unreachable(self, role: str, side: str | None, destination: str, problem: str) -> Decision:
         """With its candidates corrected who stand for a destination that could not be posted to."""

@@ -17,6 +17,7 @@ from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.pools_view import (
     ADVANCED,
     CAP,
+    CONTEXT_FIELDS,
     CUSTOMER,
     DELETE_NAMED,
     EDIT_NAMED,
@@ -72,9 +73,10 @@ async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
             others = entered[EXCLUDED_OTHERS] if is_shown else split(rules.guards.excluded)[1]
             guards: dict[str, object] = {"excluded": [*entered[EXCLUDED], *others]}
             guards |= {"daily_cap": int(entered[CAP])} if entered[CAP] else {}
-            return with_settings(rules, tests, guards, entered[OPEN_OPPORTUNITY])
+            context: list[str] = entered[CONTEXT_FIELDS]
+            return with_settings(rules, tests, guards, entered[OPEN_OPPORTUNITY], context)
 
-        return _Edit(change, "changed segments and guards", partial(settings_errors, shown=entered.values))
+        return _Edit(change, "changed the advanced settings", partial(settings_errors, shown=entered.values))
 
     await _save(dialog, ownership, ADVANCED, edit_of)
 

@@ -28,7 +28,7 @@ from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.edits import MAPPINGS, POOLS
 from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.owner_sources import is_slack_user
-from services.ownership.rules.rule_set import Pool
+from services.ownership.rules.rule_set import MOST_CONTEXT_FIELDS, Pool
 from services.slack.mrkdwn import escape
 
 EDIT_NAMED, NEW_NAMED, DELETE_NAMED = "ownership_edit_named", "ownership_new_named", "ownership_delete_named"
@@ -78,6 +78,15 @@ OPEN_OPPORTUNITY = Choice(
 )
 CUSTOMER = ParsedText("customer", "An account is a customer if", read=read_comparison, optional=True)
 TARGET = ParsedText("target", "An account is a target if", read=read_comparison, optional=True)
+CONTEXT_FIELDS = ParsedText(
+    "context_fields",
+    "Show on cards",
+    read=str.split,
+    hint=f"Up to {MOST_CONTEXT_FIELDS} fields of Contact, Account or the open Opportunity, one per line, such as "
+    "Opportunity.Amount. Empty ones are left out.",
+    multiline=True,
+    optional=True,
+)
 EXCLUDED = Users("excluded", "Never notify", optional=True)
 EXCLUDED_OTHERS = ParsedText(
     "excluded_others",
@@ -98,7 +107,7 @@ ADVANCED = Form(
     "ownership_settings",
     "Pools and advanced",
     "Save to draft",
-    (CUSTOMER, TARGET, OPEN_OPPORTUNITY, EXCLUDED, EXCLUDED_OTHERS, CAP),
+    (CUSTOMER, TARGET, OPEN_OPPORTUNITY, CONTEXT_FIELDS, EXCLUDED, EXCLUDED_OTHERS, CAP),
     close="Close",
 )
 
@@ -148,6 +157,7 @@ def advanced_view(book: CurrentRules, note: str | None = None) -> View:
         *whole(CUSTOMER, shown_test(rules.segments.customer)),
         *whole(TARGET, shown_test(rules.segments.target)),
         OPEN_OPPORTUNITY.block(rules.open_opportunity),
+        CONTEXT_FIELDS.block("\n".join(rules.context_fields or ())),
         EXCLUDED.block(picked),
         *whole(EXCLUDED_OTHERS, "\n".join(others)),
         CAP.block(None if cap is None else str(cap)),
@@ -190,7 +200,9 @@ def acted_on(view: View) -> tuple[SeenVersion, str | None]:
 
 def settings_errors(issues: Sequence[RuleIssue], shown: Container[str]) -> FieldErrors:
     """The errors by field. Those of fields that are not `shown` are at the daily limit."""
-    fields = {field.name: field.name for field in (CUSTOMER, TARGET, CAP)} | {"excluded": EXCLUDED_OTHERS.name}
+    fields = {field.name: field.name for field in (CUSTOMER, TARGET, CONTEXT_FIELDS, CAP)} | {
+        "excluded": EXCLUDED_OTHERS.name
+    }
     by_field = {
         next((fields[step] for step in issue.path.split(".") if step in fields), CUSTOMER.name): issue.message
         for issue in issues

@@ -12,6 +12,7 @@ from sandbox.salesforce.schema import STANDARD, Field, SObject
 from services.intake.salesforce.presets import proposals
 from services.intake.salesforce.query import Cursor, SourceQuery
 from services.ownership.choice.required_records import combine, required_records
+from services.ownership.managers import report_queries
 from services.ownership.rules.owner_sources import OfOpportunity, Owner
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import SEGMENTS, RuleSet
@@ -165,6 +166,7 @@ def _all_sources() -> RuleSet:
             ],
             "mappings": {"SDRs": {USER: USER}},
             "pools": {"West": {"members": [{"user": USER}]}},
+            "context_fields": ["Account.Type", "Contact.Title", "Opportunity.Amount", "Opportunity.StageName"],
         }
     )
 

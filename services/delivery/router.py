@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import random
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
 from services.ownership.choice.case import Case
+from services.ownership.choice.context_fields import context_values
 from services.ownership.choice.decide import BatchDecision, Choice, WaitingForSlack
 from services.ownership.choice.delivery_plan import decision_of, missed_job_changes, plan_deliveries
 from services.ownership.choice.person_notes import person_notes
@@ -28,6 +29,7 @@ from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import wait_ms
 from services.salesforce.call_budget import CallBudget
+from services.salesforce.queries.objects import FieldInfo
 from services.salesforce.records import BatchRecords, PersonRecords
 from store.database import Database
 from store.delivery import pauses, routing
@@ -59,11 +61,13 @@ class LookUp:
     What Salesforce returned for the batch.
 
     `trouble` is the reason that people read if nothing could be looked up. `error` is what failed, for the decision.
+    `described` has the fields that rules name, by keys such as `account.sdr__c`.
     """
 
     found: BatchRecords | None
     trouble: Reason | None = None
     error: str | None = None
+    described: Mapping[str, FieldInfo] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str | None:
@@ -144,7 +148,8 @@ class Router:
         """Look up the records of the whole batch, or postpone it while the workspace is willing to wait."""
         changes = {item.id: item.change for item in readable}
         try:
-            return LookUp(await self.decider.find_records(workspace.id, changes, rules))
+            records = await self.decider.find_records(workspace.id, changes, rules)
+            return LookUp(records, described=self.decider.schemas.described(workspace.id, rules.required.fields))
         except (TransientError, PermanentError) as error:
             return await self._after_error(workspace, error)
 
@@ -248,8 +253,10 @@ def _routed(
 ) -> Routed:
     plan = plan_deliveries(job_change_id, choice, workspace, case.change.signal)
     decision = decision_of(choice, plan, rules.version, [*notes, *person_notes(case)])
+    shown = rules.rule_set.context_fields or ()
     decision = decision.with_records(
         [_segments(case, side.side, rules) for side in choice.choices],
+        [context_values(case, side.side, shown, looked_up.described) for side in choice.choices],
         _links(case.records or PersonRecords(), looked_up.base_url),
     )
     return Routed(job_change_id, decision, plan.deliveries, plan.outcome, for_reader(plan.reasons) or None)

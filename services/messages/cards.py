@@ -11,9 +11,11 @@ from domain.job_change.model import JobChange
 from domain.states import DEFAULT_CHANNEL, HELD, HandlingState, Role, Side, is_person
 from services.messages.available_actions import WRONG_DATA_KINDS, available_actions
 from services.messages.compose import Card
-from services.messages.wording import slack_time
+from services.messages.wording import field_text, slack_time
 
 MOST_NOTES = 5
+MOST_CONTEXT = 4
+"""Fields of records on a card."""
 
 
 def cards(deliveries: Sequence[ClaimedDelivery], destination: str, histories: Mapping[str, History]) -> list[Card]:
@@ -29,7 +31,8 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
     change = JobChange.if_readable(delivery.payload)
     if change is None:
         return None
-    links, in_person = Decision.from_stored(delivery.decision).links, is_person(destination)
+    decision, in_person = Decision.from_stored(delivery.decision), is_person(destination)
+    links = decision.links
     closed = history.closed_by(delivery.id, delivery.created_at, in_person=in_person)
     is_passed_on = closed is not None and closed.delivery_id == delivery.id and closed.state not in HELD
     is_theirs = not (is_passed_on and in_person)
@@ -43,6 +46,7 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
         account_url=links.account,
         is_test=change.is_test,
         side=Side.of(delivery.side),
+        context=tuple(map(field_text, decision.context_of(delivery.side)[:MOST_CONTEXT])),
         notes=tuple(notes(history, destination))[-MOST_NOTES:],
         actions=available_actions(
             delivery.role,

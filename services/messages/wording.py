@@ -6,7 +6,9 @@ Text from senders and from Salesforce is returned escaped for mrkdwn.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
+from domain.decision.record import ContextValue
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company, Job
 from domain.notification_hours import date_and_time
@@ -74,6 +76,28 @@ def meaning(change: JobChange, side: Side | None) -> list[str]:
     details = [escape(detail, _DETAIL) for detail in (change.relationship, change.persona) if detail]
     score = [] if change.score is None else [f"score {change.score:g}"]
     return [*_risks_and_opportunities(change, side), *details, *score]
+
+
+def field_text(field: ContextValue) -> str:
+    """A field of a record in mrkdwn, such as "Amount: 120,000 USD". Unknown types are shown as they are."""
+    return f"{escape(field.label, _DETAIL)}: {escape(_value_text(field), _DETAIL)}"
+
+
+def _value_text(field: ContextValue) -> str:
+    value = field.value
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int | float):
+        number = f"{value:,.2f}".removesuffix(".00")
+        unit = {"percent": "%", "currency": f" {field.currency}" if field.currency else ""}.get(field.kind, "")
+        return f"{number}{unit}"
+    if field.kind in {"date", "datetime"}:
+        try:
+            day = date.fromisoformat(value[:10])
+        except ValueError:
+            return value
+        return f"{day.day} {day:%b %Y}"
+    return value.replace(";", ", ") if field.kind == "multipicklist" else value
 
 
 def slack_time(at: int) -> str:

@@ -27,7 +27,13 @@ from services.ownership.choice.decide import (
     sticky_accounts,
     waiting_for_slack,
 )
-from services.ownership.choice.required_records import combine, required_records, used_segments, without_unreadable
+from services.ownership.choice.required_records import (
+    combine,
+    required_records,
+    used_segments,
+    with_currency,
+    without_unreadable,
+)
 from services.ownership.org_schema import OrgSchemas
 from services.ownership.rules.issues import InvalidRulesError
 from services.ownership.rules.rule_set import NO_RULES, SEGMENTS, RuleSet, Segment
@@ -109,7 +115,10 @@ class Decider:
         for more in rules[1:]:
             required = combine(required, more.required)
         sobjects = [*required.fields, *(["User"] if required.email_field or required.slack_id_field else [])]
-        required, hidden = without_unreadable(required, await self.schemas.readable(workspace_id, sobjects))
+        readable = await self.schemas.readable(workspace_id, sobjects)
+        required, hidden = without_unreadable(required, readable)
+        shown = {name for each in rules for name in each.rule_set.context_fields or ()}
+        required = with_currency(required, shown, readable)
         lookups = [lookup_of(key, change, required) for key, change in changes.items()]
         return await self.salesforce.find_people(workspace_id, lookups, required, hidden)
 

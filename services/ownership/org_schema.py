@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from domain.errors import PermanentError, TransientError
 from services.ownership.rules.check import OrgField, OrgSchema
 from services.salesforce.queries.describe import SalesforceDescribe
-from services.salesforce.queries.objects import ObjectInfo
+from services.salesforce.queries.objects import FieldInfo, ObjectInfo
 
 CACHED_MS = 60 * 60 * 1000
 """A field that is hidden in the meantime is left out once a query fails because of it."""
@@ -43,8 +43,12 @@ class OrgSchemas:
 
     def labels(self, workspace_id: str, fields: Mapping[str, Collection[str]]) -> dict[str, str]:
         """The org's labels of these fields, as far as they are cached, under keys such as `account.sdr__c`."""
+        return {name: field.label for name, field in self.described(workspace_id, fields).items()}
+
+    def described(self, workspace_id: str, fields: Mapping[str, Collection[str]]) -> dict[str, FieldInfo]:
+        """These fields, as far as they are cached, under keys such as `account.sdr__c`."""
         return {
-            f"{sobject}.{name}".lower(): field.label
+            f"{sobject}.{name}".lower(): field
             for sobject, names in fields.items()
             if (cached := self._cache.get((workspace_id, sobject))) and (info := cached[1])
             for name in names

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from domain.people import NO_MATCHING, OwnerMatching
+from services.ownership.choice.context_fields import CURRENCY
 from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
@@ -49,9 +50,9 @@ def required_records(
     deals = {source.of for source in sources if isinstance(source, OpportunityOwner)}
     teams = [source for source in sources if isinstance(source, TeamRole)]
     segments = used_segments(rules, muted)
-    named = _named_fields(rules, sources, segments)
+    named, context = _named_fields(rules, sources, segments), frozenset(rules.context_fields or ())
     return RequiredRecords(
-        fields=_by_object(named),
+        fields=_by_object({*named, *context}),
         companies=bool(segments or named or owners or deals or teams)
         or any(isinstance(source, Pool) for source in sources),
         parents="parent_account" in owners,
@@ -60,7 +61,7 @@ def required_records(
         or any(rule.when.contact_has_open_opportunity is not None for rule in in_force),
         open_choice=rules.open_opportunity,
         opportunities=bool(segments & _BY_OPPORTUNITY)
-        or any(field.startswith("Opportunity.") for field in named)
+        or any(field.startswith("Opportunity.") for field in (*named, *context))
         or "account" in deals
         or any(team.of == "opportunity" for team in teams),
         account_roles=frozenset(team.role for team in teams if team.of == "account"),
@@ -105,6 +106,16 @@ def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
         person_keys=first.person_keys,
         domain_field=first.domain_field,
     )
+
+
+def with_currency(
+    required: RequiredRecords, context_fields: Collection[str], readable: Mapping[str, frozenset[str]]
+) -> RequiredRecords:
+    """With the currencies of the records whose fields are shown on cards, in orgs with several currencies."""
+    sobjects = {field.partition(".")[0] for field in context_fields}
+    more = {name: frozenset({CURRENCY}) for name in sobjects if CURRENCY.lower() in readable.get(name, frozenset())}
+    fields = {name: names | more.get(name, frozenset()) for name, names in required.fields.items()}
+    return replace(required, fields=fields) if more else required
 
 
 def without_unreadable(

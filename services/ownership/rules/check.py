@@ -54,6 +54,11 @@ def check(rules: RuleSet, org: OrgSchema | None) -> list[RuleIssue]:
     for name, test in (("customer", rules.segments.customer), ("target", rules.segments.target)):
         if any(name in (rule.when.segment or ()) for rule in rules.in_force):
             issues += _check_field(test.field, f"segments.{name}.field", org)
+    for place, name in enumerate(rules.context_fields or ()):
+        issues += _check_field(name, f"context_fields.{place}", org)
+        field = org.fields.get(name.lower())
+        if field is not None and field.refers_to:
+            issues.append(RuleIssue(f"context_fields.{place}", f"{name} is a lookup, which has no value to show"))
     return issues
 
 

@@ -45,12 +45,21 @@ def without_named(rules: RuleSet, kind: str, name: str) -> RuleSet:
 
 
 def with_settings(
-    rules: RuleSet, segments: Mapping[str, object], guards: Mapping[str, object], open_opportunity: str
+    rules: RuleSet,
+    segments: Mapping[str, object],
+    guards: Mapping[str, object],
+    open_opportunity: str,
+    context_fields: Sequence[str],
 ) -> RuleSet:
-    """Replace the guards, which open opportunity is used, and the given segments. Raises InvalidRulesError."""
+    """
+    Replace the guards, which open opportunity is used, what cards show, and the given segments.
+
+    Raises InvalidRulesError.
+    """
 
     def change(raw: Raw) -> None:
         raw.update(segments=raw["segments"] | segments, guards=dict(guards), open_opportunity=open_opportunity)
+        raw["context_fields"] = list(context_fields) or None
 
     return _changed(rules, change)
 

@@ -55,6 +55,10 @@ FieldName = Annotated[
 """`Account.SDR__c`: an object, and the API name of one of its fields."""
 
 
+ContextField = Annotated[str, StringConstraints(pattern=r"^(Contact|Account|Opportunity)\.[A-Za-z][A-Za-z0-9_]{0,79}$")]
+"""A field whose value is shown on cards."""
+
+
 class _RecordSource(RulePart):
     # The side whose records are used. None means the side that the rule matched.
     side: Side | None = None

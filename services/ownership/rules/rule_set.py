@@ -18,6 +18,7 @@ from domain.job_change.parts import ChangeType, Signal
 from services.ownership.rules.issues import InvalidRulesError, RuleIssue, issues_of
 from services.ownership.rules.owner_sources import (
     ChannelId,
+    ContextField,
     FieldName,
     Manager,
     Mapped,
@@ -43,6 +44,7 @@ MOST_VALUES_IN_ALL = 20_000
 
 MOST_CHARACTERS = 2_000_000
 """Characters of a rule set as JSON."""
+MOST_CONTEXT_FIELDS = 4
 
 Values = Annotated[
     tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...],
@@ -161,7 +163,12 @@ class Guards(RulePart):
 
 
 class RuleSet(RulePart):
-    """All ownership settings of one workspace. `open_opportunity` says which of several open ones counts."""
+    """
+    All ownership settings of one workspace.
+
+    `open_opportunity` says which of several open ones counts. `context_fields` are shown on cards. None is left out of
+    the JSON, so that the version before can read the rules.
+    """
 
     rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)] = ()
     mappings: dict[Name, dict[PersonId, PersonId]] = Field(default_factory=dict, max_length=50)
@@ -169,6 +176,9 @@ class RuleSet(RulePart):
     segments: Segments = Segments()
     guards: Guards = Guards()
     open_opportunity: OpenChoice = "newest"
+    context_fields: Annotated[tuple[ContextField, ...], Field(min_length=1, max_length=MOST_CONTEXT_FIELDS)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -148,7 +148,7 @@ def test_a_new_pool_does_not_replace_one_of_the_same_name():
 def test_all_errors_of_settings_are_reported():
     """Each error has its path."""
     with pytest.raises(InvalidRulesError) as raised:
-        with_settings(RuleSet(), {"customer": {"field": "Type", "values": []}}, {"daily_cap": 0}, "newest")
+        with_settings(RuleSet(), {"customer": {"field": "Type", "values": []}}, {"daily_cap": 0}, "newest", ())
     assert {issue.path for issue in raised.value.issues} == {
         "segments.customer.field",
         "segments.customer.values",
