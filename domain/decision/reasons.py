@@ -89,6 +89,8 @@ class ReasonCode(StrEnum):
     DRI_IS = "dri_is", "person"
     DRIS_NOTIFIED_HERE = "dris_notified_here"
     DRI_NOTIFIED = "dri_notified", "person"
+    INFORMED = "informed", "person", "rule"
+    INFORMED_WITHOUT_DRI = "informed_without_dri", "rule"
     RETURNED = "returned", "person", "comment"
     NOT_ACTED_ON = "not_acted_on", "person"
     REPORTS_TO = "reports_to"
@@ -128,6 +130,7 @@ class ReasonCode(StrEnum):
     GROUP_NOT_IN_SLACK = "group_not_in_slack"
     GROUP_EMPTY = "group_empty"
     GROUP_FORBIDDEN = "group_forbidden"
+    NOT_A_CHANNEL = "not_a_channel"
     OTHER_SIDE = "other_side", "recipient"
     COULD_NOT_BE_NOTIFIED = "could_not_be_notified", "error"
 

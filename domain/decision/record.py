@@ -44,6 +44,7 @@ class ConsideredCandidate(_Part):
     A candidate. `side` None belongs to the catch-all, `problem` None to someone who was notified.
 
     `source` says where they come from, such as "contact owner". `match` says how they were matched to a Slack user.
+    `is_informed` means that they get the card without the duty to act.
     """
 
     side: str | None = None
@@ -51,6 +52,7 @@ class ConsideredCandidate(_Part):
     name: str | None = None
     email: str | None = None
     is_channel: bool = False
+    is_informed: bool = False
     problem: StoredReason | None = None
     match: StoredReason | None = Field(default=None, validation_alias="matched", serialization_alias="matched")
 
@@ -184,7 +186,7 @@ class Decision(_Part):
         notified = [
             candidate
             for candidate in self.considered
-            if candidate.is_notified and candidate.is_channel == (role != Role.DRI)
+            if candidate.is_notified and not candidate.is_informed and candidate.is_channel == (role != Role.DRI)
         ]
         corrected = [
             candidate

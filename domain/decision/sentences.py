@@ -70,6 +70,8 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.DRI_IS: "The DRI is {person}.",
     ReasonCode.DRIS_NOTIFIED_HERE: "This workspace notifies DRIs here, not by direct message.",
     ReasonCode.DRI_NOTIFIED: "{person} was notified by direct message.",
+    ReasonCode.INFORMED: "FYI, {person} is the DRI. The rule “{rule}” also informs {you}.",
+    ReasonCode.INFORMED_WITHOUT_DRI: "FYI, no DRI was found. The rule “{rule}” also informs {you}.",
     ReasonCode.RETURNED: "{person} returned this to the channel{comment}",
     ReasonCode.NOT_ACTED_ON: "{person} was notified and reminded, and has not acted on it.",
     ReasonCode.REPORTS_TO: "They report to {you} in Salesforce.",
@@ -109,6 +111,7 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.GROUP_FORBIDDEN: (
         "cannot be looked up without the optional permission usergroups:read (install the app again and allow it)"
     ),
+    ReasonCode.NOT_A_CHANNEL: "is not the id or name of a Slack channel",
     ReasonCode.OTHER_SIDE: "not notified, because the rule notifies {recipient}",
     ReasonCode.COULD_NOT_BE_NOTIFIED: "could not be notified: {error}",
     ReasonCode.NO_RECORD: "Salesforce has no {kind} for {record}",
@@ -213,4 +216,6 @@ def candidate_result(candidate: ConsideredCandidate) -> str:
     """ "notified (matched by email)", or why they were skipped."""
     if candidate.problem is not None:
         return for_reader([candidate.problem])
+    if candidate.is_informed:
+        return "informed"
     return f"notified ({for_reader([candidate.match])})" if candidate.match else "notified"

@@ -106,6 +106,8 @@ def available_actions(role: str, state: str, *, in_person: bool, is_own: bool = 
             return AvailableActions((), menu)
         return AvailableActions((_CLAIM,), (_REASSIGN, _NOT_RELEVANT, *menu))
     menu = (why, _WRONG_DATA, _MUTE)
+    if role == Role.COPY:
+        return AvailableActions((), menu)
     if state == HandlingState.OPEN:
         return AvailableActions((_TAKE, _NOT_MINE), (_SNOOZE, _NOT_RELEVANT, *menu))
     if state == HandlingState.TAKEN and is_own:

@@ -184,6 +184,7 @@ class RuleForm:
             "when": when,
             "tell": [raw_source(slots[number], original.tell) for number in places],
             "deliver": deliver,
+            "also_notify": [source.model_dump(mode="json") for source in original.also_notify or ()] or None,
         }
         return raw | self._fallback(errors), places
 

@@ -31,7 +31,7 @@ class SideChoice:
     why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
     others were skipped. `unmatched` are owners without a Slack user. `place` is the chosen source's place in the rule's
     chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies
-    the DRI of the other side.
+    the DRI of the other side. `informed` are the Slack users and channels that get the card without the duty to act.
     """
 
     side: Side | None
@@ -46,6 +46,7 @@ class SideChoice:
     unmatched: tuple[Candidate, ...] = ()
     place: int | None = None
     is_silent: bool = False
+    informed: tuple[str, ...] = ()
 
     @property
     def destination(self) -> tuple[tuple[str, ...], str | None]:
@@ -103,11 +104,35 @@ class ChainWalk:
         side, rule = self.context.side, self.context.rule
         if rule.deliver.to == "nobody":
             return SideChoice(side, rule, (), (ReasonCode.RULE_NOTIFIES_NOBODY.of(rule=rule.name),))
+        choice = self._first_of_chain()
+        if choice is None:
+            reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
+            choice = SideChoice(side, rule, (), reasons, unmatched=tuple(self.unmatched))
+        informed = tuple(dict.fromkeys(self._informed()))
+        return replace(choice, informed=informed, considered=tuple(self.considered))
+
+    def _first_of_chain(self) -> SideChoice | None:
+        rule = self.context.rule
         for place, source in enumerate([*rule.tell, *([rule.fallback] if rule.fallback else [])]):
             if choice := self._try(source):
                 return replace(choice, place=place)
-        reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
-        return SideChoice(side, rule, tuple(self.considered), reasons, unmatched=tuple(self.unmatched))
+        return None
+
+    def _informed(self) -> Iterator[str]:
+        """Who gets the card without the duty to act. Whoever cannot be notified is skipped with the reason."""
+        for source in self.context.rule.also_notify or ():
+            candidate = find_candidate(source, self.context, self.above)
+            if candidate.channel:
+                self._add_result(candidate, is_informed=True)
+                yield candidate.channel
+                continue
+            for person in self._members(candidate) if candidate.group else [candidate]:
+                user_id, problem = self._resolve(person, is_owner=False)
+                if user_id is None or problem:
+                    self._add_result(person, problem or ReasonCode.NOT_IN_SLACK.of())
+                else:
+                    self._add_result(person, is_informed=True)
+                    yield user_id
 
     def _try(self, source: Source) -> SideChoice | None:
         if isinstance(source, Pool):
@@ -137,8 +162,8 @@ class ChainWalk:
         self._add_result(candidate)
         return self._chosen(candidate, (user_id,))
 
-    def _resolve(self, candidate: Candidate) -> tuple[str | None, Reason | None]:
-        """The Slack user id, as far as it is known, and why they cannot be notified."""
+    def _resolve(self, candidate: Candidate, *, is_owner: bool = True) -> tuple[str | None, Reason | None]:
+        """The Slack user id, as far as it is known, and why they cannot be notified. Owners can be linked later."""
         guards = self.context.rules.guards
         if candidate.problem:
             return None, candidate.problem
@@ -146,7 +171,7 @@ class ChainWalk:
             return None, ReasonCode.EXCLUDED.of()
         user_id, problem = self.availability.resolve(candidate)
         if user_id is None:
-            self.unmatched.append(candidate)
+            self.unmatched += [candidate] if is_owner else []
             return None, problem
         if is_excluded(candidate, user_id, guards):
             return None, ReasonCode.EXCLUDED.of()
@@ -219,6 +244,10 @@ class ChainWalk:
         return self._try_in_turn(Rota(f"queue {queue.queue}", pool, queue.source, why))
 
     def _try_group(self, candidate: Candidate) -> SideChoice | None:
+        return self._try_all(candidate, self._members(candidate))
+
+    def _members(self, candidate: Candidate) -> list[Candidate]:
+        """The members of a user group. Raises MissingLookupsError."""
         group_id = candidate.group or ""
         group = self.availability.groups.get(group_id)
         if group is None:
@@ -226,8 +255,7 @@ class ChainWalk:
         if not group.user_ids:
             self._skip(candidate, group.problem or ReasonCode.GROUP_EMPTY.of())
         label = f"a member of {candidate.label},"
-        members = [replace(candidate, person_id=user_id, group=None, label=label) for user_id in group.user_ids]
-        return self._try_all(candidate, members)
+        return [replace(candidate, person_id=user_id, group=None, label=label) for user_id in group.user_ids]
 
     def _try_all(self, candidate: Candidate, members: Iterable[Candidate]) -> SideChoice | None:
         """Choose every member of the candidate, a group or a queue, who can be notified."""
@@ -257,7 +285,7 @@ class ChainWalk:
         skipped = ReasonCode.SKIPPED.of(whom=candidate.label, problem=(problem,))
         (self.absent if candidate.is_absent else self.problems).append(skipped)
 
-    def _add_result(self, candidate: Candidate, problem: Reason | None = None) -> None:
+    def _add_result(self, candidate: Candidate, problem: Reason | None = None, *, is_informed: bool = False) -> None:
         """Keep a candidate with the reason why they were skipped. None means that they are notified."""
         match = self.availability.match(candidate) if problem is None and not candidate.channel else None
         email = candidate.email or candidate.person_id
@@ -268,6 +296,7 @@ class ChainWalk:
                 name=candidate.name,
                 email=email,
                 is_channel=candidate.channel is not None,
+                is_informed=is_informed,
                 problem=problem,
                 match=match,
             )

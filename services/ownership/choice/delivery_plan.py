@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from domain.decision.reasons import Reason, ReasonCode, Reasons, combined
 from domain.decision.record import DecidedDestination, Decision, SideDecision
 from domain.delivery import MissedJobChange, NewDelivery
-from domain.states import DEFAULT_CHANNEL, Role, Side
+from domain.states import DEFAULT_CHANNEL, Role, Side, is_person
 from domain.workspace import Workspace
 from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.chain import SideChoice
@@ -44,7 +44,10 @@ def plan_deliveries(job_change_id: str, chosen: Choice, workspace: Workspace, si
         else delivery
         for choice in chosen.choices
         if not choice.is_silent
-        for delivery in _deliveries_of(job_change_id, choice, workspace, channel)
+        for delivery in (
+            *_deliveries_of(job_change_id, choice, workspace, channel),
+            *_informing(job_change_id, choice, workspace),
+        )
     ]
     to_dris = [delivery for delivery in planned if delivery.role == Role.DRI]
     if to_dris and _is_copied(chosen, workspace, channel):
@@ -94,6 +97,16 @@ def _deliveries_of(job_change_id: str, choice: SideChoice, workspace: Workspace,
     if deliver.to == "dri_and_channel" and deliver.channel:
         is_direct = choice.recipients and workspace.tell_dris
         yield delivery(deliver.channel, Role.COPY, *(_notified_directly(choice) if is_direct else choice.reasons))
+
+
+def _informing(job_change_id: str, choice: SideChoice, workspace: Workspace) -> Iterator[NewDelivery]:
+    """Copies for those whom the rule informs in addition to the DRI."""
+    why = ReasonCode.INFORMED_WITHOUT_DRI.of(rule=choice.rule.name)
+    if choice.recipients:
+        why = ReasonCode.INFORMED.of(person=choice.name or "", rule=choice.rule.name)
+    for destination in choice.informed:
+        if workspace.tell_dris or not is_person(destination):
+            yield NewDelivery(job_change_id, destination, Role.COPY, (why,), choice.side)
 
 
 def _notified_directly(choice: SideChoice) -> Reasons:

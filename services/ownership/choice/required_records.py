@@ -9,6 +9,7 @@ from dataclasses import replace
 from domain.people import NO_MATCHING, OwnerMatching
 from services.ownership.choice.context_fields import CURRENCY
 from services.ownership.rules.owner_sources import (
+    ChannelField,
     Manager,
     Mapped,
     NamedUser,
@@ -44,7 +45,7 @@ def required_records(
     account segments that a member has muted.
     """
     in_force = rules.in_force
-    chains = [[*rule.tell, *([rule.fallback] if rule.fallback else [])] for rule in in_force]
+    chains = [[*rule.tell, *(rule.also_notify or ()), *([rule.fallback] if rule.fallback else [])] for rule in in_force]
     sources = [base for chain in chains for source in chain if (base := base_source(source))]
     owners = {source.of for source in sources if isinstance(source, Owner)}
     deals = {source.of for source in sources if isinstance(source, OpportunityOwner)}
@@ -67,7 +68,7 @@ def required_records(
         account_roles=frozenset(team.role for team in teams if team.of == "account"),
         opportunity_roles=frozenset(team.role for team in teams if team.of != "account"),
         user_fields=frozenset(source.field.lower() for source in sources if isinstance(source, UserField)),
-        managers=any(isinstance(source, Manager) for rule in in_force for source in rule.tell),
+        managers=any(isinstance(source, Manager) for chain in chains for source in chain),
         queues=any(isinstance(source, QueueMembers) for source in sources),
         user_ids=frozenset(filter(is_salesforce_user, _named_people(rules, sources))),
         email_field=matching.email_field,
@@ -77,9 +78,9 @@ def required_records(
     )
 
 
-def _named_fields(rules: RuleSet, sources: Iterable[Source], segments: frozenset[Segment]) -> set[str]:
+def _named_fields(rules: RuleSet, sources: Iterable[Source | ChannelField], segments: frozenset[Segment]) -> set[str]:
     named = {test.field for rule in rules.in_force for test in rule.when.fields or ()}
-    named |= {source.field for source in sources if isinstance(source, UserField)}
+    named |= {source.field for source in sources if isinstance(source, UserField | ChannelField)}
     by_segment = {rules.segments.customer.field, rules.segments.target.field}
     return named | by_segment if segments & _BY_FIELD else named
 
@@ -143,13 +144,14 @@ def without_unreadable(
     ), frozenset(dropped)
 
 
-def _named_people(rules: RuleSet, sources: Iterable[Source]) -> Iterator[str]:
+def _named_people(rules: RuleSet, sources: Iterable[Source | ChannelField]) -> Iterator[str]:
     for source in sources:
         if isinstance(source, NamedUser):
             yield source.user
         elif isinstance(source, Pool):
             yield from (member.user for member in rules.pools[source.pool].members)
-    tables = {source.table for rule in rules.in_force for source in rule.tell if isinstance(source, Mapped)}
+    chains = [(*rule.tell, *(rule.also_notify or ())) for rule in rules.in_force]
+    tables = {source.table for chain in chains for source in chain if isinstance(source, Mapped)}
     yield from (user for table in tables for user in rules.mappings[table].values())
 
 

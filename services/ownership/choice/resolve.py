@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from services.ownership.choice.candidates import (
 from services.ownership.choice.case import View
 from services.ownership.rules.labels import OPPORTUNITY, field_label
 from services.ownership.rules.owner_sources import (
+    ChannelField,
     Manager,
     Mapped,
     NamedChannel,
@@ -34,26 +36,51 @@ from services.ownership.rules.owner_sources import (
 )
 from services.salesforce.records import Account, Opportunity
 
-SingleSource = OnePerson | Mapped | Manager | QueueMembers | UserGroup | NamedChannel
+SingleSource = OnePerson | Mapped | Manager | QueueMembers | UserGroup | NamedChannel | ChannelField
 """Every source but a pool, which has several candidates."""
+
+_CHANNEL_ID = re.compile(r"[CG][A-Z0-9]{8,20}")
+_CHANNEL_NAME = re.compile(r"[^\s#@<>.,A-Z]{1,80}")
+"""Slack's rules for names: https://docs.slack.dev/reference/methods/conversations.create#naming"""
 
 
 def find_candidate(source: SingleSource, context: RuleContext, above: Sequence[Candidate]) -> Candidate:
     """The candidate of a source. `above` holds the candidates found before it in the chain."""
-    rule = context.rule
-    if isinstance(source, Mapped):
-        return _mapped_recipient(source, context)
-    if isinstance(source, Manager):
-        return _manager(source, context, above)
-    if isinstance(source, QueueMembers):
-        return _queue(source, context)
-    if isinstance(source, UserGroup):
-        why = ReasonCode.GROUP_OF_RULE.of(rule=rule.name)
-        return Candidate("user group", f"the user group {source.group}", why, group=source.group)
-    if isinstance(source, NamedChannel):
-        why = ReasonCode.CHANNEL_OF_RULE.of(rule=rule.name)
-        return Candidate("channel", f"the channel {source.channel}", why, channel=source.channel)
-    return with_full_user(_find_person(source, context), context.case)
+    match source:
+        case Mapped():
+            found = _mapped_recipient(source, context)
+        case Manager():
+            found = _manager(source, context, above)
+        case QueueMembers():
+            found = _queue(source, context)
+        case UserGroup():
+            why = ReasonCode.GROUP_OF_RULE.of(rule=context.rule.name)
+            found = Candidate("user group", f"the user group {source.group}", why, group=source.group)
+        case NamedChannel():
+            why = ReasonCode.CHANNEL_OF_RULE.of(rule=context.rule.name)
+            found = Candidate("channel", f"the channel {source.channel}", why, channel=source.channel)
+        case ChannelField():
+            found = _channel_in_field(source, context)
+        case _:
+            found = with_full_user(_find_person(source, context), context.case)
+    return found
+
+
+def _channel_in_field(source: ChannelField, context: RuleContext) -> Candidate:
+    """The channel that a field names by its id, or by its name, which chat.postMessage accepts too."""
+    account = context.view(source.side).account
+    label = field_label(source.field, context.case.labels)
+    value = account.fields.get(source.field.partition(".")[2].lower()) if account else None
+    text = value.strip() if isinstance(value, str) else ""
+    name = text.removeprefix("#").lower()
+    if _CHANNEL_ID.fullmatch(text):
+        channel = text
+    elif _CHANNEL_NAME.fullmatch(name):
+        channel = f"#{name}"
+    else:
+        problem = ReasonCode.NOT_A_CHANNEL if text else ReasonCode.NOT_SET_OR_HIDDEN
+        return Candidate(label, f"the channel in {label}", problem=problem.of())
+    return Candidate(label, f"the channel {channel}", channel=channel)
 
 
 def _find_person(source: OnePerson, context: RuleContext) -> Candidate:

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from services.ownership.rules.issues import RuleIssue
-from services.ownership.rules.owner_sources import Manager, Mapped, Owner, Source, TeamRole, UserField
+from services.ownership.rules.owner_sources import (
+    ChannelField,
+    Informed,
+    Manager,
+    Mapped,
+    Owner,
+    Source,
+    TeamRole,
+    UserField,
+)
 from services.ownership.rules.rule_set import Rule, RuleSet
 from services.ownership.rules.unreachable import unreachable
 
@@ -67,9 +76,11 @@ def _check_rule(rule: Rule, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
         yield from _check_field(test.field, f"{path}.when.fields.{place}.field", org)
     for place, source in enumerate(rule.tell):
         yield from _check_source(source, f"{path}.tell.{place}", org)
+    for place, informed in enumerate(rule.also_notify or ()):
+        yield from _check_source(informed, f"{path}.also_notify.{place}", org)
 
 
-def _check_source(source: Source, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
+def _check_source(source: Source | Informed, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
     if isinstance(source, Mapped | Manager):
         if isinstance(source, Manager) and "user" in org.objects:
             yield from _check_field("User.ManagerId", f"{path}.source", org)
@@ -78,6 +89,8 @@ def _check_source(source: Source, path: str, org: OrgSchema) -> Iterator[RuleIss
     elif isinstance(source, Owner):
         if source.of == "parent_account":
             yield from _check_field("Account.ParentId", f"{path}.of", org)
+    elif isinstance(source, ChannelField):
+        yield from _check_field(source.field, f"{path}.field", org)
     elif isinstance(source, UserField):
         issues = list(_check_field(source.field, f"{path}.field", org))
         field = org.fields.get(source.field.lower())

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from domain.job_change.parts import ChangeType, Signal
 from services.ownership.rules.labels import OPPORTUNITY, field_label, listed, with_article
 from services.ownership.rules.owner_sources import (
+    ChannelField,
+    Informed,
     Manager,
     Mapped,
     NamedChannel,
@@ -138,10 +140,12 @@ def _action(rule: Rule, names: DisplayNames) -> str:
     if deliver.to == "nobody":
         return "notify nobody"
     channel = names.show(deliver.channel or "")
+    informed = [describe_source(source, names) for source in rule.also_notify or ()]
+    inform = f", and inform {listed(informed, 'and')}" if informed else ""
     if deliver.to == "channel":
-        return f"notify {channel}"
+        return f"notify {channel}{inform}"
     also = f", and also {channel}" if deliver.to == "dri_and_channel" else ""
-    return f"notify {_chain(rule, names)}{also}"
+    return f"notify {_chain(rule, names)}{also}{inform}"
 
 
 def _chain(rule: Rule, names: DisplayNames) -> str:
@@ -149,7 +153,7 @@ def _chain(rule: Rule, names: DisplayNames) -> str:
     return ", else ".join(describe_source(source, names) for source in sources)
 
 
-def describe_source(source: Source, names: DisplayNames = PLAIN) -> str:
+def describe_source(source: Source | Informed, names: DisplayNames = PLAIN) -> str:
     """A noun phrase, such as "the account's SDR" or "the next member of the pool SDRs"."""
     match source:
         case Mapped():
@@ -166,7 +170,8 @@ def describe_source(source: Source, names: DisplayNames = PLAIN) -> str:
 
 
 def _describe_group_or_record(
-    source: Owner | OpportunityOwner | UserField | TeamRole | UserGroup | QueueMembers, names: DisplayNames
+    source: Owner | OpportunityOwner | UserField | TeamRole | UserGroup | QueueMembers | ChannelField,
+    names: DisplayNames,
 ) -> str:
     if isinstance(source, UserGroup):
         return f"everyone in {names.show(source.group)}"
@@ -179,9 +184,10 @@ def _describe_group_or_record(
             return f"the {side}{_RECORDS[source.of]}"
         case OpportunityOwner():
             return f"the owner of the {side}{source.of}'s {OPPORTUNITY[source.which]}"
-        case UserField():
+        case UserField() | ChannelField():
             sobject = source.field.partition(".")[0].lower()
-            return f"the {side}{sobject}'s {field_label(source.field, names.labels)}"
+            in_field = "the channel in " if isinstance(source, ChannelField) else ""
+            return f"{in_field}the {side}{sobject}'s {field_label(source.field, names.labels)}"
         case TeamRole():
             return f"the {source.role} on the {side}{source.of} team"
 

@@ -32,7 +32,7 @@ def with_named(rules: RuleSet, kind: str, old: str | None, name: str, value: obj
         entries[name] = value
         source, field = _NAMED_BY[kind]
         for rule in raw["rules"]:
-            for entry in rule["tell"]:
+            for entry in [*rule["tell"], *rule.get("also_notify", ())]:
                 if entry["source"] == source and entry[field] == old:
                     entry[field] = name
 

@@ -142,6 +142,13 @@ class NamedChannel(RulePart):
     channel: ChannelId
 
 
+class ChannelField(_RecordSource):
+    """The channel whose id or name is in a field of the account."""
+
+    source: Literal["channel_field"] = "channel_field"
+    field: Annotated[str, StringConstraints(pattern=r"^Account\.[A-Za-z][A-Za-z0-9_]{0,79}$")]
+
+
 OnePerson = Owner | OpportunityOwner | UserField | TeamRole | Sender | NamedUser
 _OnePerson = Annotated[OnePerson, Field(discriminator="source")]
 """Sources that find one person, from whom others can be derived."""
@@ -179,6 +186,23 @@ Source = Annotated[
 ]
 
 
-def base_source(source: Source) -> Source | None:
+Informed = Annotated[
+    Owner
+    | OpportunityOwner
+    | UserField
+    | TeamRole
+    | Mapped
+    | Manager
+    | Sender
+    | NamedUser
+    | UserGroup
+    | NamedChannel
+    | ChannelField,
+    Field(discriminator="source"),
+]
+"""Who is informed in addition to the DRI. Pools and queues are left out: being informed takes no turn."""
+
+
+def base_source(source: Source | Informed) -> Source | ChannelField | None:
     """The source that a source is derived from, or itself. None for a manager of the nearest person found."""
     return source.of if isinstance(source, Mapped | Manager) else source

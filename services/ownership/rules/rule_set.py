@@ -20,6 +20,7 @@ from services.ownership.rules.owner_sources import (
     ChannelId,
     ContextField,
     FieldName,
+    Informed,
     Manager,
     Mapped,
     Name,
@@ -109,13 +110,19 @@ Chain = Annotated[tuple[Source, ...], Field(max_length=MOST_SOURCES)]
 
 
 class Rule(RulePart):
-    """`tell` is the chain of owner sources: the first person who can be notified is. Then comes the `fallback`."""
+    """
+    `tell` is the chain of owner sources: the first person who can be notified is. Then comes the `fallback`.
+
+    `also_notify` are informed without the duty to act. None is left out of the JSON, so that the version before can
+    read the rule.
+    """
 
     name: Name
     enabled: bool = True
     when: Conditions = Conditions()
     tell: Chain = ()
     deliver: Deliver = Deliver()
+    also_notify: Annotated[tuple[Informed, ...], Field(min_length=1, max_length=MOST_SOURCES)] | None = None
     fallback: Annotated[NamedUser | NamedChannel, Field(discriminator="source")] | None = None
 
     @model_validator(mode="after")
@@ -226,13 +233,14 @@ def _unknown_names(rule_set: RuleSet) -> list[RuleIssue]:
     return [
         issue
         for number, rule in enumerate(rule_set.rules)
-        for place, source in enumerate(rule.tell)
-        for issue in _unknown_name(source, f"rules.{number}.tell.{place}", rule_set.pools, rule_set.mappings)
+        for name, sources in (("tell", rule.tell), ("also_notify", rule.also_notify or ()))
+        for place, source in enumerate(sources)
+        for issue in _unknown_name(source, f"rules.{number}.{name}.{place}", rule_set.pools, rule_set.mappings)
     ]
 
 
 def _unknown_name(
-    source: Source, path: str, pools: Mapping[str, object], mappings: Mapping[str, object]
+    source: Source | Informed, path: str, pools: Mapping[str, object], mappings: Mapping[str, object]
 ) -> Sequence[RuleIssue]:
     if isinstance(source, PoolSource) and source.pool not in pools:
         return [RuleIssue(f"{path}.pool", f"there is no pool named {source.pool}")]

@@ -105,7 +105,7 @@ async def test_an_update_is_sent_in_usual_blocks_where_slack_refuses_cards(world
         updates = [call.error for call in acme.world.slack.calls if call.method == UPDATE]
         assert updates == ["invalid_blocks", None]
         assert direct(acme).blocks[0]["type"] == "section"
-        assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(direct(acme))
+        assert "✅ You're on it" in blocks_text(direct(acme))
 
 
 async def receive_a_digest_of_two(acme):

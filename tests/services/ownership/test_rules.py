@@ -133,9 +133,10 @@ def test_invalid_json_is_refused(text):
 
 
 def test_the_documented_rules_are_valid():
-    """The example in the documentation can be imported as it is."""
+    """The examples in the documentation, a rule set and single rules, can be imported as they are."""
     text = (Path(__file__).parents[3] / "docs" / "ownership.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
-    rules = parse(example)
-    assert isinstance(rules, RuleSet)
-    assert unreachable(rules.rules) == []
+    whole, *single = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    for example in (whole, *(f'{{"rules": [{rule}]}}' for rule in single)):
+        rules = parse(example)
+        assert isinstance(rules, RuleSet)
+        assert unreachable(rules.rules) == []
