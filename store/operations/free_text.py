@@ -11,15 +11,18 @@ from store.schema import (
     audit,
     deliveries,
     job_changes,
+    mappings,
     ownership_accounts,
     ownership_drafts,
     ownership_pools,
     ownership_rules,
     ownership_unmatched,
     pauses,
+    salesforce_connections,
     salesforce_sources,
     senders,
     trace,
+    workspaces,
     wrong_data,
 )
 
@@ -33,7 +36,9 @@ TEXTS: Mapping[Table, tuple[str, ...]] = {
     ownership_accounts: ("member",),
     ownership_unmatched: ("name", "problem", "why"),
     senders: ("refusal", "test"),
+    salesforce_connections: ("user_name", "problem"),
     salesforce_sources: ("refusal", "problem"),
+    workspaces: ("default_channel_problem",),
     pauses: ("reason",),
 }
 JSON: Mapping[Table, tuple[str, ...]] = {
@@ -41,6 +46,8 @@ JSON: Mapping[Table, tuple[str, ...]] = {
     ownership_rules: ("rules",),
     ownership_drafts: ("rules",),
     ownership_pools: ("state",),
+    mappings: ("definition",),
+    salesforce_sources: ("definition",),
     ownership_unmatched: ("reasons",),
 }
 

@@ -35,6 +35,7 @@ from store.operations import erasure
 from store.ownership import rule_sets
 from store.schema import (
     deliveries,
+    mappings,
     metadata,
     ownership_drafts,
     ownership_rules,
@@ -42,6 +43,7 @@ from store.schema import (
     reported_moves,
     senders,
     trace,
+    workspaces,
     wrong_data,
 )
 from store.schema import job_changes as table
@@ -248,6 +250,10 @@ def test_nothing_of_a_person_is_left_anywhere(operator, tmp_path, monkeypatch, c
         connection.execute(insert(ownership_drafts).values(draft))
         figures = {"workspace_id": "T1", "name": "lusha", "made_at": 1, "made_by": "U1"}
         connection.execute(insert(senders).values(figures | {"test": "reads as promotion: Ada Smith, ? to Globex"}))
+        definition = json.dumps({"map": {"mail": "person.emails"}, "set": {"dri_email": "ada@globex.com"}})
+        mapped = {"workspace_id": "T1", "source": "own", "made_by": "U1", "made_at": 1}
+        connection.execute(insert(mappings).values(mapped | {"definition": definition}))
+        connection.execute(update(workspaces).values(default_channel_problem="ada@globex.com archived it"))
 
     operator.do(plant)
     assert json.loads(operator.types("ownership", "export", "--workspace", "T1"))
