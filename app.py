@@ -278,7 +278,9 @@ def _build_heartbeat(foundation: Foundation, services: Services) -> Heartbeat | 
     url = foundation.settings.heartbeat_url
     if not url:
         return None
-    return Heartbeat(url, foundation.http, foundation.database, services.watchdog, foundation.now)
+    return Heartbeat(
+        url, foundation.http, foundation.database, services.watchdog, services.database_watch, foundation.now
+    )
 
 
 def main() -> int:

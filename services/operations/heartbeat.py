@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from services.operations.database_watch import DatabaseWatch
 from services.operations.watchdog import Watchdog
 from store.database import Database, DatabaseUnavailableError
 from store.operations import health_figures
@@ -31,6 +32,7 @@ class Heartbeat:
     http: aiohttp.ClientSession = field(repr=False)
     database: Database
     watchdog: Watchdog
+    database_watch: DatabaseWatch
     now: Callable[[], int]
 
     async def run(self) -> None:
@@ -57,6 +59,8 @@ class Heartbeat:
     async def _problem(self) -> str | None:
         if not self.watchdog.is_healthy:
             return "the worker is not running"
+        if problem := await self.database_watch.problem():
+            return problem
         now = self.now()
         try:
             async with asyncio.timeout(TIMEOUT.total):

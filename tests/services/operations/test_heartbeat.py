@@ -10,11 +10,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
 
+from domain.workspace import SIGNING
+from services.intake.keys import IntakeKeys
+from services.operations.database_watch import DatabaseWatch
 from services.operations.heartbeat import Heartbeat
 from services.operations.watchdog import Watchdog
 from services.settings import Settings, SettingsError
 from store.database import Database
+from store.encryption import Cipher
 from tests.conftest import SOMEDAY, Clock
 from tests.store.sample_rows import add_job_change, add_workspace
 
@@ -53,7 +58,8 @@ async def monitored(database, clock) -> AsyncIterator[MonitoredApp]:
     watchdog.beat("route")
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         url = str(server.make_url("/ping/s3cret-uuid"))
-        yield MonitoredApp(Heartbeat(url, http, database, watchdog, clock), monitor, watchdog, clock)
+        watch = DatabaseWatch(database, Cipher.of([Fernet.generate_key().decode()]), clock)
+        yield MonitoredApp(Heartbeat(url, http, database, watchdog, watch, clock), monitor, watchdog, clock)
 
 
 async def test_a_healthy_app_calls_the_url(monitored):
@@ -84,7 +90,8 @@ async def test_a_job_change_that_waits_without_a_reason_is_unhealthy(monitored, 
 async def test_a_database_that_does_not_respond_is_unhealthy(monitored, tmp_path, caplog):
     """What waits is not known then."""
     away = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
-    heartbeat = replace(monitored.heartbeat, database=away)
+    watch = replace(monitored.heartbeat.database_watch, database=away)
+    heartbeat = replace(monitored.heartbeat, database=away, database_watch=watch)
 
     assert not await heartbeat.beat()
     assert "the database is not responding" in caplog.text
@@ -99,6 +106,17 @@ async def test_a_refused_call_is_logged_without_the_url(monitored, caplog, statu
     assert await monitored.heartbeat.beat()
     assert f"HTTP {status}" in caplog.text
     assert "s3cret" not in caplog.text + repr(monitored.heartbeat)
+
+
+async def test_a_process_that_waits_for_a_key_is_unhealthy(monitored, clock, caplog):
+    """Nobody would notice otherwise, because nothing is stuck while other processes do the work."""
+    heartbeat = monitored.heartbeat
+    other = Cipher.of([Fernet.generate_key().decode()])
+    await IntakeKeys(heartbeat.database, other, clock, clock).make("T1", SIGNING, "operator")
+    assert await replace(heartbeat.database_watch, cipher=other).problem() is None
+
+    assert not await heartbeat.beat()
+    assert "ENCRYPTION_KEYS lacks the newest key" in caplog.text
 
 
 async def test_an_unreachable_url_stops_nothing(monitored, caplog, unused_tcp_port):
