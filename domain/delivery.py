@@ -17,6 +17,7 @@ class ClaimedDelivery:
     A delivery in a claimed post.
 
     `payload` None means erased; `plainness` 0 is the full card. `last_code` is Slack's code of the error before.
+    `accepted_at`, of the job change, is None when its message is drawn again.
     """
 
     id: int
@@ -30,6 +31,7 @@ class ClaimedDelivery:
     decision: str | None = field(repr=False)
     acted_at: int | None = None
     last_code: str | None = None
+    accepted_at: int | None = None
 
 
 @dataclass(frozen=True)

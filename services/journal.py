@@ -71,6 +71,9 @@ class Journal:
         """Record one delivery attempt for each job change in its message."""
         claim, result = settlement.claim, _result(settlement)
         self.measures.settled(result, len(claim.deliveries))
+        if isinstance(settlement, Sent):
+            for delivery in claim.deliveries:
+                self.measures.sent(max(0, settlement.at - claim.sendable_since(delivery)) / 1_000)
         if log.isEnabledFor(logging.INFO):
             for delivery in claim.deliveries:
                 _log(result, claim.workspace_id, delivery.job_change_id, claim.post_id)

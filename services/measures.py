@@ -21,6 +21,9 @@ class Measures(Protocol):
     def settled(self, result: str, count: int) -> None:
         """Count the deliveries of one finished attempt. `result` is one of SETTLED."""
 
+    def sent(self, seconds: float) -> None:
+        """Measure the time from accepting a job change to its message, without the hours that its reader chose."""
+
     def slack_refused(self, status: int) -> None:
         """Count a request to Slack's endpoint that was refused with this HTTP status."""
 
@@ -39,6 +42,8 @@ class Unmeasured:
     def routed(self, outcome: str, count: int) -> None: ...
 
     def settled(self, result: str, count: int) -> None: ...
+
+    def sent(self, seconds: float) -> None: ...
 
     def slack_refused(self, status: int) -> None: ...
 

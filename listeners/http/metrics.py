@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from domain.day_counts import OUTCOME_NAMES, JobChangeTotals
 from services.measures import RECEIVED, ROUTED, SETTLED
+from services.settings import VERSION
 from store.operations.health_figures import HealthFigures, SalesforceUse
 
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+LONGER_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        build = Info("usergems_build", "The version of the app and of Python", registry=self._registry)
+        build.info({"version": VERSION, "python": platform.python_version()})
         self._received = self._counter("job_changes_received", "Job changes received, by result", "result")
         self._turned_away = self._counter(
             "intake_turned_away", "Requests of senders answered with an error, by status", "status"
@@ -40,6 +46,12 @@ class Metrics:
         )
         self._routed = self._counter("job_changes_routed", "Job changes routed, by outcome", "outcome")
         self._settled = self._counter("deliveries_settled", "Delivery attempts, by result", "result")
+        self._sent_seconds = Histogram(
+            "usergems_sent_seconds",
+            "Time from accepting a job change to its message, without the hours that its reader chose",
+            registry=self._registry,
+            buckets=LONGER_SECONDS,
+        )
         self._events_limited = self._counter("slack_events_limited", "Minutes in which Slack dropped events")
         self._answers = self._counter(
             "vendor_answers", "Calls to Slack and Salesforce, by response status", "vendor", "method", "status"
@@ -68,6 +80,9 @@ class Metrics:
 
     def settled(self, result: str, count: int) -> None:
         self._settled.labels(result).inc(count)
+
+    def sent(self, seconds: float) -> None:
+        self._sent_seconds.observe(seconds)
 
     def slack_refused(self, status: int) -> None:
         self._slack_refused.labels(str(status)).inc()
@@ -114,7 +129,7 @@ class _Figures(Collector):
         if self.snapshot is None:
             return
         yield from _of_totals(self.snapshot.totals, self.now)
-        yield from _of_health(self.snapshot.health)
+        yield from _of_health(self.snapshot.health, self.now)
         yield from _of_salesforce(self.snapshot.health.salesforce)
         yield _gauge(
             "stuck", "Whether anything has waited for over five minutes without a reason", self.snapshot.is_stuck
@@ -122,9 +137,12 @@ class _Figures(Collector):
 
 
 def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
-    age = 0.0 if totals.waiting_since is None else max(0, now - totals.waiting_since) / 1_000
     yield _gauge("job_changes_waiting", "Job changes without an outcome yet", totals.waiting)
-    yield _gauge("job_changes_waiting_oldest_seconds", "Age of the oldest job change without an outcome", age)
+    yield _gauge(
+        "job_changes_waiting_oldest_seconds",
+        "Age of the oldest job change without an outcome",
+        _age(totals.waiting_since, now),
+    )
     yield _gauge("job_changes_failed", "Job changes that could not be delivered", totals.failed)
     ended = GaugeMetricFamily(
         "usergems_job_changes_ended_last_day", "How job changes ended in the last 24 hours", labels=["outcome"]
@@ -134,7 +152,12 @@ def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
     yield ended
 
 
-def _of_health(figures: HealthFigures) -> Iterable[Metric]:
+def _of_health(figures: HealthFigures, now: int) -> Iterable[Metric]:
+    yield _gauge(
+        "job_changes_overdue_seconds",
+        "Age of the oldest job change that waits neither for an admin nor for the hours of its reader",
+        _age(figures.overdue_since, now),
+    )
     yield _gauge("posts_in_doubt", "Messages that may or may not have been delivered", figures.in_doubt)
     yield _gauge(
         "lanes_parked", "Default channels that cannot be posted to, with job changes waiting for them", figures.parked
@@ -163,6 +186,10 @@ def _of_salesforce(use: SalesforceUse) -> Iterable[Metric]:
     yield _gauge(
         "salesforce_limit_used_ratio", "Highest used ratio of an org's own daily API limit, by all apps", use.org_share
     )
+
+
+def _age(since: int | None, now: int) -> float:
+    return 0.0 if since is None else max(0, now - since) / 1_000
 
 
 def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:

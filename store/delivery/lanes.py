@@ -59,7 +59,14 @@ class Claim:
 
     def due_since(self, delivery: ClaimedDelivery) -> int:
         """Return since when (milliseconds) the delivery could be sent. The hours of its reader do not count."""
-        since = delivery.created_at
+        return self._after_hours(delivery.created_at)
+
+    def sendable_since(self, delivery: ClaimedDelivery) -> int:
+        """Return when its job change was accepted (milliseconds), or when the hours of its reader then ended."""
+        accepted_at = delivery.accepted_at
+        return self._after_hours(delivery.created_at if accepted_at is None else accepted_at)
+
+    def _after_hours(self, since: int) -> int:
         return self.hours.held_until(since, since) if self.hours else since
 
 
@@ -150,6 +157,7 @@ _claimed_columns = (
     job_changes.c.decision,
     job_changes.c.acted_at,
     deliveries.c.last_code,
+    job_changes.c.accepted_at,
 )
 _deliveries_of_posts = (
     select(*_claimed_columns)

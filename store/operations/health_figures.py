@@ -49,10 +49,16 @@ class SalesforceUse:
 
 @dataclass(frozen=True)
 class HealthFigures:
-    """`pauses` counts open pauses by subject, and by whether the vendor "asked" for it or is "failing"."""
+    """
+    `pauses` counts open pauses by subject, and by whether the vendor "asked" for it or is "failing".
+
+    `overdue_since` is since when (milliseconds) the oldest job change waits for the app or a vendor, and not for an
+    admin, who has to choose another channel, nor for the hours of its reader. None if nothing does.
+    """
 
     in_doubt: int
     parked: int
+    overdue_since: int | None
     pauses: Mapping[tuple[str, str], int]
     failing: Mapping[Vendor, int]  # workspaces, by the vendor whose calls fail there
     salesforce: SalesforceUse
@@ -64,6 +70,7 @@ def collect(connection: Connection, now: int) -> HealthFigures:
     return HealthFigures(
         in_doubt=connection.execute(in_doubt).scalar_one(),
         parked=connection.execute(_parked).scalar_one(),
+        overdue_since=_overdue_since(connection, now),
         pauses=_pauses(connection, now),
         failing=dict.fromkeys(Vendor, 0) | Counter(outage.vendor for outage in outages(connection)),
         salesforce=_salesforce(connection, now),
@@ -72,6 +79,19 @@ def collect(connection: Connection, now: int) -> HealthFigures:
 
 _waits = exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING)
 _parked = select(func.count()).where(lanes.c.destination == DEFAULT_CHANNEL, lanes.c.due_at.is_(None), _waits)
+
+_unrouted_since = select(func.min(job_changes.c.accepted_at)).where(job_changes.c.due_at.is_not(None))
+_held_until = func.coalesce(lanes.c.kept_until, 0)
+_unsent_since = (
+    select(func.min(case((_held_until > deliveries.c.created_at, _held_until), else_=deliveries.c.created_at)))
+    .join(lanes, lanes.c.id == deliveries.c.lane_id)
+    .where(deliveries.c.state == _PENDING, lanes.c.due_at.is_not(None), _held_until <= bindparam("now"))
+)
+
+
+def _overdue_since(connection: Connection, now: int) -> int | None:
+    oldest = [connection.execute(query, {"now": now}).scalar_one() for query in (_unrouted_since, _unsent_since)]
+    return min((since for since in oldest if since is not None), default=None)
 
 
 def _pauses(connection: Connection, now: int) -> dict[tuple[str, str], int]:

@@ -14,6 +14,7 @@ from os import environ
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography.fernet import Fernet
 
 from domain.day_counts import OUTCOMES, JobChangeTotals
@@ -44,7 +45,7 @@ def exposed() -> dict[str, set[str]]:
     snapshot = Snapshot(
         JobChangeTotals(0, None, dict.fromkeys(OUTCOMES, 0), 0),
         health_figures.HealthFigures(
-            0, 0, {("slack", "asked"): 1}, {Vendor.SLACK: 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)
+            0, 0, None, {("slack", "asked"): 1}, {Vendor.SLACK: 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)
         ),
         is_stuck=False,
     )
@@ -69,7 +70,7 @@ def test_every_metric_is_documented_with_its_labels(exposed):
 
 def test_no_label_can_name_a_person_or_a_workspace(exposed):
     """The labels are few, and their values are constants of the app."""
-    allowed = {"result", "outcome", "status", "vendor", "method", "subject", "why"}
+    allowed = {"result", "outcome", "status", "vendor", "method", "subject", "why", "version", "python"}
 
     assert set().union(*exposed.values()) <= allowed
 
@@ -136,6 +137,43 @@ def test_prometheus_can_load_the_alert_rules():
             [promtool, "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
         )
         assert completed.returncode == 0, completed.stdout + completed.stderr
+
+
+def test_an_alert_hides_no_other(tmp_path):
+    """A channel that stays broken does not hide the next one, and refused requests (4xx) are not failed ones (5xx)."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        return  # test_prometheus_can_load_the_alert_rules checks what can be checked without it
+    series = {
+        "usergems_lanes_parked": "1x4320 2x1440",  # a second channel breaks after three days
+        "usergems_job_changes_overdue_seconds": "0x5000 4000x760",
+        'usergems_intake_turned_away_total{status="401"}': "0+3x5760",
+        'usergems_intake_turned_away_total{status="503"}': "0x5000 0+3x760",
+        "usergems_worker_up": "1x5760",
+    }
+    channel, senders = "UsergemsDefaultChannelBroken", "UsergemsSendersRefused"
+    firing = {
+        "2h": {channel, senders},
+        "60h": {senders},
+        "73h": {channel, senders},
+        "85h": {channel, senders, "UsergemsLongWait", "UsergemsRequestsFailed"},
+    }
+    expectations = [
+        {
+            "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+            "eval_time": at,
+            "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(names)],
+        }
+        for at, names in firing.items()
+    ]
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    file = tmp_path / "tests.yaml"
+    tests = [{"interval": "1m", "input_series": inputs, "promql_expr_test": expectations}]
+    file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": tests}))
+
+    completed = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False)
+
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
 def test_the_guide_has_advice_for_every_alert():

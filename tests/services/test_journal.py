@@ -10,6 +10,7 @@ import pytest
 from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import ClaimedDelivery, NewDelivery
+from domain.notification_hours import NotificationHours
 from domain.states import Role
 from services.journal import MOST_KEYS, Journal, RefusalLog
 from services.measures import SETTLED, Unmeasured
@@ -30,11 +31,15 @@ class RecordedMeasures(Unmeasured):
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
+        self.seconds: list[float] = []
 
     def received(self, result, count):
         self.counts |= {result: count} if count else {}
 
     routed = settled = received
+
+    def sent(self, seconds):
+        self.seconds.append(seconds)
 
 
 @pytest.fixture
@@ -61,6 +66,17 @@ def test_each_received_job_change_is_logged(measures, caplog):
         ("duplicate", "T1", "jc-0", None),
         ("3 refused", "T1", None, None),
     ]
+
+
+@pytest.mark.parametrize(("quiet_to", "seconds"), [(None, 7_230.0), (60, 3_630.0), (180, 0.0)])
+def test_the_time_to_the_message_is_measured_from_acceptance(measures, quiet_to, seconds):
+    """Hours that the reader chose do not count: what came in the night is as fast as the morning's first."""
+    hours = NotificationHours(quiet_from=0, quiet_to=quiet_to) if quiet_to else None
+    delivery = dataclasses.replace(MEMBERS[0], accepted_at=0, created_at=30_000)
+    claim = dataclasses.replace(CLAIM, deliveries=(delivery,), hours=hours)
+    Journal(measures).settled(Sent(claim, 7_230_000, "C1", "1.0"))
+
+    assert measures.seconds == [seconds]
 
 
 def new(role: str) -> NewDelivery:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -128,7 +130,10 @@ async def test_the_metrics_count_waiting_and_ended_job_changes(client, database)
     assert "usergems_database_up 1.0" in metrics
     assert "usergems_job_changes_waiting 2.0" in metrics
     assert "usergems_job_changes_waiting_oldest_seconds 90.0" in metrics
+    assert "usergems_job_changes_overdue_seconds 90.0" in metrics
     assert "usergems_job_changes_failed 1.0" in metrics
+    assert f'usergems_build_info{{python="{platform.python_version()}",version="{VERSION}"}} 1.0' in metrics
+    assert "process_resident_memory_bytes " in metrics
     assert 'usergems_job_changes_ended_last_day{outcome="sent_to_dri"} 1.0' in metrics
     assert 'usergems_job_changes_ended_last_day{outcome="muted"} 0.0' in metrics
     assert 'usergems_job_changes_received_total{result="accepted"} 0.0' in metrics

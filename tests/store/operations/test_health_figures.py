@@ -108,6 +108,26 @@ async def test_a_parked_lane_is_not_stuck(run):
     assert (await run(health_figures.collect, SOMEDAY)).parked == 1
 
 
+async def test_what_waits_for_an_admin_or_a_readers_hours_is_not_overdue(run):
+    """The parked channel of one workspace hides nobody's delay, and a weekly digest is none."""
+
+    async def overdue_since(now=SOMEDAY):
+        return (await run(health_figures.collect, now)).overdue_since
+
+    await run(add_workspace, "T2")
+    await run(add_routed, "default_channel", now=LONG_AGO - 4 * MINUTE)
+    await run(set_lane_parked)
+    await run(add_routed, "U2", now=LONG_AGO - 3 * MINUTE)
+    await run(set_lane, "U2", kept_until=SOMEDAY + MINUTE, due_at=SOMEDAY + MINUTE)
+    assert await overdue_since() is None
+    assert await overdue_since(SOMEDAY + 2 * MINUTE) == SOMEDAY + MINUTE
+
+    await run(add_routed, "U3", workspace_id="T2", now=LONG_AGO)
+    assert await overdue_since() == LONG_AGO
+    await run(add_job_change, "T2", due_at=LONG_AGO - MINUTE)
+    assert await overdue_since() == LONG_AGO - MINUTE
+
+
 def set_lane_parked(connection):
     set_lane(connection, "default_channel", due_at=None)
 
