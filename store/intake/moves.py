@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, bindparam, cast, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Insert, Select, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -48,7 +48,11 @@ def attach(connection: Connection, reports: Sequence[Report]) -> dict[str, str]:
         return {}
     # Always in the same order, or two replicas that note the same moves could wait for each other.
     rows = [(*place, report) for place, report in sorted(holders.items(), key=lambda item: item[0])]
-    noted = connection.execute(_note(connection.dialect.name), _values(connection.dialect.name, rows))
+    noted = connection.execute(
+        _note(connection.dialect.name),
+        _values(connection.dialect.name, rows),
+        execution_options={"preserve_rowcount": True},
+    )
     if noted.rowcount == len(rows) == sum(len(set(report.keys)) for report in reports):
         return {}
     return _attach_known(connection, reports)
@@ -136,11 +140,15 @@ def _payloads(connection: Connection, ids: Collection[str]) -> dict[str, str | N
 _NAMES = ("workspace_id", "key", "job_change_id", "source", "at")
 
 
-def _values(dialect: str, rows: Sequence[tuple[str, str, Report]]) -> Mapping[str, object]:
-    """The rows as one parameter, or one for each column: a parameter for each value would cost more than the insert."""
+def _values(dialect: str, rows: Sequence[tuple[str, str, Report]]) -> Any:
+    """
+    One set of values for each row on SQLite, and one array for each column on PostgreSQL, where rows cost more.
+
+    Not `json_each` on SQLite: with ON CONFLICT it crashed the process in the simulation.
+    """
     listed = [(workspace_id, key, report.job_change_id, report.source, report.at) for workspace_id, key, report in rows]
     if dialect == "sqlite":
-        return {"rows": json.dumps(listed)}
+        return [dict(zip(_NAMES, row, strict=True)) for row in listed]
     return dict(zip(_NAMES, map(list, zip(*listed, strict=True)), strict=True))
 
 
@@ -149,7 +157,7 @@ def _note(dialect: str) -> Insert:
     """Insert moves, or replace those that are no longer remembered."""
     # Two variables, because the two statements have no common type with conflict handling.
     if dialect == "sqlite":
-        into_sqlite = sqlite.insert(reported_moves).from_select(_NAMES, _from_json())
+        into_sqlite = sqlite.insert(reported_moves)
         return into_sqlite.on_conflict_do_update(
             index_elements=["workspace_id", "key"],
             set_={name: into_sqlite.excluded[name] for name in _NAMES[2:]},
@@ -161,12 +169,6 @@ def _note(dialect: str) -> Insert:
         set_={name: into_postgresql.excluded[name] for name in _NAMES[2:]},
         where=reported_moves.c.at < into_postgresql.excluded["at"] - MEMORY_MS,
     )
-
-
-def _from_json() -> Select[tuple[object, ...]]:
-    rows = func.json_each(bindparam("rows")).table_valued("value")
-    values = [func.json_extract(rows.c.value, f"$[{number}]") for number in range(len(_NAMES))]
-    return select(*values).where(text("true"))  # without a condition, SQLite takes ON CONFLICT for a join
 
 
 def _from_arrays() -> Select[tuple[object, ...]]:
