@@ -7,7 +7,8 @@ https://docs.slack.dev/surfaces/app-home, https://docs.slack.dev/reference/block
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from listeners.dialogs.blocks import Block, View, context, divider, header, section
 from listeners.home.admin_home_view import admin_sections, setup_blocks, statistics_blocks
@@ -22,7 +23,7 @@ def home_view(state: HomeState, notice: HomeNotice | None = None) -> View:
     """The Home tab of one person. `notice` is the result of what they just did."""
     first = [*assigned_blocks(state.member), divider()] if state.member else [header("Job changes")]
     parts = _for_admins(state) if state.is_admin else _for_members(state)
-    blocks = _confirmed([*first, *parts], notice)
+    blocks = _confirmed(list(_with_block_ids([*first, *parts])), notice)
     # A change says which version the person saw, so that nobody overwrites what they have not seen.
     page = page_data(state.member.assigned) if state.member else {}
     seen = json.dumps({"version": state.workspace.version, **page})
@@ -48,6 +49,18 @@ def _for_members(state: HomeState) -> Iterator[Block]:
         yield divider()
     who = f"*Who is notified*: {who_is_notified(state.ownership)} {_channel_sentence(state)}"
     yield context(f"{who} Workspace admins and owners can change this.")
+
+
+def _with_block_ids(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Slack gives a block without an id another one each time, and a press in an older Home names the old one."""
+    seen = Counter[str]()
+    for block in blocks:
+        action_ids = _action_ids(block)
+        if not action_ids or "block_id" in block:
+            yield block
+            continue
+        seen[action_ids[0]] += 1
+        yield block | {"block_id": f"{action_ids[0]}-{seen[action_ids[0]]}"}
 
 
 def _confirmed(blocks: list[Block], notice: HomeNotice | None) -> list[Block]:

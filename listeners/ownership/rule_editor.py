@@ -67,7 +67,7 @@ async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         if chosen != EMPTY_RULE:
             org, _ = await ownership.org(workspace_id)
             rule = presets_for(org)[int(chosen)]
-        form = RuleForm.of(rule, place_for_new(book.shown))
+        form = RuleForm.of(rule, place_for_new(book.shown), is_new=True)
         return await _rule_view(workspace_id, ownership, form, book, is_new=True)
 
     result = await dialog.submit(BEGIN, work)
@@ -146,7 +146,7 @@ async def _open_form(
     book = await ownership.rulebook.read(workspace_id)
     origin = origin_of(view)
     if isinstance(origin, Rule):
-        return RuleForm.of(origin, place_for_new(book.shown)), book
+        return RuleForm.of(origin, place_for_new(book.shown), is_new=True), book
     number = find(book.shown, origin)
     return None if number is None else (RuleForm.of(book.shown.rules[number], number), book)
 

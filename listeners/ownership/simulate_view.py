@@ -125,7 +125,9 @@ def publication_view(book: CurrentRules, effect: Sequence[Block], labels: Mappin
     if len(lines) > MOST_CHANGES:
         lines = [*lines[:MOST_CHANGES], f"And {len(lines) - MOST_CHANGES} more."]
     nothing = "The rules stay the same. Pools, mappings, segments or limits may change."
-    differences = sections([f"*What changes from version {book.version}*", *(lines or [nothing])])
+    differences = sections(
+        [f"*What changes from version {book.version}*" if book.version else "*The first rules*", *(lines or [nothing])]
+    )
     hint = context("Publishing applies to new job changes. You can go back to an earlier version under *History*.")
     return PUBLICATION.view([*differences, divider(), *effect, hint], seen)
 

@@ -155,7 +155,7 @@ async def take_home_dialogs(camera: Camera, admin: str) -> None:
     for section, button, name in (
         ("Channels by signal", "Change…", "signal-channels"),
         ("Limits and data", "Change…", "limits-and-data"),
-        ("Ownership (DRIs)", "Ownership (DRIs)", "ownership"),
+        ("Ownership (DRIs)", "Change…", "ownership"),
     ):
         row = camera.page.locator(".home .section", has_text=section)
         await row.get_by_role("button", name=button).click()

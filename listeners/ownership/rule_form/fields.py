@@ -89,8 +89,18 @@ CHANNEL = Channel("channel", "Channel", optional=True)
 FALLBACK_USER = User("fallback_user", "Fallback person", optional=True)
 FALLBACK_CHANNEL = Channel("fallback_channel", "Fallback channel", hint="If empty, the default channel.", optional=True)
 
+ANY, EVERY_JOB_CHANGE = "any", "yes"
+EVERY = Several(
+    ANY,
+    "Without a condition",
+    {EVERY_JOB_CHANGE: "Apply this rule to every job change"},
+    hint="Rules below it are never reached then.",
+    optional=True,
+)
+"""A rule without conditions is saved only if this is ticked, so that none matches everything by accident."""
+
 WORDS = (RELATIONSHIP, PERSONA, TITLE_CONTAINS, TITLE_LACKS)
-WHEN = (SIDE, CHANGE_TYPE, SEGMENT, HAS_OPPORTUNITY, *WORDS, MIN_SCORE, SIGNAL, FIELDS)
+WHEN = (SIDE, CHANGE_TYPE, SEGMENT, HAS_OPPORTUNITY, *WORDS, MIN_SCORE, SIGNAL, FIELDS, EVERY)
 DELIVER = (TO, CHANNEL, FALLBACK_USER, FALLBACK_CHANNEL)
 RULE = Form("ownership_save_rule", "Rule", "Save to draft", (NAME, PLACE, *WHEN, *DELIVER))
 """Without the chain, which has as many fields as the rule needs: see `rule_form_of`."""

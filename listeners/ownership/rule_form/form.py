@@ -26,8 +26,11 @@ from listeners.ownership.rule_form.choices import (
     slot_of,
 )
 from listeners.ownership.rule_form.fields import (
+    ANY,
     CHANGE_TYPE,
     CHANNEL,
+    EVERY,
+    EVERY_JOB_CHANGE,
     FALLBACK_CHANNEL,
     FALLBACK_USER,
     FIELDS,
@@ -56,7 +59,7 @@ from listeners.ownership.rule_form.form_values import (
 from services.ownership.rules.check import OrgSchema, check
 from services.ownership.rules.issues import RuleIssue, issues_of
 from services.ownership.rules.owner_sources import NamedChannel, NamedUser, is_slack_user
-from services.ownership.rules.rule_set import MOST_SOURCES, Rule, RuleSet
+from services.ownership.rules.rule_set import MOST_SOURCES, Conditions, Rule, RuleSet
 
 SLOTS = 6
 """The minimum number of slots that are shown."""
@@ -81,8 +84,8 @@ class RuleForm:
     too_long: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
-    def of(cls, rule: Rule, place: int) -> RuleForm:
-        """The form of a rule with the index `place`."""
+    def of(cls, rule: Rule, place: int, *, is_new: bool = False) -> RuleForm:
+        """The form of a rule with the index `place`. A new rule without conditions has to get one, or be confirmed."""
         when, deliver, fallback = rule.when, rule.deliver, rule.fallback
         entries: dict[str, str | None] = {
             NAME.name: rule.name,
@@ -100,6 +103,7 @@ class RuleForm:
             field.name: [str(value) for value in getattr(when, field.name) or ()]
             for field in (CHANGE_TYPE, SIGNAL, SEGMENT)
         }
+        several[EVERY.name] = [EVERY_JOB_CHANGE] if when == Conditions() and not is_new else []
         slots = [slot_of(source, number) for number, source in enumerate(rule.tell)]
         empty = max(SLOTS - len(slots), min(1, MOST_SOURCES - len(slots)))
         too_long = frozenset(name for name, text in entries.items() if len(text or "") > LONGEST_TEXT)
@@ -143,6 +147,8 @@ class RuleForm:
             rule = Rule.model_validate_json(json.dumps(raw))
         except ValidationError as error:
             return self._with_suggestions(self._by_field(issues_of(error), places) | errors, org)
+        if rule.when == Conditions() and not self.several[EVERY.name]:
+            errors[EVERY.name] = "Set a condition above, or tick this to apply the rule to every job change."
         whole = rules.model_copy(update={"rules": (rule,)})
         of_org = [issue for issue in check(whole, org) if not issue.is_warning and issue.path.startswith("rules.0.")]
         trimmed = [RuleIssue(issue.path.removeprefix("rules.0."), issue.message) for issue in of_org]
@@ -161,7 +167,7 @@ class RuleForm:
     def _raw(self, errors: dict[str, str], slots: Sequence[Slot]) -> tuple[dict[str, Any], list[int]]:
         """The rule as JSON, and the slot number of each source."""
         entries = self.entries
-        when: dict[str, Any] = {name: list(chosen) for name, chosen in self.several.items() if chosen}
+        when: dict[str, Any] = {name: list(chosen) for name, chosen in self.several.items() if chosen and name != ANY}
         when |= {field.name: read_words(text) for field in WORDS if (text := entries[field.name])}
         if entries[SIDE.name] in {"past", "current"}:
             when[SIDE.name] = entries[SIDE.name]

@@ -66,6 +66,15 @@ async def test_a_new_rule_is_saved_as_a_draft(dana: AdminSession) -> None:
     assert await only_rule(dana) == Rule(name="Everybody", tell=(Owner(of="account"),))
 
 
+async def test_no_rule_matches_everything_by_accident(dana: AdminSession) -> None:
+    """A new rule without a condition has to be confirmed. It would take all job changes from the rules below it."""
+    await begin(dana)
+    refused = await dana.submit(name="Everybody", any=[])
+    assert refused.errors == {"any": "Set a condition above, or tick this to apply the rule to every job change."}
+    assert (await dana.submit(min_score="5", any=[])).ok
+    assert (await only_rule(dana)).when == Conditions(min_score=5)
+
+
 @pytest.mark.parametrize("number", range(len(presets())))
 async def test_each_preset_is_saved_unchanged(acme: SalesforceWorld, dana: AdminSession, number: int) -> None:
     """The form contains everything in a preset."""

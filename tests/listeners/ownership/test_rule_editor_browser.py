@@ -52,6 +52,8 @@ async def test_an_admin_adds_a_preset_and_publishes_it(acme: SalesforceWorld, pa
     await expect(dialog.get_by_text(sentence)).to_be_visible()
     await expect(dialog.get_by_text("This is a draft")).to_be_visible()
     await dialog.get_by_role("button", name="Publish").click()
+    await expect(dialog.get_by_text("There are no job changes to compare yet.")).to_be_visible()
+    await dialog.get_by_role("button", name="Publish").click()
     await expect(dialog.get_by_text("Published as version 1.")).to_be_visible()
     assert [rule.name for rule in (await acme.app.rulebook.read(acme.team.id)).rules.rules] == ["A deal at risk"]
 
