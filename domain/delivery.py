@@ -191,7 +191,8 @@ class JobChangeRecord:
     A job change with its outcome, its deliveries and its trace. Times are in milliseconds.
 
     `sent_to` is "dri" or "channel", None when nobody was notified. `attached_to` is the job change of another sender
-    that reports the same move; `reports` are those that are attached to this one, oldest first.
+    that reports the same move; `reports` are those that are attached to this one, oldest first. `request_id` is that of
+    the HTTP request that brought it, None if it was imported.
     """
 
     id: str
@@ -209,6 +210,7 @@ class JobChangeRecord:
     trace: Sequence[TraceStep]
     attached_to: str | None = None
     reports: Sequence[AttachedReport] = ()
+    request_id: str | None = None
 
     @property
     def doubts(self) -> int:

@@ -69,6 +69,8 @@ def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
     yield f"  Job change  {job_change.id}"
     yield f"  Workspace   {origin.workspace_id}"
     yield f"  Accepted    {shown_time(job_change.accepted_at)}, from {job_change.source}"
+    if job_change.request_id:
+        yield f"  Request     {job_change.request_id}"
     if job_change.routed_at is not None:
         yield f"  Routed      {shown_time(job_change.routed_at)}"
     yield f"  Outcome     {_outcome(job_change)}"

@@ -6,11 +6,15 @@ import json
 import logging
 import re
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 OURS = ("listeners", "services", "store")
 SHARED_WITH_SDK = ("listeners.slack.oauth", "store.slack.installations")
 """Our loggers that are passed to Slack's SDK. At DEBUG, the SDK logs rows and responses, including tokens."""
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the HTTP request that is being answered, which is logged with every event. None outside of requests."""
 
 IDS = ("workspace", "job_change", "post")
 """The keys of `extra` that are logged with an event."""
@@ -78,8 +82,8 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _ids(record: logging.LogRecord) -> dict[str, str]:
-    values = {name: getattr(record, name, None) for name in IDS}
-    return {name: str(value) for name, value in values.items() if value is not None}
+    values = {name: getattr(record, name, None) for name in IDS} | {"request": REQUEST_ID.get()}
+    return {name: without_secrets(str(value)) for name, value in values.items() if value is not None}
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from listeners.http import limits
+from listeners.http.logs import REQUEST_ID
 from listeners.pages import Notice, Pages
 from listeners.slack.install import Installing
 from listeners.slack.links import CHANNEL_PATH, MORE_CHANNELS_PATH
@@ -33,6 +36,9 @@ BODY_SECONDS = 20.0
 IDLE_SECONDS = 75.0
 """How long a connection may be idle. Longer than common proxies keep idle connections to us."""
 
+REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +51,8 @@ def create_web(
     """`slack` is None if there are no Slack credentials yet. `routes` are those of the other listeners."""
     pages, reader = installing.pages, _BodyReader(body_seconds)
     app = web.Application(
-        client_max_size=BODY_LIMIT, middlewares=[_error_pages(pages), limits.rate_limits(installing.now)]
+        client_max_size=BODY_LIMIT,
+        middlewares=[_with_request_id, _error_pages(pages), limits.rate_limits(installing.now)],
     )
     app.add_routes(
         [
@@ -133,6 +140,20 @@ class _BodyReader:
             raise web.HTTPRequestTimeout from error
         except (HttpProcessingError, web.RequestPayloadError, ConnectionResetError) as error:
             raise web.HTTPBadRequest from error
+
+
+@web.middleware
+async def _with_request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give each request the id that a proxy or a sender gave it, or a new one, and return it with the answer."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    token = REQUEST_ID.set(request_id)
+    try:
+        response = await handler(request)
+    finally:
+        REQUEST_ID.reset(token)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    return response
 
 
 def _error_pages(pages: Pages) -> Middleware:

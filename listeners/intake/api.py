@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from domain.job_change.validation import Fault
 from listeners.http.limits import BytesInFlight, TooManyBytesError
+from listeners.http.logs import REQUEST_ID
 from listeners.http.metrics import Metrics
 from listeners.intake import api_view, openapi
 from listeners.intake.api_view import Accepted, Error, Receipt, Refused, Results, State
@@ -132,7 +133,8 @@ class _Api:
             return await self._post_batch(genuine, raw["job_changes"])
         if isinstance(raw, list):
             self._limit_rate(genuine.workspace_id, len(raw))
-        received = await self.intake.receive(genuine.workspace_id, raw, genuine.sender, len(genuine.body))
+        size, request_id = len(genuine.body), REQUEST_ID.get()
+        received = await self.intake.receive(genuine.workspace_id, raw, genuine.sender, size, request_id)
         return _answer_payload(received, genuine.sender, raw, self.keys.now())
 
     async def show(self, request: web.Request) -> web.Response:
@@ -219,7 +221,8 @@ class _Api:
             fault = Fault("job_changes", f"must have 1 to {MOST_IN_ONE_BATCH:,} items")
             raise _RefusedRequestError(422, "The batch is not valid.", [fault])
         self._limit_rate(genuine.workspace_id, len(raws) - 1)
-        items = await self.intake.accept_all(genuine.workspace_id, raws, genuine.sender, len(genuine.body))
+        size, request_id = len(genuine.body), REQUEST_ID.get()
+        items = await self.intake.accept_all(genuine.workspace_id, raws, genuine.sender, size, request_id)
         _check_workspace(items)
         return _answer(202, Results(results=[api_view.results_of(item) for item in items]))
 

@@ -62,7 +62,8 @@ class Intake:
     Accepts job changes. `wake` is called after a commit with something to route.
 
     `largest` is the size of a job change in bytes, as JSON. `spent` is called with a workspace and the milliseconds
-    that parsing its job changes took. `size` is that of a request in bytes, None if it is not known.
+    that parsing its job changes took. `size` is that of a request in bytes, None if it is not known. `request_id` is
+    kept with what a request brought.
 
     Its methods raise DatabaseUnavailableError if nothing was accepted.
     """
@@ -89,23 +90,33 @@ class Intake:
         return result
 
     async def receive(
-        self, workspace_id: str, raw: object, sender: str | None = None, size: int | None = None
+        self,
+        workspace_id: str,
+        raw: object,
+        sender: str | None = None,
+        size: int | None = None,
+        request_id: str | None = None,
     ) -> Received:
         """Accept what a sender has posted in one payload. Requests with one job change share a commit."""
         (payload,) = await self._parse(workspace_id, [raw], sender, size)
         changes = [item for item in payload.items if isinstance(item, JobChange)]
         if len(changes) != 1 or payload.is_test:
-            return (await self._add_all(workspace_id, [payload], sender))[0]
-        row = _row(workspace_id, changes[0], self.now(), sender)
+            return (await self._add_all(workspace_id, [payload], sender, request_id))[0]
+        row = _row(workspace_id, changes[0], self.now(), sender, request_id)
         added = await self.database.gather(job_changes.add, row)
         return await self._noted(workspace_id, self._received(workspace_id, payload, iter([added])), payload, sender)
 
     async def accept_all(
-        self, workspace_id: str, raws: Sequence[object], sender: str | None = None, size: int | None = None
+        self,
+        workspace_id: str,
+        raws: Sequence[object],
+        sender: str | None = None,
+        size: int | None = None,
+        request_id: str | None = None,
     ) -> Sequence[Received]:
         """Accept the valid items of a batch in one commit. Return what became of each item, in order."""
         payloads = await self._parse(workspace_id, raws, sender, size)
-        return await self._add_all(workspace_id, payloads, sender)
+        return await self._add_all(workspace_id, payloads, sender, request_id)
 
     async def _parse(
         self, workspace_id: str, raws: Sequence[object], sender: str | None, size: int | None
@@ -127,10 +138,12 @@ class Intake:
         self.spent(workspace_id, milliseconds)
         return payloads
 
-    async def _add_all(self, workspace_id: str, payloads: Sequence[_Parsed], sender: str | None) -> list[Received]:
+    async def _add_all(
+        self, workspace_id: str, payloads: Sequence[_Parsed], sender: str | None, request_id: str | None
+    ) -> list[Received]:
         now = self.now()
         rows = [
-            _row(workspace_id, item, now, sender)
+            _row(workspace_id, item, now, sender, request_id)
             for payload in payloads
             for item in payload.items
             if isinstance(item, JobChange) and not payload.is_test
@@ -250,7 +263,9 @@ def _summary(change: JobChange) -> str:
     return f"reads as {change.change_type}: {change.person.name}, {' to '.join(companies)}"
 
 
-def _row(workspace_id: str, change: JobChange, now: int, sender: str | None = None) -> NewJobChange:
+def _row(
+    workspace_id: str, change: JobChange, now: int, sender: str | None = None, request_id: str | None = None
+) -> NewJobChange:
     return NewJobChange(
         workspace_id,
         change.key(datetime.fromtimestamp(now / 1_000, UTC).date()),
@@ -259,4 +274,5 @@ def _row(workspace_id: str, change: JobChange, now: int, sender: str | None = No
         now,
         move_keys(change),
         sender,
+        request_id,
     )

@@ -40,6 +40,7 @@ class NewJobChange:
     A job change to accept. `key` is unique in its workspace; `accepted_at` is in milliseconds.
 
     `move_keys` identify the move, whoever reports it. `sender` is the one whose figures count it, if it was named.
+    `request_id` is that of the HTTP request, None for an import.
     """
 
     workspace_id: str
@@ -49,6 +50,7 @@ class NewJobChange:
     accepted_at: int
     move_keys: Sequence[str] = ()
     sender: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def _row(new_id: str, item: NewJobChange) -> dict[str, Any]:
         "payload": item.payload,
         "accepted_at": item.accepted_at,
         "due_at": item.accepted_at,
+        "request_id": item.request_id,
     }
 
 
@@ -179,6 +182,7 @@ _find = select(
     job_changes.c.attempts,
     func.coalesce(job_changes.c.last_error, _pause_reason).label("last_error"),  # why it waits
     job_changes.c.decision,
+    job_changes.c.request_id,
 ).where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.id == bindparam("of_job_change"))
 _deliveries = (
     select(

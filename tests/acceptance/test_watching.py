@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 
 import aiohttp
@@ -66,11 +67,20 @@ async def test_the_log_follows_a_job_change_without_personal_data(app, level):
         ["accepted", "duplicate", "routed: default_channel", "delivered"],
         ["accepted", "routed: default_channel", "duplicate", "delivered"],
     )
+    received = {event["message"]: event["request"] for event in job_change_events if "request" in event}
+    assert received == {"accepted": await request_of(app, job_change_id), "duplicate": received["duplicate"]}
+    assert received["accepted"] != received["duplicate"]
     assert {event["workspace"] for event in job_change_events} == {app.office.team.id}
     sent = [call for call in app.slack.calls if call.method == "chat.postMessage"]
     assert job_change_events[-1]["post"] in {call.arguments.get("client_msg_id") for call in sent}
     for secret in (NAME, "Zebulon", "Quux", "quuxley.example", TOKEN, *secrets_of(app, key)):
         assert secret not in log
+
+
+async def request_of(app: Deployment, job_change_id: str) -> str:
+    """The request that brought a job change, as `explain` shows it."""
+    (request,) = re.findall(r"(?m)^  Request +(\w+)$", (await app.run("explain", job_change_id)).out)
+    return request
 
 
 def secrets_of(app: Deployment, key: str) -> list[str]:

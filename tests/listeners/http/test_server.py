@@ -108,6 +108,18 @@ async def test_every_response_has_the_security_headers(acme: InstallWorld, path:
         assert cached == "no-store" if "assets" not in path else "max-age" in cached
 
 
+@pytest.mark.parametrize(("given", "is_kept"), [("7d3e-1", True), ("", False), ("two words", False), ("x" * 65, False)])
+async def test_every_response_has_the_id_of_its_request(acme: InstallWorld, given: str, is_kept: bool) -> None:
+    """Log lines have it, too. An id that could forge one is replaced."""
+    ids = []
+    for path in ("/", "/v1/fail/x", "/slack/install"):
+        request = acme.http.get(acme.url + path, headers={"X-Request-Id": given}, allow_redirects=False)
+        async with request as answer:
+            ids.append(answer.headers["X-Request-Id"])
+
+    assert ids == [given] * 3 if is_kept else len({*ids, given}) == 4
+
+
 async def test_hsts_is_sent_only_with_an_https_address(sqlite_url: str) -> None:
     """On http, as on this machine, the header would be wrong."""
     database = Database(sqlite_url)
