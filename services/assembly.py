@@ -225,7 +225,13 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
         Courier(database, slack.api, slack.notices, signer, now, services.journal, slack.layouts),
         foundation.work_events,
         foundation.notifier,
-        Housekeeping(database, foundation.settings.retention_days, now, slack.api),
+        Housekeeping(
+            database,
+            foundation.settings.retention_days,
+            now,
+            slack.api,
+            purge_days=foundation.settings.purge_days,
+        ),
         now,
         {
             Queue.MESSAGES: services.delivery_actions.catch_up,

@@ -87,6 +87,7 @@ class Settings:
     heartbeat_url: str | None = field(repr=False)  # secret: anyone who knows it can report that the app is healthy
     worker_port: int | None  # None: a worker process serves no HTTP
     retention_days: int
+    purge_days: int
     job_change_kib: int
     message_layout: str  # "usual", or "cards" for Slack's card and table blocks
     https_proxy: str | None = field(repr=False)  # may hold a password
@@ -153,6 +154,7 @@ class Settings:
             heartbeat_url=read.outside_url("HEARTBEAT_URL", "") if read.text("HEARTBEAT_URL", "") else None,
             worker_port=read.number("WORKER_PORT", 0, 0, 65535) or None,
             retention_days=read.number("RETENTION_DAYS", 90, 1, 36_500),
+            purge_days=read.number("PURGE_DAYS", 275, 1, 36_500),
             job_change_kib=read.number("JOB_CHANGE_KIB", 64, 1, 1024),
             message_layout=read.choice("MESSAGE_LAYOUT", "usual", ("usual", "cards")),
             https_proxy=read.proxy("HTTPS_PROXY"),

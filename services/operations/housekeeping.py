@@ -33,6 +33,8 @@ class Housekeeping:
     now: Callable[[], int]
     slack: Slack | None = None
     at_once: int = housekeeping.ERASED_AT_ONCE
+    purge_days: int = 275
+    """How long after the operator's retention the rest of a job change is deleted."""
     _erased_until: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     async def tidy(self) -> None:
@@ -44,6 +46,10 @@ class Housekeeping:
         if stranded := await self.database.run(housekeeping.wake_stranded_lanes, now):
             log.warning("Scheduled %d lanes that had waiting deliveries but no due time", stranded)
         await self._erase_expired(now)
+        purged_before = now - (self.retention_days + self.purge_days) * DAY_MS
+        while await self.database.run(housekeeping.purge, purged_before, self.at_once):
+            pass
+        await self.database.run(housekeeping.give_back_pages)
         await self._try_rejected_tokens()
         await DayCounts(self.database, self.now).count_all_past_days()
         gone_before = now - GONE_DAYS * DAY_MS

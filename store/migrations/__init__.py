@@ -34,6 +34,13 @@ CONCURRENT_INDEXES = {
 }
 """Indexes that a migration adds to tables which may be large, with their tables and columns."""
 
+HOT_TABLES = ("job_changes", "deliveries", "lanes", "posts", "turns", "trace")
+AUTOVACUUM = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02"
+"""
+Every row of these tables changes several times within seconds of being added. By default, a table is vacuumed once a
+fifth of it has changed, which is late for large ones: https://www.postgresql.org/docs/current/routine-vacuuming.html
+"""
+
 BUILD_LOCK_MS = 10_000
 """How long building such an index waits for running transactions. Nothing waits behind it."""
 
@@ -118,6 +125,9 @@ def _run_missing(connection: Connection) -> None:
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if connection.dialect.name == "postgresql":
+        for table in HOT_TABLES:
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET ({AUTOVACUUM})")
     put(connection, deployment, {"name": _OLDEST, "value": OLDEST_REVISION}, "name")
 
 

@@ -9,10 +9,12 @@ from store.delivery import pauses
 from store.intake import refused_payloads
 from store.schema import (
     deliveries,
+    earlier_posts,
     intake_keys,
     job_changes,
     lanes,
     ownership_unmatched,
+    posts,
     slack_events,
     trace,
     workspaces,
@@ -22,6 +24,9 @@ from store.slack import members
 
 ERASED_AT_ONCE = 500
 """Job changes that are erased in one transaction, so that other work does not wait long."""
+
+MOST_PAGES = 2_000
+"""Pages of the SQLite file that are given back in one round."""
 
 MOST_WOKEN = 1_000
 """Lanes per round. PostgreSQL allows 65,535 values in a statement."""
@@ -67,6 +72,28 @@ _erase_missed = delete(ownership_unmatched).where(
 )
 
 
+_with_purgeable = select(workspaces.c.id).where(
+    exists().where(job_changes.c.workspace_id == workspaces.c.id, job_changes.c.ended_at < bindparam("before"))
+)
+_purgeable = (
+    select(job_changes.c.id)
+    .where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.ended_at < bindparam("before"))
+    .limit(bindparam("most"))
+    .with_for_update(of=job_changes, skip_locked=True)
+)
+_of_purged = deliveries.c.job_change_id.in_(bindparam("ids", expanding=True))
+_posts_of = select(deliveries.c.post_id).where(_of_purged, deliveries.c.post_id.is_not(None))
+_earlier_posts_of = (
+    select(earlier_posts.c.post_id).join(deliveries, deliveries.c.id == earlier_posts.c.delivery_id).where(_of_purged)
+)
+_delete_job_changes = delete(job_changes).where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+_delete_empty_posts = delete(posts).where(
+    posts.c.id.in_(bindparam("ids", expanding=True)),
+    ~exists().where(deliveries.c.post_id == posts.c.id),
+    ~exists().where(earlier_posts.c.post_id == posts.c.id),
+)
+
+
 def retentions(connection: Connection) -> dict[str, int | None]:
     """Return the retention in days of every workspace, uninstalled ones too. None means the operator's default."""
     rows = connection.execute(select(workspaces.c.id, workspaces.c.retention_days).order_by(workspaces.c.id))
@@ -93,6 +120,31 @@ def erase_expired(
         for statement in (_erase, _erase_reasons, _erase_details, _erase_comments, _erase_missed):
             connection.execute(statement, ids)
     return rows[-1].ended_at if len(rows) == most else before
+
+
+def purge(connection: Connection, before: int, most: int = ERASED_AT_ONCE) -> int:
+    """
+    Delete at most `most` job changes of one workspace that ended before this time, and return how many.
+
+    The counts of each day stay. If a sender sends such a job change again, it is a new one.
+    """
+    workspace_id = connection.execute(_with_purgeable.limit(1), {"before": before}).scalar_one_or_none()
+    if workspace_id is None:
+        return 0
+    rows = connection.execute(_purgeable, {"of_workspace": workspace_id, "before": before, "most": most}).all()
+    ids = {"ids": [row.id for row in rows]}
+    post_ids = [*connection.execute(_posts_of, ids).scalars(), *connection.execute(_earlier_posts_of, ids).scalars()]
+    connection.execute(_delete_job_changes, ids)
+    connection.execute(_delete_empty_posts, {"ids": sorted(set(post_ids))})
+    return len(rows)
+
+
+def give_back_pages(connection: Connection) -> None:
+    """Shorten the SQLite file by pages that are free. PostgreSQL does that by itself."""
+    if connection.dialect.name == "sqlite":
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        for _ in range(min(free, MOST_PAGES)):  # one at a time: Python's driver takes only the first step of a pragma
+            connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
 
 
 def delete_stale(connection: Connection, now: int) -> None:

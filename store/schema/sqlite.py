@@ -22,6 +22,7 @@ def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is sent by _begin_writing
     cursor = connection.cursor()
     for pragma in (
+        "auto_vacuum = INCREMENTAL",  # of a new file, before anything is written into it
         "journal_mode = WAL",
         f"synchronous = {SQLITE_SYNCHRONOUS}",
         f"busy_timeout = {BUSY_TIMEOUT_MS}",

@@ -37,6 +37,7 @@ ASKED = {
     "a job change with the reports attached to it": lambda c: job_changes.find(c, "T1", "jc"),
     "moves that are no longer remembered": lambda c: moves.delete_old(c, SOMEDAY),
     "how many reports were attached": lambda c: counts.totals(c, SOMEDAY, "T1"),
+    "what is to be purged": lambda c: housekeeping.purge(c, SOMEDAY),
     "whom to remind": lambda c: reminders.claim(c, SOMEDAY, 1_000, 10),
 }
 

@@ -14,8 +14,10 @@ from domain.states import DEFAULT_CHANNEL
 from services.operations.housekeeping import DAY_MS, Housekeeping
 from store import audit
 from store.delivery import pauses
+from store.delivery.posts import settle
+from store.delivery.settlements import Sent
 from store.delivery.trace import add_steps, steps_of
-from store.schema import day_counts, deliveries, job_changes, lanes, slack_events
+from store.schema import day_counts, deliveries, job_changes, lanes, posts, slack_events, trace
 from store.schema import pauses as pauses_table
 from store.slack import workspaces
 from store.slack.sdk_stores import bots, metadata
@@ -111,7 +113,7 @@ async def test_reasons_of_erased_job_changes_are_erased(database, clock):
     await database.run(add_steps, [TraceStep(job_change_id, SOMEDAY, "escalated", "to C1: Dana Reyes did not act")])
     await database.run(
         lambda connection: connection.execute(
-            update(job_changes).values(outcome="delivered", ended_at=1, last_error="Ada Smith")
+            update(job_changes).values(outcome="delivered", ended_at=SOMEDAY - 100 * DAY_MS, last_error="Ada Smith")
         )
     )
 
@@ -134,6 +136,51 @@ async def test_the_retention_applies_to_uninstalled_workspaces(database, clock):
     await Housekeeping(database, 7, clock).tidy()
 
     assert await is_forgotten(database, job_change_id)
+
+
+@pytest.mark.both_databases
+async def test_what_was_erased_is_purged_after_further_days_down_to_the_counts(database, clock):
+    """With its deliveries, its trace and the posts that carried nothing else. Younger job changes stay."""
+    await database.run(add_workspace)
+    old, young = await database.run(add_routed, "U_DANA", "U_DANA")
+    (claimed,) = await database.run(claim)
+    await database.run(settle, [Sent(claimed, SOMEDAY, "D_DANA", "1.1")])
+    await database.run(end, old, SOMEDAY - 101 * DAY_MS)
+    await database.run(end, young, SOMEDAY - 99 * DAY_MS)
+    keeper = Housekeeping(database, 90, clock, purge_days=10)
+
+    await keeper.tidy()
+    left = await database.run(lambda c: c.execute(select(job_changes.c.id)).scalars().all())
+    kept_posts = await database.run(lambda c: c.execute(select(func.count()).select_from(posts)).scalar_one())
+    clock.advance(seconds=2 * 24 * 3600)
+    await keeper.tidy()
+
+    def count(connection):
+        tables = (job_changes, deliveries, trace, posts)
+        return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
+
+    assert (left, kept_posts) == ([young], 1)  # both were in one message
+    assert await database.run(count) == [0, 0, 0, 0]
+
+
+async def test_the_file_does_not_grow_any_further_once_job_changes_are_purged(database, clock):
+    """A year in small: days of a hundred job changes each, of which a week is kept."""
+    await database.run(add_workspace)
+    keeper, sizes = Housekeeping(database, 3, clock, purge_days=4), list[int]()
+
+    for _ in range(30):
+        ids = await database.run(add_routed, *["U_DANA"] * 100)
+        for job_change_id in ids:
+            await database.run(end, job_change_id, clock())
+        await keeper.tidy()
+        pages = await database.run(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
+        sizes.append(pages)
+        clock.advance(seconds=24 * 3600)
+
+    assert max(sizes[10:]) <= 1.1 * sizes[9]
+    clock.advance(seconds=30 * 24 * 3600)
+    await keeper.tidy()
+    assert await database.run(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one()) < sizes[0]
 
 
 @pytest.mark.both_databases
