@@ -12,8 +12,7 @@ from domain.errors import PermanentError
 from domain.job_change.model import JobChange
 from services.operations.erasure_matching import PersonMatcher
 from store.database import Database
-from store.delivery import explain
-from store.intake import job_changes
+from store.intake import explain, job_changes
 
 MOST_FOUND = 5
 """The number of a person's job changes that are named. The newest one is explained."""

@@ -9,9 +9,9 @@ from sqlalchemy import UniqueConstraint, event, text
 
 from domain.audit import AuditEntry
 from domain.states import AssignedState
-from store.delivery import explain, posts, redraws, reminders
+from store.delivery import posts, redraws, reminders
 from store.home import assigned, counts, member_preferences
-from store.intake import job_changes, moves
+from store.intake import explain, job_changes, moves
 from store.operations import due_work, health_figures, housekeeping
 from store.ownership import choice_state, owners
 from store.slack import inbound_health

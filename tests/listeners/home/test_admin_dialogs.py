@@ -10,11 +10,12 @@ from domain.job_change.model import TEST_SOURCE
 from domain.states import Role
 from services.operations.day_counts import DAYS_COUNTED
 from store import audit
-from store.delivery import explain, failed
+from store.delivery import failed
 from store.delivery.failed import failed_among
 from store.delivery.trace import steps_of
 from store.home import counts
 from store.home import day_counts as days
+from store.intake import explain
 from store.schema import day_counts, deliveries, job_changes, lanes, posts
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_routed
