@@ -24,6 +24,7 @@ from listeners.http import health
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_monitoring, create_web
 from listeners.intake import api as intake
+from listeners.intake.api_view import State
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
 from listeners.salesforce.connect import ConnectRoutes
@@ -166,7 +167,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         readiness=readiness,
         heartbeat=_build_heartbeat(foundation, services),
         watchdog=services.watchdog,
-        worker=build_worker(foundation, services),
+        worker=build_worker(foundation, services, State.of),
         intake=services.intake,
         importing=FileImporter(services.intake, database, now),
         rulebook=services.rulebook,
@@ -242,6 +243,7 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
         ),
         "intake_keys": services.intake_keys,
         "added_senders": services.added_senders,
+        "webhooks": services.webhooks,
         "status": services.status,
         "delivery_actions": services.delivery_actions,
         "person_keys": PersonKeys(database, salesforce.schemas, now),

@@ -12,6 +12,7 @@ DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
 SALESFORCE_BROKEN = "salesforce_broken"
 SALESFORCE_CALLS_LOW = "salesforce_calls_low"
 SLACK_TOKEN_ENDS = "slack_token_ends"  # noqa: S105
+WEBHOOK_OFF = "webhook_off"
 """Problems that only an admin can fix."""
 
 WELCOME, NUDGE = "welcome", "nudge"

@@ -1,9 +1,10 @@
-"""A workspace that installed the app, with its preferences, and the keys by which senders prove who they are. Pure."""
+"""A workspace with its preferences, the keys of its senders, and its outgoing webhook. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntFlag
 
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 
@@ -119,3 +120,40 @@ class ListedKey:
     made_by: str
     expires_at: int | None
     sender: str | None = None
+
+
+class WebhookEvent(IntFlag):
+    """
+    What an outgoing webhook reports. A workspace stores the sum of those that it wants, so these values never change.
+    """
+
+    DELIVERED = 1  # a message arrived in Slack, also after a reassignment or a snooze
+    TAKEN = 2
+    REASSIGNED = 4
+    DONE = 8  # or not relevant
+    WRONG_DATA = 16
+    FAILED = 32
+
+    @property
+    def type(self) -> str:
+        """The type of a single event, as receivers read it."""
+        return f"job_change.{(self.name or '').lower()}"
+
+
+@dataclass(frozen=True)
+class OutgoingWebhook:
+    """
+    Where a workspace wants its events. `url` and `secret` are encrypted, `host` is the part of the URL that Home shows.
+
+    `off_at` (milliseconds) and `off_because` say when and why it was switched off; None means that it is on.
+    `failures` counts the attempts that have failed since the last one that worked.
+    """
+
+    workspace_id: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
+    host: str
+    events: WebhookEvent
+    failures: int = 0
+    off_at: int | None = None
+    off_because: str | None = None

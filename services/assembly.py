@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
+from pydantic import BaseModel
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.delivery import JobChangeRecord
 from services.clock import steady_ms
 from services.delivery.courier import Courier
 from services.delivery.router import Router
+from services.delivery.webhook_calls import WebhookCalls
+from services.delivery.webhooks import Webhooks, WebhookSender
 from services.delivery.worker import Worker, WorkEvents
 from services.home.preferences import Preferences
 from services.home.status import Status
@@ -42,7 +47,7 @@ from services.ownership.user_groups import UserGroups
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.sessions import SalesforceSessions
-from services.settings import Settings
+from services.settings import Settings, is_loopback
 from services.slack.api import Slack
 from services.slack.directory import Directory
 from services.slack.install import SlackInstall
@@ -123,6 +128,7 @@ class Services:
     intake_keys: IntakeKeys
     added_senders: AddedSenders
     delivery_actions: DeliveryActions
+    webhooks: Webhooks
     decider: Decider
     rulebook: Rulebook
     simulation: Simulation
@@ -157,6 +163,7 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
         intake_keys=IntakeKeys(database, foundation.cipher, now, foundation.wall),
         added_senders=AddedSenders(database, intake, foundation.settings.public_url, now),
         delivery_actions=DeliveryActions(database, slack.api, redrawer, signer, now),
+        webhooks=_build_webhooks(foundation),
         decider=decider,
         rulebook=Rulebook(database, salesforce.schemas, now),
         simulation=Simulation(database, decider),
@@ -197,6 +204,13 @@ def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
     )
 
 
+def _build_webhooks(foundation: Foundation) -> Webhooks:
+    settings = foundation.settings
+    is_stand_in = is_loopback(urlsplit(settings.slack_api_url).hostname)
+    calls = WebhookCalls(settings.network, ssl_context(settings.network), is_stand_in, foundation.wall)
+    return Webhooks(foundation.database, foundation.cipher, calls, foundation.now)
+
+
 def _build_salesforce(foundation: Foundation) -> SalesforceServices:
     sessions = SalesforceSessions(
         database=foundation.database,
@@ -213,8 +227,12 @@ def _build_salesforce(foundation: Foundation) -> SalesforceServices:
     return SalesforceServices(api, describe, OrgSchemas(describe, foundation.now))
 
 
-def build_worker(foundation: Foundation, services: Services) -> Worker:
-    """Build the worker with the router, the courier and everything else that it runs."""
+def build_worker(foundation: Foundation, services: Services, shown: Callable[[JobChangeRecord], BaseModel]) -> Worker:
+    """
+    Build the worker with the router, the courier and everything else that it runs.
+
+    `shown` is a job change as receivers of an outgoing webhook see it.
+    """
     database, now = foundation.database, foundation.now
     slack, salesforce = services.slack, services.salesforce
     managers = Managers(database, salesforce.api, slack.directory)
@@ -238,6 +256,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
             Queue.NOTICES: slack.notices.catch_up,
             Queue.REMINDERS: ReminderSender(database, slack.api, managers, now).catch_up,
             Queue.DIRECTORIES: slack.directory.catch_up,
+            Queue.WEBHOOKS: WebhookSender(database, foundation.cipher, services.webhooks.calls, shown, now).send_due,
             Queue.SOURCES: SalesforcePoller(database, salesforce.describe, services.intake, now).poll,
         },
         (

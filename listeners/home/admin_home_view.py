@@ -39,6 +39,7 @@ from listeners.intake.keys_view import (
 )
 from listeners.intake.mappings_view import MAPPINGS
 from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
+from listeners.messages.webhook_view import CHANGE_WEBHOOK, webhook_line
 from listeners.ownership.home_view import KEEP_DEFAULT, ownership_blocks, unmatched_line
 from listeners.ownership.rule_list_view import OPEN, PEOPLE
 from listeners.ownership.rule_list_view import TITLE as OWNERSHIP_TITLE
@@ -134,6 +135,7 @@ def limits_blocks(state: HomeState) -> Iterator[Block]:
     yield header(LIMITS.title)
     limits = limits_line(state.workspace, state.retention_days, has_salesforce=state.salesforce is not None)
     yield section(limits, button("Change…", CHANGE_LIMITS), "pace")
+    yield section(f"*Outgoing webhook*\n{webhook_line(state.webhook)}", button("Change…", CHANGE_WEBHOOK), "webhook")
 
 
 def admin_sections(state: HomeState) -> Iterator[Block]:

@@ -30,7 +30,7 @@ from services.salesforce.sessions import SalesforceSessions
 from services.slack.api import Posted
 from services.slack.directory import Directory, Person
 from store.database import Database
-from store.delivery import pauses
+from store.delivery import pauses, webhooks
 from store.home import counts
 from store.messages import actions, notices
 from store.ownership import owners
@@ -151,6 +151,7 @@ class Home:
             overview=_overview(connection, workspace_id, now) if is_admin else None,
             outages=pauses.outages(connection, workspace_id),
             retention_days=self.retention_days,
+            webhook=webhooks.find(connection, workspace_id) if is_admin else None,
             member=replace(
                 read_member(connection, workspace_id, user_id, now, person.user),
                 assigned=read_assigned(connection, workspace, user_id, page),

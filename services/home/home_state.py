@@ -16,7 +16,7 @@ from domain.people import Absence
 from domain.preferences import Value
 from domain.salesforce import ConnectionStatus
 from domain.states import AssignedState
-from domain.workspace import ListedKey, Workspace
+from domain.workspace import ListedKey, OutgoingWebhook, Workspace
 from services.salesforce.health import HealthLine
 
 PAGE_SIZE = 5
@@ -210,6 +210,7 @@ class HomeState:
     retention_days: int = 90
     member: MemberHome | None = None
     sender_keys: tuple[ListedKey, ...] = ()
+    webhook: OutgoingWebhook | None = None
 
     @property
     def setup(self) -> list[ChecklistItem]:

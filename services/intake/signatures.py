@@ -1,4 +1,4 @@
-"""Checks Standard Webhooks signatures (https://www.standardwebhooks.com). Pure."""
+"""Makes and checks Standard Webhooks signatures (https://www.standardwebhooks.com). Pure."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ class Signature:
 
     def is_made_with(self, secret: bytes, body: bytes) -> bool:
         """Whether one of the signatures is valid. Each is compared in constant time."""
-        signed = hmac.digest(secret, b".".join((self.message_id, self.timestamp, body)), "sha256")
-        expected = b"v1," + base64.b64encode(signed)
+        expected = signature_of(secret, self.message_id, self.timestamp, body)
         return any(hmac.compare_digest(expected, signature) for signature in self.signatures.split(b" "))
 
 
@@ -48,6 +47,12 @@ class FirstUses:
         if len(self._targets) >= MOST_FIRST_USES:
             del self._targets[next(iter(self._targets))]
         return self._targets.setdefault((signature.message_id, signature.timestamp), target) == target
+
+
+def signature_of(secret: bytes, message_id: bytes, timestamp: bytes, body: bytes) -> bytes:
+    """Return the value of `webhook-signature`. `timestamp` is in seconds."""
+    signed = hmac.digest(secret, b".".join((message_id, timestamp, body)), "sha256")
+    return b"v1," + base64.b64encode(signed)
 
 
 def secret_of(text: str) -> bytes:

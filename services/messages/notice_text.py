@@ -16,6 +16,7 @@ from domain.notices import (
     SALESFORCE_BROKEN,
     SALESFORCE_CALLS_LOW,
     SLACK_TOKEN_ENDS,
+    WEBHOOK_OFF,
     WELCOME,
     SetupSteps,
     checklist,
@@ -46,7 +47,7 @@ _HINT = (
 class NoticeContext:
     """
     The state of a workspace. `salesforce` None means that it is not connected. `install_url` is where an admin adds the
-    app to Slack.
+    app to Slack. `webhook_off_because` None means that the outgoing webhook is not switched off.
 
     `denials` holds owners, each with the Slack user who had reported that this is not their account when the notice was
     created.
@@ -57,6 +58,7 @@ class NoticeContext:
     salesforce: ConnectionStatus | None = None
     denials: tuple[tuple[str, str], ...] = ()
     install_url: str = ""
+    webhook_off_because: str | None = None
 
     @property
     def is_set_up(self) -> bool:
@@ -172,6 +174,16 @@ def token_ends_text(ends_at: int, install_url: str) -> str:
     )
 
 
+def _webhook_off(context: NoticeContext) -> NoticeMessage:
+    if context.webhook_off_because is None:
+        return _text_only("✅ *Fixed.* The outgoing webhook is on again.", is_final=True)
+    return _text_only(
+        f"⚠️ *The outgoing webhook is switched off*: {escape(context.webhook_off_because, 300)}. Messages in Slack are"
+        " not affected. What happens until it is on again is not sent to it. Open *Outgoing webhook* in the *Home* tab"
+        " of this app."
+    )
+
+
 def _not_me(context: NoticeContext) -> NoticeMessage:
     if not context.denials:
         return _text_only("The report was withdrawn: the Salesforce account is theirs.", is_final=True)
@@ -192,9 +204,10 @@ _MESSAGES: Mapping[str, Callable[[NoticeContext], NoticeMessage]] = {
     SALESFORCE_BROKEN: _salesforce_broken,
     SALESFORCE_CALLS_LOW: _calls_low,
     SLACK_TOKEN_ENDS: _token_ends,
+    WEBHOOK_OFF: _webhook_off,
     NOT_ME: _not_me,
 }
-_SENT_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, NOT_ME}
+_SENT_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, WEBHOOK_OFF, NOT_ME}
 
 
 def _text_only(text: str, *, is_final: bool = False) -> NoticeMessage:

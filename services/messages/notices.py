@@ -17,6 +17,7 @@ from domain.notices import (
     NOT_ME,
     SALESFORCE_BROKEN,
     SALESFORCE_CALLS_LOW,
+    WEBHOOK_OFF,
     Notice,
 )
 from domain.workspace import Workspace
@@ -25,6 +26,7 @@ from services.retry import wait_ms
 from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
 from store.database import Database
+from store.delivery import webhooks
 from store.messages import notices
 from store.messages.notices import MOST_RECENT_ADMINS
 from store.ownership import owners
@@ -225,9 +227,11 @@ def _context(connection: Connection, notice: Notice) -> NoticeContext | None:
     if workspace is None:
         return None
     denials = owners.denials_at(connection, workspace_id, notice.made_at) if notice.kind == NOT_ME else ()
+    webhook = webhooks.find(connection, workspace_id) if notice.kind == WEBHOOK_OFF else None
     return NoticeContext(
         workspace=workspace,
         steps=notices.setup_steps(connection, workspace_id),
         salesforce=connections.status_of(connection, workspace_id),
         denials=tuple(denials),
+        webhook_off_because=webhook.off_because if webhook else None,
     )

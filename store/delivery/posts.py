@@ -10,7 +10,8 @@ from domain.decision.reasons import Reasons, to_stored
 from domain.decision.sentences import for_reader
 from domain.delivery import ClaimedDelivery, NewDelivery, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
-from store.delivery import decisions, redraws, reminders
+from domain.workspace import WebhookEvent
+from store.delivery import decisions, redraws, reminders, webhooks
 from store.delivery.deliveries import add_deliveries, deliver_again
 from store.delivery.due_lanes import LANES
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
@@ -117,6 +118,8 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
     if by_dri := [values for values in ended if values["notified"] == "dri"]:
         columns = ("of_job_change", "why")
         connection.execute(_set_dri_notified, [{name: values[name] for name in columns} for values in by_dri])
+    delivered = [str(values["of_job_change"]) for values in ended]
+    webhooks.queue(connection, WebhookEvent.DELIVERED, delivered, sent[0].at)
 
 
 _roles = select(deliveries.c.id, deliveries.c.role, delivery_reasons).where(
@@ -233,6 +236,8 @@ def _fail(connection: Connection, item: Failed | Moved, failed: Sequence[Claimed
     if deciding:  # even if the other side has been delivered, so that the failed side can be retried
         rows = [_ended(delivery, Outcome.FAILED, None, item.reason, item.at) for delivery in deciding]
         connection.execute(_set_outcome, rows)
+        failed_ids = [delivery.job_change_id for delivery in deciding]
+        webhooks.queue(connection, WebhookEvent.FAILED, failed_ids, item.at)
     _trace(connection, failed, item.at, Step.FAILED, item.reason)
     connection.execute(_set_post_failed, {"of_post": item.claim.post_id})
     connection.execute(_release, {"of_lane": item.claim.lane_id, "next": item.at + LANE_GAP_MS, "new_dm": None})
@@ -268,6 +273,7 @@ def _move(connection: Connection, item: Moved) -> None:
         values |= {"why": why, "why_stored": to_stored(reasons)}
         if connection.execute(_promote_copies, values).scalar_one_or_none() == DeliveryState.DELIVERED:
             connection.execute(_set_first_outcome, _ended(delivery, Outcome.DELIVERED, "channel", why, item.at))
+            webhooks.queue(connection, WebhookEvent.DELIVERED, [delivery.job_change_id], item.at)
     new = [
         NewDelivery(delivery.job_change_id, DEFAULT_CHANNEL, Role.FALLBACK, _why_moved(item, delivery), delivery.side)
         for delivery in moved

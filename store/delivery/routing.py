@@ -11,6 +11,8 @@ from sqlalchemy import Connection, bindparam, exists, or_, select, update
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery, TraceStep
 from domain.states import Outcome, Step
+from domain.workspace import WebhookEvent
+from store.delivery import webhooks
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
 from store.leases import ROUTE, TurnQueue
@@ -193,6 +195,8 @@ def settle(
             [{"of_job_change": item.job_change_id, "due": item.due_at, "error": item.reason} for item in postponed],
         )
     add_deliveries(connection, batch.workspace_id, [delivery for item in routed for delivery in item.deliveries], now)
+    failed = [item.job_change_id for item in routed if item.outcome == Outcome.FAILED]
+    webhooks.queue(connection, WebhookEvent.FAILED, failed, now)
     return True
 
 
@@ -257,3 +261,4 @@ def give_up(
     connection.execute(_retry_later, {"ids": retried, "due": due_at, "error": reason, "not_counted": not_counted})
     connection.execute(_set_failed, {"ids": failed, "error": reason, "now": now})
     add_steps(connection, [TraceStep(job_change_id, now, Step.FAILED, reason) for job_change_id in failed])
+    webhooks.queue(connection, WebhookEvent.FAILED, failed, now)

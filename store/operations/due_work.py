@@ -8,6 +8,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, exists, select
 
 from domain.salesforce import ACTIVE
 from domain.states import WorkspaceState
+from store.delivery.webhooks import is_open
 from store.schema import (
     directory_listings,
     job_changes,
@@ -17,6 +18,8 @@ from store.schema import (
     redraws,
     reminders,
     salesforce_sources,
+    webhook_events,
+    webhooks,
     workspaces,
 )
 
@@ -31,20 +34,23 @@ class Queue(StrEnum):
     REMINDERS = "reminders"
     SOURCES = "sources"
     DIRECTORIES = "directories"  # listings of members
+    WEBHOOKS = "webhooks"  # events for outgoing webhooks
 
 
 _now: BindParameter[int] = bindparam("now")
 _job_change = exists().where(job_changes.c.workspace_id == workspaces.c.id, job_changes.c.due_at <= _now)
 _lane = exists().where(lanes.c.workspace_id == workspaces.c.id, lanes.c.due_at <= _now)
+_event = exists().where(webhook_events.c.workspace_id == webhooks.c.workspace_id, webhook_events.c.due_at <= _now)
 _is_active = workspaces.c.state == WorkspaceState.ACTIVE
 _has_due = {
-    # By workspace, as these two tables have an index that begins with it.
+    # By workspace, as these tables have an index that begins with it.
     Queue.JOB_CHANGES: exists().where(_is_active, _job_change),
     Queue.LANES: exists().where(_is_active, _lane),
     Queue.MESSAGES: exists().where(redraws.c.due_at <= _now) | exists().where(laters.c.due_at <= _now),
     Queue.NOTICES: exists().where(notices.c.due_at <= _now),
     Queue.REMINDERS: exists().where(reminders.c.due_at <= _now),
     Queue.DIRECTORIES: exists().where(directory_listings.c.due_at <= _now),
+    Queue.WEBHOOKS: exists().where(is_open, _event),
     Queue.SOURCES: exists().where(salesforce_sources.c.state == ACTIVE, salesforce_sources.c.due_at <= _now),
 }
 _due = select(*(has_due.label(queue) for queue, has_due in _has_due.items()))

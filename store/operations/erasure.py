@@ -27,6 +27,7 @@ from store.schema import (
     ownership_unmatched,
     trace,
     turns,
+    webhook_events,
     wrong_data,
 )
 
@@ -131,6 +132,7 @@ _erase_details = (
     update(wrong_data).where(wrong_data.c.job_change_id.in_(_ids)).values(words=None),
     delete(ownership_unmatched).where(ownership_unmatched.c.job_change_id.in_(_ids)),
     delete(laters).where(laters.c.job_change_id.in_(_ids)),
+    delete(webhook_events).where(webhook_events.c.job_change_id.in_(_ids)),
 )
 
 

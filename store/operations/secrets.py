@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from domain.workspace import SIGNING
 from store.encryption import Cipher, WrongKeyError
-from store.schema import intake_keys, salesforce_apps, salesforce_attempts, salesforce_connections
+from store.schema import intake_keys, salesforce_apps, salesforce_attempts, salesforce_connections, webhooks
 from store.slack.sdk_stores import SECRET_COLUMNS, bots, installations
 
 AT_ONCE = 100
@@ -41,6 +41,7 @@ ALL_SECRETS = (
     SecretColumns(salesforce_apps, ("client_secret",), true()),
     SecretColumns(salesforce_attempts, ("verifier",), true()),
     SecretColumns(intake_keys, ("secret",), intake_keys.c.kind == SIGNING),
+    SecretColumns(webhooks, ("url", "secret"), true()),
 )
 """Every secret that is stored so that it can be read again; keys that senders send are stored as hashes only."""
 

@@ -20,6 +20,8 @@ from store.schema.delivery import (
     reminders,
     trace,
     turns,
+    webhook_events,
+    webhooks,
 )
 from store.schema.home import absences, audit, day_counts, member_preferences, mute_limits, mutes
 from store.schema.intake import (
@@ -110,6 +112,8 @@ __all__ = [
     "slack_signs",
     "trace",
     "turns",
+    "webhook_events",
+    "webhooks",
     "workspaces",
     "wrong_data",
 ]

@@ -179,3 +179,32 @@ reminders = Table(  # deliveries whose reader is reminded once if they do not ac
         postgresql_where=text("due_at IS NOT NULL"),
     ),
 )
+
+webhooks = Table(  # where a workspace wants its events; see OutgoingWebhook in domain/workspace.py
+    "webhooks",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("url", Text, nullable=False),  # encrypted
+    Column("secret", Text, nullable=False),  # encrypted
+    Column("host", Text, nullable=False),
+    Column("events", Integer, nullable=False),  # the sum of WebhookEvents
+    Column("failures", Integer, nullable=False, server_default="0"),  # since the last attempt that worked
+    Column("paused_until", Milliseconds, nullable=False, server_default="0"),  # no attempt before
+    Column("off_at", Milliseconds),  # null: it is on
+    Column("off_because", Text),
+)
+
+webhook_events = Table(  # what waits to be sent; a row is deleted once it is sent
+    "webhook_events",
+    metadata,
+    Column("id", Text, primary_key=True),  # the webhook-id
+    # No key refers to workspaces, whose rows are locked before lanes.
+    Column("workspace_id", Text, ForeignKey("webhooks.workspace_id", ondelete="CASCADE"), nullable=False),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("event", Integer, nullable=False),  # a WebhookEvent
+    Column("at", Milliseconds, nullable=False),
+    Column("due_at", Milliseconds, nullable=False),  # schedule and lease in one
+    Column("lease", Text),
+    Index("ix_webhook_events_due", "workspace_id", "due_at"),
+    Index("ix_webhook_events_job_change", "job_change_id"),
+)

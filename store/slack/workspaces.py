@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, or_, select, update
 
-from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SLACK_TOKEN_ENDS
+from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SLACK_TOKEN_ENDS, WEBHOOK_OFF
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
 from store.delivery import pauses
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
-from store.schema import deliveries, first_workspace, lanes, turns, workspaces
+from store.schema import deliveries, first_workspace, lanes, turns, webhooks, workspaces
 from store.schema.upserts import insert_missing
 
 takes_job_changes = (workspaces.c.state == WorkspaceState.ACTIVE) | workspaces.c.gone_because.not_in(sorted(SURE_SIGNS))
@@ -209,7 +209,7 @@ _is_waiting = (
 
 
 def unreported_problems(connection: Connection) -> list[tuple[str, str]]:
-    """Return workspaces whose default channel or token has a problem, and the notice that was not sent about it yet."""
+    """Return workspaces with a problem that only admins can fix, and the notice that was not sent about it yet."""
     is_broken = workspaces.c.default_channel_problem.is_not(None)
     is_missing = workspaces.c.default_channel_id.is_(None) & _is_waiting
     return [
@@ -218,6 +218,7 @@ def unreported_problems(connection: Connection) -> list[tuple[str, str]]:
             (DEFAULT_CHANNEL_BROKEN, is_broken),
             (NO_DEFAULT_CHANNEL, is_missing),
             (SLACK_TOKEN_ENDS, workspaces.c.token_ends_at.is_not(None)),
+            (WEBHOOK_OFF, exists().where(webhooks.c.workspace_id == workspaces.c.id, webhooks.c.off_at.is_not(None))),
         )
         for workspace_id in connection.execute(
             select(workspaces.c.id).where(

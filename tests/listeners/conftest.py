@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
 from services.delivery.explain import Explainer
 from services.delivery.failed import FailedJobChanges
+from services.delivery.webhook_calls import WebhookCalls
+from services.delivery.webhooks import Webhooks
 from services.home.home import Home
 from services.home.member_home import MemberHomes
 from services.home.member_preferences import MemberPreferences
@@ -61,6 +64,7 @@ from services.salesforce.connect import SalesforceConnect
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.sessions import SalesforceSessions
+from services.settings import DIRECT
 from services.slack.api import Slack
 from services.slack.directory import Directory
 from services.slack.install import SlackInstall
@@ -173,6 +177,9 @@ async def office(database, clock) -> AsyncIterator[Office]:
             ),
             "intake_keys": intake_keys,
             "added_senders": AddedSenders(database, intake, PUBLIC_URL, clock),
+            "webhooks": Webhooks(
+                database, cipher, WebhookCalls(DIRECT, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), True, clock), clock
+            ),
             "notices": notices,
             "now": clock,
             "preferences": Preferences(api, database, clock),

@@ -99,6 +99,10 @@ def option(value: str) -> dict[str, Any]:
     return {"selected_option": {"text": {"type": "plain_text", "text": value}, "value": value}}
 
 
+def _chosen(value: str) -> dict[str, Any]:
+    return {"selected_options": list(option(value).values())}
+
+
 def text(value: str | None) -> dict[str, Any]:
     return {"type": "plain_text_input", "value": value}
 
@@ -229,6 +233,10 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ),
         ForgedRequest("view", "hand_on_delivery", metadata=about, values=_choice({"selected_user": ids.colleague})),
         *_admin_requests(ids, home),
+        ForgedRequest("action", "home_webhook", "home", {}, home),
+        ForgedRequest("action", "webhook_test"),
+        ForgedRequest("view", "home_webhook", values={"url": text("https://evil.example/"), "events": _chosen("1")}),
+        ForgedRequest("action", "webhook_remove"),
         *_member_requests(ids),
         ForgedRequest("action", "salesforce_disconnect", "home", {}, home),
     ]

@@ -9,7 +9,7 @@ from sqlalchemy import UniqueConstraint, event, text
 
 from domain.audit import AuditEntry
 from domain.states import AssignedState
-from store.delivery import posts, redraws, reminders
+from store.delivery import posts, redraws, reminders, webhooks
 from store.home import assigned, counts, member_preferences
 from store.intake import explain, job_changes, moves
 from store.operations import due_work, health_figures, housekeeping
@@ -19,7 +19,16 @@ from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim
 
-ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit", "reported_moves", "attached_reports"}
+ENDLESS = {
+    "job_changes",
+    "deliveries",
+    "posts",
+    "trace",
+    "audit",
+    "reported_moves",
+    "attached_reports",
+    "webhook_events",
+}
 
 ASKED = {
     "a day's messages of each reader": lambda c: choice_state.load(c, "T1", SOMEDAY, count_recent=True),
@@ -38,6 +47,7 @@ ASKED = {
     "moves that are no longer remembered": lambda c: moves.delete_old(c, SOMEDAY),
     "how many reports were attached": lambda c: counts.totals(c, SOMEDAY, "T1"),
     "what is to be purged": lambda c: housekeeping.purge(c, SOMEDAY),
+    "what to report to webhooks": lambda c: webhooks.claim(c, SOMEDAY, 1_000, 10),
     "whom to remind": lambda c: reminders.claim(c, SOMEDAY, 1_000, 10),
 }
 

@@ -23,7 +23,7 @@ from domain.people import Absence, OwnerLink, OwnerMatching, PersonKey, SearchFi
 from domain.preferences import EVERYTHING
 from domain.rule_versions import PublishedRules
 from domain.salesforce import Preview, PreviewLine
-from domain.workspace import ListedKey
+from domain.workspace import ListedKey, OutgoingWebhook, WebhookEvent
 from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.form import filled_again
 from listeners.home.admin_dialogs_view import limits_view, signal_channels_view, statistics_view
@@ -38,6 +38,7 @@ from listeners.intake.keys_view import how_to_send_view, key_view
 from listeners.intake.mappings_view import mapping_view, mappings_view
 from listeners.intake.senders_view import add_view, refused_view, senders_view, steps_view
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
+from listeners.messages.webhook_view import webhook_view
 from listeners.ownership.history_view import history_view, version_view
 from listeners.ownership.pools_view import advanced_view, pool_view
 from listeners.ownership.pools_view import mapping_view as pairs_view
@@ -70,6 +71,7 @@ from tests.world import sample_job_change
 GOLDEN = Path(__file__).parent / "golden"
 
 CHANGE = JobChange.parse(sample_job_change())
+WEBHOOK = OutgoingWebhook("T1", "", "", "hooks.example.com", WebhookEvent.TAKEN | WebhookEvent.FAILED, failures=1)
 MEMBER = MemberHome(
     user_id="U_MO",
     muted=frozenset({"promotion", EVERYTHING}),
@@ -145,6 +147,7 @@ DIALOGS = {
     "not_me": not_me_view(MEMBER),
     "required_notifications": required_notifications_view({"departure"}),
     "limits": limits_view(ACME, 90, "Saved."),
+    "webhook": webhook_view(WEBHOOK, "https://hooks.example.com/", "Saved."),
     "signal_channels": signal_channels_view(ACME, SOMEDAY),
     "statistics": statistics_view(Statistics(busy_days(), 2, [RecipientCount("U_MO", 12)])),
     "reassign": reassign_view(ACTIONABLE),

@@ -1,0 +1,64 @@
+"""The dialog about the outgoing webhook of a workspace. Pure."""
+
+from __future__ import annotations
+
+from domain.workspace import OutgoingWebhook, WebhookEvent
+from listeners.dialogs.blocks import View, actions, button, confirm, context, message_view, noted, section
+from listeners.dialogs.form import Form, Several, Text
+from services.messages.wording import slack_time
+from services.slack.mrkdwn import escape
+
+CHANGE_WEBHOOK, TEST_WEBHOOK, REMOVE_WEBHOOK = "home_webhook", "webhook_test", "webhook_remove"
+TITLE = "Outgoing webhook"
+
+_LABELS = {
+    WebhookEvent.DELIVERED: "Delivered",
+    WebhookEvent.TAKEN: "Taken: somebody is on it",
+    WebhookEvent.REASSIGNED: "Reassigned",
+    WebhookEvent.DONE: "Done, or not relevant",
+    WebhookEvent.WRONG_DATA: "Reported as wrong data",
+    WebhookEvent.FAILED: "Failed",
+}
+_NEW = "new"
+URL = Text(
+    "url", "URL", hint="It receives a signed POST request for each event.", placeholder="https://…", longest=2_000
+)
+EVENTS = Several("events", "Events", choices={str(event.value): label for event, label in _LABELS.items()})
+NEW_SECRET = Several(
+    "new_secret",
+    "Secret",
+    choices={_NEW: "Create a new signing secret. The current one ends at once."},
+    optional=True,
+)
+FORM = Form(CHANGE_WEBHOOK, TITLE, "Save", [URL, EVENTS, NEW_SECRET])
+
+
+def webhook_line(webhook: OutgoingWebhook | None) -> str:
+    """Where events are sent, as Home says it."""
+    if webhook is None:
+        return "None. Send what happens to job changes to your own program."
+    host = f"`{escape(webhook.host, 100)}`"
+    if webhook.off_at is not None:
+        because = escape(webhook.off_because or "", 200)
+        return f":warning: Nothing is sent to {host} since {slack_time(webhook.off_at)}: {because}."
+    failing = " The last attempt failed, and is repeated." if webhook.failures else ""
+    return f"{', '.join(_LABELS[event].partition(':')[0] for event in webhook.events)} → {host}.{failing}"
+
+
+def webhook_view(webhook: OutgoingWebhook | None, url: str | None, note: str | None = None) -> View:
+    """`url` is the current one; `note` is the result of the last choice, in mrkdwn."""
+    wanted = webhook.events if webhook else sum(WebhookEvent)
+    chosen = [str(event.value) for event in WebhookEvent if event & wanted]
+    blocks = [*noted(note), URL.block(url), EVENTS.block(chosen)]
+    if webhook:
+        question = confirm("Remove the webhook?", "Nothing is sent any more, and its secret is deleted.", "Remove")
+        remove = button("Remove", REMOVE_WEBHOOK, style="danger", confirm=question)
+        test = [button("Send a test", TEST_WEBHOOK)] if webhook.off_at is None else []
+        blocks = [section(webhook_line(webhook)), *actions(*test, remove), *blocks, NEW_SECRET.block()]
+    return FORM.view(blocks)
+
+
+def secret_view(secret: str) -> View:
+    view = message_view(TITLE, f"Copy the signing secret now. It is shown only once:\n```{secret}```")
+    use = "Check the signature of each request with a library of https://www.standardwebhooks.com."
+    return view | {"blocks": [*view["blocks"], context(use)]}

@@ -1,0 +1,239 @@
+"""Events for an outgoing webhook: queued with what happens, signed, repeated, and sent to public addresses only."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver
+from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
+from sqlalchemy import func, select
+from standardwebhooks import Webhook
+
+from domain.job_change.model import TEST_SOURCE
+from domain.workspace import WebhookEvent
+from listeners.intake.api_view import State
+from services.delivery.webhook_calls import PublicResolver, WebhookCalls
+from services.delivery.webhooks import Webhooks, WebhookSender
+from services.messages.notices import Notices
+from services.retry import PATIENCE_MS
+from services.settings import DIRECT
+from store.encryption import Cipher
+from store.messages import actions
+from store.operations import erasure
+from store.operations.due_work import Queue, due_queues
+from store.schema import deliveries, webhook_events
+from tests.world import World
+
+ALL = WebhookEvent(sum(WebhookEvent))
+EVA = {"full_name": "Eva Lund", "emails": ["eva@soylent.example"]}
+BEN = {"full_name": "Ben Roy", "emails": ["ben@soylent.example"]}
+
+
+@dataclass
+class Receiver:
+    """A program that receives events, with the webhook that calls it. It answers with `status`."""
+
+    world: World
+    webhooks: Webhooks
+    sender: WebhookSender
+    url: str = ""
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.requests.append((dict(request.headers), await request.read()))
+        return web.Response(status=self.status, headers=self.headers)
+
+    @property
+    def events(self) -> list[dict]:
+        return [json.loads(body) for _, body in self.requests]
+
+    async def save(self, events: WebhookEvent = ALL) -> str | None:
+        return await self.webhooks.save(self.world.workspace_id, self.world.admin.id, self.url, events)
+
+    async def deliver(self, **changes) -> str:
+        self.world.clock.now += 2_000  # the default channel gets a message a second
+        return await self.world.deliver(**changes)
+
+    async def act(self, act, job_change_id: str, *arguments) -> None:
+        """Act on the only delivery of a job change."""
+
+        def work(connection) -> None:
+            of_job_change = select(deliveries.c.id).where(deliveries.c.job_change_id == job_change_id)
+            delivery_id = connection.execute(of_job_change).scalar_one()
+            delivery = actions.find(connection, self.world.workspace_id, delivery_id)
+            act(connection, delivery, "U_DANA", *arguments, self.world.clock())
+
+        await self.world.database.run(work)
+
+    async def waiting(self) -> int:
+        count = select(func.count()).select_from(webhook_events)
+        return await self.world.database.run(lambda connection: connection.execute(count).scalar_one())
+
+
+@pytest.fixture
+async def receiver(world) -> AsyncIterator[Receiver]:
+    await world.default_channel()
+    cipher = Cipher.of([Fernet.generate_key().decode()])
+    calls = WebhookCalls(DIRECT, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), True, world.clock)
+    webhooks = Webhooks(world.database, cipher, calls, world.clock)
+    receiver = Receiver(world, webhooks, WebhookSender(world.database, cipher, calls, State.of, world.clock))
+    app = web.Application()
+    app.router.add_post("/events", receiver.handle)
+    async with TestServer(app) as server:
+        receiver.url = str(server.make_url("/events"))
+        yield receiver
+
+
+async def test_what_happens_is_sent_signed_and_then_forgotten(receiver):
+    """The reference library makes the same signature. The state is the one that the API answers with."""
+    secret = await receiver.save()
+    job_change_id = await receiver.deliver()
+    await receiver.act(actions.take, job_change_id)
+    await receiver.act(actions.report, job_change_id, "not_moved", None)
+    assert Queue.WEBHOOKS in await receiver.world.database.run(due_queues, receiver.world.clock())
+
+    while await receiver.sender.send_due():
+        pass
+
+    types = sorted(event["type"] for event in receiver.events)
+    assert types == ["job_change.delivered", "job_change.taken", "job_change.wrong_data"]
+    assert {event["data"]["job_change"]["id"] for event in receiver.events} == {job_change_id}
+    assert {event["data"]["job_change"]["state"] for event in receiver.events} == {"delivered"}
+    headers, body = receiver.requests[0]
+    signed_at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+    assert headers["webhook-signature"] == Webhook(secret).sign(headers["webhook-id"], signed_at, body.decode())
+    assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 3
+    assert await receiver.waiting() == 0
+
+
+async def test_nothing_is_queued_that_nobody_wants(receiver):
+    """Without a webhook, for events that were not chosen, and for tests."""
+    await receiver.deliver()
+    await receiver.save(WebhookEvent.TAKEN)
+    await receiver.deliver(person=EVA)
+    await receiver.save()
+    await receiver.deliver(person=BEN, source=TEST_SOURCE)
+
+    assert await receiver.waiting() == 0
+
+
+async def test_an_event_is_repeated_under_its_id_until_it_is_received(receiver):
+    """As late as the receiver asks. Meanwhile it is not called for other events either."""
+    await receiver.save()
+    job_change_id = await receiver.deliver()
+    receiver.status, receiver.headers = 503, {"Retry-After": "120"}
+    await receiver.sender.send_due()
+    await receiver.act(actions.take, job_change_id)
+    receiver.world.clock.now += 119_000
+    assert not await receiver.sender.send_due()
+
+    receiver.world.clock.now += 1_000
+    receiver.status = 200
+    await receiver.sender.send_due()
+
+    ids = [headers["webhook-id"] for headers, _ in receiver.requests]
+    assert (len(ids), len(set(ids)), ids.count(ids[0])) == (3, 2, 2)
+    assert await receiver.waiting() == 0
+
+
+async def gone(receiver: Receiver) -> None:
+    receiver.status = 410
+    await receiver.sender.send_due()
+
+
+async def failing_for_three_days(receiver: Receiver) -> None:
+    receiver.status = 500
+    await receiver.sender.send_due()
+    receiver.world.clock.now += PATIENCE_MS + 1
+    await receiver.sender.send_due()
+
+
+@pytest.mark.parametrize("end", [gone, failing_for_three_days])
+async def test_a_webhook_is_switched_off_with_a_notice(receiver, end):
+    """After 410, or three days of failures. Then nothing is queued. Saving it again switches it on."""
+    world = receiver.world
+    await receiver.save()
+    await receiver.deliver()
+    await end(receiver)
+    await receiver.deliver(person=EVA)
+    assert await receiver.waiting() == 0
+
+    notices = Notices(world.database, world.worker.courier.slack, world.clock)
+    while await notices.catch_up():
+        pass
+
+    sent = [message.text for message in world.direct_messages("Alma Admin")]
+    assert len([text for text in sent if "The outgoing webhook is switched off" in text]) == 1
+    assert await receiver.save() is None  # it keeps its secret
+    await receiver.deliver(person=BEN)
+    assert await receiver.waiting() == 1
+
+
+async def test_erasing_a_person_deletes_what_waits(receiver):
+    """Rows hold no personal data anyway: the state is read when it is sent."""
+    await receiver.save()
+    job_change_id = await receiver.deliver()
+    assert await receiver.waiting() == 1
+
+    await receiver.world.database.run(erasure.erase, [job_change_id], receiver.world.clock())
+
+    assert await receiver.waiting() == 0
+
+
+REFUSED = [
+    "http://hooks.example.com/",
+    "https://127.0.0.1/",
+    "https://localhost/",
+    "https://10.0.0.8/",
+    "https://169.254.169.254/latest/meta-data",
+    "https://[::1]/",
+    "https://[::ffff:10.0.0.8]/",
+    "https://[2002:a00:8::1]/",
+    "https://[fd00::1]/",
+    "https://user:password@hooks.example.com/",
+    "https://hooks.example.com:port/",
+    "ftp://hooks.example.com/",
+    "hooks.example.com",
+    "",
+]
+
+
+def test_only_public_https_addresses_are_called():
+    """This machine only between stand-ins."""
+    calls = WebhookCalls(DIRECT, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), False, lambda: 0)
+
+    assert [url for url in REFUSED if calls.url_fault(url) is None] == []
+    assert calls.url_fault("https://hooks.example.com/a?b=c") is None
+
+
+class FixedResolver(AbstractResolver):
+    """A name server that answers every name with these addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        common = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
+        return [{"host": address, **common} for address in self.addresses]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_name_with_a_private_address_is_not_called():
+    """It is looked up for the call itself, so that it cannot change between a check and the call."""
+    mixed = PublicResolver(FixedResolver("10.0.0.8", "93.184.215.14"))
+    assert [result["host"] for result in await mixed.resolve("hooks.example.com")] == ["93.184.215.14"]
+
+    with pytest.raises(OSError, match="private"):
+        await PublicResolver(FixedResolver("127.0.0.1", "10.0.0.8")).resolve("hooks.example.com")
