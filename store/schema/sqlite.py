@@ -21,8 +21,10 @@ def prepare_engine(engine: Engine, *, reading: bool) -> None:
 def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is sent by _begin_writing
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        # Of a new file only: for any other, the statement changes nothing but waits for the write lock.
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     for pragma in (
-        "auto_vacuum = INCREMENTAL",  # of a new file, before anything is written into it
         "journal_mode = WAL",
         f"synchronous = {SQLITE_SYNCHRONOUS}",
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
