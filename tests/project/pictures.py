@@ -154,7 +154,7 @@ async def take_home_dialogs(camera: Camera, admin: str) -> None:
     await camera.open(f"{camera.slack}/?user={admin}&tab=home", ".home .section")
     for section, button, name in (
         ("Channels by signal", "Change…", "signal-channels"),
-        ("Limits and data", "Change…", "limits-and-data"),
+        ("messages a minute", "Change…", "limits-and-data"),
         ("Ownership (DRIs)", "Change…", "ownership"),
     ):
         row = camera.page.locator(".home .section", has_text=section)
