@@ -117,6 +117,7 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
     mapping = json.dumps({"map": {"mail": "person.emails"}, "set": {"signal": "contact_tracking"}})
     tried = {"source": text(ids.sender), "definition": text(mapping), "row": text('{"mail": "a@b.example"}')}
     rule = {"name": text("Mine"), "place": text("1"), "slot-0": option('{"source":"owner","of":"account"}')}
+    rule["any"] = _chosen("yes")
     return [
         ForgedRequest("action", "home_channel_gets", "home", option("everything"), home),
         ForgedRequest("action", "home_tell_dris", "home", option("no"), home),

@@ -158,6 +158,7 @@ async def open_two_workspaces(database_url: str) -> AsyncIterator[TwoWorkspaces]
         acme.org.org.define(MOVE)
         wins = acme.slack.add_channel(acme.team, "wins")
         await acme.app.database.run(_set_default_channel, acme.team.id, wins.id)
+        await acme.app.database.run(workspaces.set_url, acme.team.id, "https://acme.slack.com")  # Home would learn it
         await connect_org(acme)
         owner = acme.org.add("User", FirstName="Dana", LastName="Reyes", Email=acme.dana.email)
         acme.org.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)

@@ -173,12 +173,16 @@ class Ending:
         return next((other for other in copies if other is not copy and _performed(other) < looked_at), None)
 
     def _order(self) -> Iterator[str]:
-        """In a destination, deliveries are first posted in the order of their lane, which is that of arrival."""
+        """
+        In a destination, deliveries are first posted in the order of their lane, which is that of arrival.
+
+        Inside a message they are grouped by reason.
+        """
         firsts: dict[str, dict[int, float]] = defaultdict(dict)
         for message in self.simulation.slack.messages:
             if message.post_id in self.posts:
-                for place, serial in enumerate(message.serials):
-                    firsts[message.call.arguments["channel"]].setdefault(serial, _performed(message) + place / 1e6)
+                for serial in message.serials:
+                    firsts[message.call.arguments["channel"]].setdefault(serial, _performed(message))
         for destination, times in firsts.items():
             lane = [
                 serial

@@ -382,7 +382,7 @@ async def test_the_figures_of_home_are_read_by_index(office):
         days.count(connection, office.team.id, [SOMEDAY // DAY_MS])
         counts.top_recipients(connection, office.team.id, 0, 10)
         failed.page(connection, office.team.id, (SOMEDAY, "jc"), 10)
-        explain.mentions(connection, office.team.id, "ada@globex.example")
+        explain.mentions(connection, office.team.id, "ada@globex.example", for_user=None)
 
     await office.database.run(read)
 

@@ -187,7 +187,7 @@ async def test_a_source_is_chosen_previewed_and_started(acme: SalesforceWorld, d
     await dana.type("definition", json.dumps(definition))
     view = acme.slack.modal(acme.dana.id)
     view.input_states["begin", "begin"] = {"type": "static_select", "selected_option": {"value": "7"}}
-    assert "2 records will be imported right away" in await dana.act("source_preview")
+    assert "2 records will be read right away" in await dana.act("source_preview")
 
     assert (await dana.submit(definition='{"map": {"Full_Name__c": "nobody"}}')).errors.keys() == {"definition"}
     assert (await dana.submit(definition=json.dumps(definition), begin="7")).ok

@@ -59,7 +59,7 @@ async def test_an_outage_before_the_call_delays_the_message_only(world):
     away = replace(world.worker.courier, slack=replace(slack, tokens=token))
     world.worker = replace(world.worker, courier=away)
     job_change_id = await world.deliver(source_event_id="away")
-    await pass_time(world, 10)
+    await pass_time(world, 30)
 
     assert next(outages, None) is None
     assert world.direct_messages("Dana Reyes")[-1].blocks

@@ -42,7 +42,7 @@ def test_the_buttons_fit_into_one_line_on_a_phone(role, state, in_person):
     assert len(actions.buttons) <= 2
     assert sum(action.is_primary for action in actions.buttons) <= 1
     assert bool(actions.buttons and actions.buttons[0].kind is ActionKind.TAKE) == (
-        state == HandlingState.OPEN and (in_person or role != Role.COPY)
+        state == HandlingState.OPEN and role != Role.COPY
     )
     assert 1 <= len(actions.menu) <= MOST_IN_A_MENU
     assert 1 <= len(actions.in_one_menu) <= MOST_IN_A_MENU

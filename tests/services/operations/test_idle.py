@@ -116,7 +116,8 @@ async def test_three_hundred_idle_workspaces_cost_ten_statements_a_second(sqlite
     )
     async with our_app.build(settings, cipher, clock) as app:
         await app.database.run(install, cipher)
-        time, stop = VirtualTime(clock, loops=12), asyncio.Event()
+        loops = len(("route", "post", "poll", "tidy")) + len(app.worker.queues) + len(app.worker.other_work)
+        time, stop = VirtualTime(clock, loops), asyncio.Event()
         with counted(app.database.engine) as first:
             working = asyncio.create_task(replace(app.worker, wait=time.wait).run(stop))
             await time.pass_time(PASSED)
