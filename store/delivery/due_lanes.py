@@ -50,7 +50,11 @@ _slack_failures = (
     .where(pauses.c.workspace_id == turns.c.workspace_id, pauses.c.subject == "slack")
     .scalar_subquery()
 )
-_of_last_minute = (posts.c.workspace_id == turns.c.workspace_id) & (posts.c.tried_at > bindparam("a_minute_ago"))
+_of_last_minute = (
+    (posts.c.workspace_id == turns.c.workspace_id)
+    & (posts.c.tried_at > bindparam("a_minute_ago"))
+    & (posts.c.tried_at <= bindparam("now"))  # a process whose clock was ahead has posted in the future
+)
 _posts_last_minute = select(func.count()).where(_of_last_minute).scalar_subquery()
 _first_of_last_minute = select(func.min(posts.c.tried_at)).where(_of_last_minute).scalar_subquery()
 _workspaces_with_due_lanes = POST_TURNS.waiting(
