@@ -12,6 +12,7 @@ from itertools import groupby
 import pytest
 
 from sandbox.sender import Sender
+from services.intake.senders.registry import SHIPPED
 from tests.acceptance.process import ROOT, open_deployment, wait_for_outcomes
 from tests.acceptance.test_processes import install
 from tests.project.test_operating import GUIDE
@@ -97,6 +98,15 @@ async def deployment(tmp_path):
     async with open_deployment(tmp_path) as deployment:
         await deployment.serve()
         yield deployment
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_steps_of_each_sender_are_documented(name):
+    """They are the ones that Home and the terminal show."""
+    sender, text = SHIPPED[name], (ROOT / "docs/sending.md").read_text()
+    assert f"[{sender.label}]({sender.documents})" in text
+    for number, step in enumerate(sender.steps, 1):
+        assert f"{number}. {step.format(url='`ADDRESS`', secret='`SECRET`').rstrip('.')}.\n" in text
 
 
 @pytest.mark.process
