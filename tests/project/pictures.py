@@ -105,8 +105,8 @@ class Camera:
         """Take a picture of the dialog that is opening, then close it."""
         await self.page.set_viewport_size({"width": WIDTH, "height": 900})
         dialog = self.page.locator("#modal")
-        await dialog.get_by_text("Loading").wait_for(state="hidden")
         await dialog.locator(".block").first.wait_for()
+        await dialog.get_by_text("Loading").wait_for(state="hidden")
         await dialog.screenshot(path=PICTURES / f"{name}.png")
         await self.page.keyboard.press("Escape")
         await dialog.wait_for(state="hidden")

@@ -218,6 +218,8 @@ class SimulatedSlack:
         message = Message(channel, self._next_ts(), call.arguments["text"], blocks, call)
         self.messages.append(message)
         simulation.note("slack", "message", channel, message.ts, call.post_id or "", message.serials)
+        if channel == f"D{ADMIN[1:]}":
+            simulation.admin_is_notified()
         return {"ok": True, "channel": channel, "ts": message.ts}
 
     def _update(self, call: Call) -> dict[str, Any]:
