@@ -157,8 +157,9 @@ async def test_run_until_available_stores_when_the_database_is_back(tmp_path, mi
     with pytest.raises(DatabaseUnavailableError):
         await database.run(count)
 
-    (tmp_path / "later").mkdir()
-    (tmp_path / "later" / "usergems.db").write_bytes(migrated_sqlite.read_bytes())
+    (tmp_path / "ready").mkdir()
+    (tmp_path / "ready" / "usergems.db").write_bytes(migrated_sqlite.read_bytes())
+    (tmp_path / "ready").rename(tmp_path / "later")  # at once, or half of the file could be opened
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await insisting
 
