@@ -16,7 +16,7 @@ from store.intake.job_changes import Added
 
 EVERY_MS = 60_000
 MOST_KEYS = 1_000
-"""Workspaces and statuses that are told apart. Anyone can cause refusals, so memory and log are limited."""
+"""Workspaces and statuses that are counted separately. Anyone can cause refusals, so memory and log are limited."""
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Recognises one move of a person, whoever reports it and in whatever form. Pure."""
+"""Recognises one move of a person in the reports of different senders. Pure."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ TITLE = "Outgoing webhook"
 
 _LABELS = {
     WebhookEvent.DELIVERED: "Delivered",
-    WebhookEvent.TAKEN: "Taken: somebody is on it",
+    WebhookEvent.TAKEN: "Taken: a person is on it",
     WebhookEvent.REASSIGNED: "Reassigned",
     WebhookEvent.DONE: "Done, or not relevant",
     WebhookEvent.WRONG_DATA: "Reported as wrong data",

@@ -133,7 +133,7 @@ class WebhookSender:
         await self.database.run(webhooks.postpone, event, due_at)
 
     async def _switch_off(self, event: ClaimedEvent, because: str) -> None:
-        """The admins are notified, since it is a problem that nobody was told of; see services/messages/notices.py."""
+        """The problem is one of those that services/messages/notices.py reports to the admins."""
         log.warning("the outgoing webhook of workspace %s is switched off: %s", event.webhook.workspace_id, because)
         await self.database.run(webhooks.switch_off, event, because, self.now())
 

@@ -198,7 +198,7 @@ def _card_blocks(card: Card, links: Sequence[str], *, in_bundle: bool) -> Iterat
 
 
 def _compact_blocks(card: Card, links: Sequence[str]) -> Iterator[Block]:
-    """Of many, each has a line for the news and one for everything else. All actions are in its menu."""
+    """A card in a long bundle: one line for the news and one for everything else. All actions are in its menu."""
     change, menu = card.job_change, overflow_menu(card.delivery_id, card.actions.in_one_menu)
     yield section(sentence(headline(change, bold, card.side)), menu)
     yield from _line([background(change, card.side), _details(card), *_reason(card), " · ".join(links)])

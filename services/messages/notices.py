@@ -199,7 +199,7 @@ class Notices:
 
 
 def _find_changes(connection: Connection, now: int) -> list[tuple[str, str]]:
-    """Schedule the messages that show old setup steps, and return the problems that nobody was told of."""
+    """Schedule the messages that show old setup steps, and return the problems of which nobody was notified."""
     notices.wake_outdated(connection, now)
     return workspaces.unreported_problems(connection)
 

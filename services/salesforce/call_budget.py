@@ -34,7 +34,7 @@ class CallBudget:
         return None if at <= now else min(at, now + LONGEST_GATHERING_MS)
 
     def is_gathering(self, now: int) -> bool:
-        """Whether batches have had to wait for their calls lately."""
+        """Whether batches have had to wait for their calls recently."""
         return self.calls > 0 and self._covered_at(now) > now - LONGEST_GATHERING_MS
 
     def _covered_at(self, now: int) -> int:

@@ -39,7 +39,7 @@ class NewJobChange:
     """
     A job change to accept. `key` is unique in its workspace; `accepted_at` is in milliseconds.
 
-    `move_keys` identify the move, whoever reports it. `sender` is the one whose figures count it, if it was named.
+    `move_keys` identify the move for every sender. `sender` is the one whose figures count it, if it was named.
     `request_id` is that of the HTTP request, None for an import.
     """
 

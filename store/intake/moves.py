@@ -41,7 +41,7 @@ def attach(connection: Connection, reports: Sequence[Report]) -> dict[str, str]:
     Note the moves of new job changes, and attach those that another source has reported within MEMORY_MS.
 
     Return the ids of the attached ones with those of the first reports. The unique key of a move decides a race:
-    whoever comes second waits for the first one's commit, and then sees it.
+    the second transaction waits for the first one's commit, and then sees it.
     """
     holders = {(report.workspace_id, key): report for report in reversed(reports) for key in report.keys}
     if not holders:

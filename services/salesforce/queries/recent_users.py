@@ -1,4 +1,4 @@
-"""Users of an org that were read lately, so that each batch does not ask for the same owners and managers again."""
+"""Users of an org that were read recently, so that each batch does not ask for the same owners and managers again."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ReadRows = Callable[[Sequence[RecordQuery]], dict[str, list[Row]]]
 
 @dataclass(frozen=True)
 class RecentUsers:
-    """Of one client. `now` returns milliseconds."""
+    """The cached users of one Salesforce client. `now` returns milliseconds."""
 
     now: Callable[[], int]
     _users: dict[tuple[Fields, str], tuple[int, SalesforceUser]] = field(default_factory=dict, init=False, repr=False)
 
     def find(self, ids: Collection[str], required: RequiredRecords, rows_of: ReadRows) -> dict[str, SalesforceUser]:
-        """Return users by the first 15 characters of their ids. Only those that were not read lately are queried."""
+        """Return users by the first 15 characters of their ids. Only those that were not read recently are queried."""
         if not required.users:
             return {}
         fields, now = (required.managers, required.email_field, required.slack_id_field), self.now()

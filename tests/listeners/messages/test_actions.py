@@ -304,7 +304,7 @@ async def test_a_returned_job_change_is_posted_again_even_if_the_channel_has_a_c
 
 
 async def test_only_the_person_who_claimed_it_can_reassign_it(acme):
-    """Others are not offered it, and a client that still shows it is told who claimed it."""
+    """Others are not offered it, and a client that still shows it gets the name of the person who claimed it."""
     await unowned(acme)
     message = channel(acme)
     before = message.blocks

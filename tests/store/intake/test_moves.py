@@ -1,4 +1,4 @@
-"""One move that several senders report is one job change, on both databases and whoever comes first."""
+"""One move that several senders report is one job change, on both databases and in any order."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ async def test_a_second_report_is_attached_to_the_first(database, later):
     assert (second.is_new, second.attached_to) == (True, first.id)
     stored = await database.run(job_changes.find, "T1", second.id)
     assert (stored.outcome, stored.attached_to, stored.ended_at) == (Outcome.ATTACHED, first.id, SOMEDAY)
-    told = await database.run(job_changes.find, "T1", first.id)
-    assert (told.outcome, [one.source for one in told.reports]) == (None, ["b"])
+    stored = await database.run(job_changes.find, "T1", first.id)
+    assert (stored.outcome, [report.source for report in stored.reports]) == (None, ["b"])
     assert await database.run(due) == [first.id]
 
 
