@@ -137,20 +137,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
     bolt = _build_bolt(foundation, services, flow) if flow else None
     if bolt:
         register_listeners(bolt, database, **_listener_arguments(foundation, services), connect_routes=connect_routes)
-    installing = Installing(
-        manifest=slack.manifest,
-        public_url=settings.public_url,
-        pages=pages,
-        flow=flow,
-        can_redirect=settings.can_redirect,
-        slack=slack.api,
-        slack_install=slack.install,
-        preferences=services.preferences,
-        salesforce_sessions=salesforce.api.sessions,
-        database=database,
-        cipher=foundation.cipher,
-        now=foundation.wall,
-    )
+    installing = _build_installing(foundation, services, pages, flow)
     readiness = Readiness(database, services.database_watch, clock_watch)
     is_public = settings.public_url.startswith("https://")
     monitoring = health.routes(
@@ -177,6 +164,25 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         added_senders=services.added_senders,
         token_install=_build_token_install(foundation, services),
         status=services.status,
+    )
+
+
+def _build_installing(
+    foundation: Foundation, services: Services, pages: Pages, flow: AsyncOAuthFlow | None
+) -> Installing:
+    return Installing(
+        manifest=services.slack.manifest,
+        public_url=foundation.settings.public_url,
+        pages=pages,
+        flow=flow,
+        can_redirect=foundation.settings.can_redirect,
+        slack=services.slack.api,
+        slack_install=services.slack.install,
+        preferences=services.preferences,
+        salesforce_sessions=services.salesforce.api.sessions,
+        database=foundation.database,
+        cipher=foundation.cipher,
+        now=foundation.wall,
     )
 
 
@@ -216,7 +222,6 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
     member_homes = MemberHomes(database, slack.directory, now)
     sessions = salesforce.api.sessions
     home = Home(database, slack.directory, sessions, settings.public_url, settings.retention_days, now)
-    unmatched = UnmatchedOwners(database, slack.directory, salesforce.schemas, foundation.announce_deliveries, now)
     view_signer = ViewSigner(foundation.cipher)
     home_tab = AppHome(home, view_signer)
     return {
@@ -249,15 +254,22 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
         "person_keys": PersonKeys(database, salesforce.schemas, now),
         "salesforce_sources": SalesforceSources(database, salesforce.describe, now),
         "field_mappings": FieldMappings(database, now),
-        "ownership": OwnershipDialogs(
-            directory=slack.directory,
-            groups=slack.groups,
-            rulebook=services.rulebook,
-            draft_editor=DraftEditor(services.rulebook),
-            simulation=services.simulation,
-            unmatched=unmatched,
-        ),
+        "ownership": _build_ownership_dialogs(foundation, services),
     }
+
+
+def _build_ownership_dialogs(foundation: Foundation, services: Services) -> OwnershipDialogs:
+    directory, schemas = services.slack.directory, services.salesforce.schemas
+    return OwnershipDialogs(
+        directory=directory,
+        groups=services.slack.groups,
+        rulebook=services.rulebook,
+        draft_editor=DraftEditor(services.rulebook),
+        simulation=services.simulation,
+        unmatched=UnmatchedOwners(
+            foundation.database, directory, schemas, foundation.announce_deliveries, foundation.now
+        ),
+    )
 
 
 def _build_slack_requests(foundation: Foundation, bolt: AsyncApp | None) -> SlackRequests | None:
