@@ -177,14 +177,16 @@ class Router:
         cases = {item.id: case_of(item.id, item.change, looked_up.found, looked_up.trouble) for item in readable}
         decided = await self.decider.decide(workspace.id, cases, rules)
         routed, postponed, unmatched = list[Routed](), list[RoutingPostponed](), list[MissedJobChange]()
-        gathered = {item.id: _gathering_notes(item.gathered_ms) for item in readable}
+        gathered_seconds = {item.id: round(item.gathered_ms / 1_000) for item in readable}
         for job_change_id, case in cases.items():
             choice = decided.choices[job_change_id]
             if isinstance(choice, WaitingForSlack):
                 due_at = self.now() + round(choice.retry_after * 1_000)
                 postponed.append(RoutingPostponed(job_change_id, due_at, "waiting to look up the owner in Slack"))
             else:
-                notes = (*looked_up.notes, *gathered[job_change_id])
+                notes = looked_up.notes
+                if (seconds := gathered_seconds[job_change_id]) > 0:
+                    notes = (*notes, ReasonCode.GATHERED.of(limit=seconds))
                 routed.append(_routed(job_change_id, case, choice, workspace, rules, looked_up, notes))
                 unmatched += missed_job_changes(job_change_id, choice)
         return BatchResult(
@@ -235,11 +237,6 @@ async def _read(batch: Batch, now: int) -> tuple[list[ReadableJobChange], list[R
                 Routed(claimed.id, Decision(), (), outcome=Outcome.FAILED, reason=f"it cannot be read: {error}")
             )
     return readable, unreadable
-
-
-def _gathering_notes(waited_ms: int) -> Reasons:
-    seconds = round(waited_ms / 1_000)
-    return (ReasonCode.GATHERED.of(limit=seconds),) if seconds > 0 else ()
 
 
 def _routed(

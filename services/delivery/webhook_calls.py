@@ -65,10 +65,13 @@ class WebhookCalls:
         headers |= {"Content-Type": "application/json", "User-Agent": f"usergems-slack/{VERSION}"}
         proxy = self.network.proxy_for(url)
         address, credentials = strip_auth_from_url(URL(proxy)) if proxy else (None, None)
+        # A proxy resolves the name itself, and decides what may be called. Its own address may be private.
+        is_checked = proxy is None and not (self.allows_loopback and is_loopback(urlsplit(url).hostname))
+        connector = aiohttp.TCPConnector(ssl=self.ssl, resolver=PublicResolver() if is_checked else None)
         try:
             # A session for each call: receivers of different workspaces share neither connections nor cookies.
             async with (
-                aiohttp.ClientSession(connector=self._connector(url, proxy), timeout=TIMEOUT) as http,
+                aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as http,
                 http.post(
                     url, data=body, headers=headers, allow_redirects=False, proxy=address, proxy_auth=credentials
                 ) as response,
@@ -76,11 +79,6 @@ class WebhookCalls:
                 return _checked(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise TransientError(_problem(error)) from None
-
-    def _connector(self, url: str, proxy: str | None) -> aiohttp.TCPConnector:
-        """A proxy resolves the name itself, and decides what may be called. Its own address may be private."""
-        is_checked = proxy is None and not (self.allows_loopback and is_loopback(urlsplit(url).hostname))
-        return aiohttp.TCPConnector(ssl=self.ssl, resolver=PublicResolver() if is_checked else None)
 
 
 class PublicResolver(AbstractResolver):

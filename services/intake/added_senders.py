@@ -17,7 +17,6 @@ from services.intake.senders import registry
 from services.intake.senders.sender import Sender
 from store.database import Database
 from store.intake import mappings, refused_payloads, senders
-from store.intake.refused_payloads import RefusedPayload
 from store.intake.senders import AddedSender
 from store.slack import workspaces
 
@@ -76,7 +75,15 @@ class AddedSenders:
     async def refused(self, workspace_id: str, name: str) -> list[MaskedPayload]:
         """Return the latest refused payloads of a sender, masked."""
         payloads = await self.database.run(refused_payloads.of_sender, workspace_id, name, MOST_REFUSED)
-        return [_masked(payload) for payload in payloads]
+        return [
+            MaskedPayload(
+                payload.id,
+                payload.received_at,
+                payload.reason,
+                json.dumps(masked(json.loads(payload.payload)), ensure_ascii=False)[:LONGEST_SHOWN],
+            )
+            for payload in payloads
+        ]
 
     async def send_again(self, workspace_id: str, payload_id: int) -> Received | None:
         """
@@ -103,11 +110,6 @@ def _listed(connection: Connection, workspace_id: str, now: int) -> list[ListedS
         )
         for figures in senders.all_of(connection, workspace_id)
     ]
-
-
-def _masked(payload: RefusedPayload) -> MaskedPayload:
-    text = json.dumps(masked(json.loads(payload.payload)), ensure_ascii=False)
-    return MaskedPayload(payload.id, payload.received_at, payload.reason, text[:LONGEST_SHOWN])
 
 
 def masked(value: Any) -> Any:

@@ -122,7 +122,10 @@ class Intake:
         self, workspace_id: str, raws: Sequence[object], sender: str | None, size: int | None
     ) -> list[_Parsed]:
         """Parse payloads so that other tasks can run meanwhile."""
-        own = await self._field_mappings(workspace_id, raws, sender)
+        own: Mapping[str, RowMapping] = {}
+        if sender is not None or not all(map(registry.is_ours, raws)):  # our own format needs no mappings
+            stored = await self.database.run(mappings.all_of, workspace_id)
+            own = {source: RowMapping.parse(definition) for source, definition in stored.items()}
         largest = None if size is not None and size <= self.largest else self.largest
         payloads: list[_Parsed] = []
         milliseconds = 0.0
@@ -200,15 +203,6 @@ class Intake:
         self.journal.added(workspace_id, added)
         if any(item and item.is_new for item in added):
             self.wake()
-
-    async def _field_mappings(
-        self, workspace_id: str, raws: Sequence[object], sender: str | None
-    ) -> Mapping[str, RowMapping]:
-        """Return the mappings by source. They are not read if every row has our own format."""
-        if sender is None and all(map(registry.is_ours, raws)):
-            return {}
-        stored = await self.database.run(mappings.all_of, workspace_id)
-        return {source: RowMapping.parse(definition) for source, definition in stored.items()}
 
 
 @dataclass(frozen=True)

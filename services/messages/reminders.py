@@ -147,7 +147,7 @@ class ReminderSender:
     async def _remind(
         self, some: Sequence[Reminder], post_id: str, changes: dict[int, JobChange], workspace: Workspace
     ) -> None:
-        places = _places(some)
+        places = {Posted(reminder.channel, reminder.ts) for reminder in some if reminder.channel and reminder.ts}
         urls = await self._permalinks(workspace.id, places) if len(places) > 1 else {}
         begun_at, thread = self.now(), next(iter(places)) if len(places) == 1 else None
         thread_ts = thread.ts if thread else None
@@ -228,10 +228,6 @@ def _is_muted(reminder: Reminder, change: JobChange, muted: Collection[str], req
         return False
     in_muted_segments = bool(segments) and all(names & frozenset(muted) for names in segments)
     return in_muted_segments or bool({*kinds, EVERYTHING} & frozenset(muted))
-
-
-def _places(some: Sequence[Reminder]) -> set[Posted]:
-    return {Posted(reminder.channel, reminder.ts) for reminder in some if reminder.channel and reminder.ts}
 
 
 def _open_job_change(reminder: Reminder, change: JobChange, urls: dict[Posted, str | None]) -> OpenJobChange:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from domain.errors import Outage, by_vendor
@@ -37,13 +38,10 @@ class Readiness:
         if self.is_stopping:
             return ReadinessReport(("this process is stopping",), ())
         problem = await self.database_watch.problem()
-        failing = [] if problem else await self._failing()
+        outages: list[Outage] = []
+        if problem is None:
+            with suppress(DatabaseUnavailableError):  # it has failed just now; the next check reports it
+                outages = by_vendor(await self.database.run(pauses.outages))
         reasons = [problem, self.clock_watch.problem]
-        warnings = [self.clock_watch.warning, *(outage.text(utc_text) for outage in failing)]
+        warnings = [self.clock_watch.warning, *(outage.text(utc_text) for outage in outages)]
         return ReadinessReport(tuple(filter(None, reasons)), tuple(filter(None, warnings)))
-
-    async def _failing(self) -> list[Outage]:
-        try:
-            return by_vendor(await self.database.run(pauses.outages))
-        except DatabaseUnavailableError:
-            return []  # it has failed just now; the next check reports it

@@ -77,13 +77,11 @@ def proposed_keys(org: OrgSchema) -> list[PersonKey]:
 
 def proposed_domain_field(org: OrgSchema) -> str | None:
     """The first custom field of Account, by name, that can hold the domain of a company."""
-    fields = sorted(org.fields.values(), key=lambda field: field.name)
-    return next((field.name.partition(".")[2] for field in fields if _is_domain(field)), None)
-
-
-def _is_domain(field: OrgField) -> bool:
-    is_custom = field.name.startswith("Account.") and field.name.endswith("__c")
-    return is_custom and field.type in _TEXTS and "domain" in f"{field.name} {field.label}".lower()
+    for field in sorted(org.fields.values(), key=lambda field: field.name):
+        is_custom = field.name.startswith("Account.") and field.name.endswith("__c")
+        if is_custom and field.type in _TEXTS and "domain" in f"{field.name} {field.label}".lower():
+            return field.name.partition(".")[2]
+    return None
 
 
 def _kind(field: OrgField) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from domain.decision.reasons import Reason, ReasonCode
+from domain.decision.reasons import ReasonCode
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
 from services.ownership.choice.availability import Group
 from services.slack.api import Slack
@@ -53,13 +53,10 @@ class UserGroups:
         except WorkspaceGoneError:
             raise
         except PermanentError as error:
-            return Group(problem=await self._refused(workspace_id, error))
+            workspace = await self.database.run(workspaces.find, workspace_id)
+            if workspace and SCOPE not in workspace.scopes:
+                return Group(problem=ReasonCode.GROUP_FORBIDDEN.of())
+            return Group(problem=ReasonCode.NOT_LOOKED_UP.of(error=str(error).removesuffix(".")))
         group = Group(tuple(members)) if members is not None else Group(problem=ReasonCode.GROUP_NOT_IN_SLACK.of())
         self._cache[workspace_id, group_id] = (self.now(), group)
         return group
-
-    async def _refused(self, workspace_id: str, error: PermanentError) -> Reason:
-        workspace = await self.database.run(workspaces.find, workspace_id)
-        if workspace and SCOPE not in workspace.scopes:
-            return ReasonCode.GROUP_FORBIDDEN.of()
-        return ReasonCode.NOT_LOOKED_UP.of(error=str(error).removesuffix("."))

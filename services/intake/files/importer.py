@@ -107,8 +107,9 @@ class FileImporter:
         progress = Progress()
         if not is_dry_run:
             progress = await self.database.run(imports.begin, workspace_id, digest, self.now())
-        if progress.refused_bytes > _size(refused_rows_path(path)):  # that file was removed: start again
-            progress = Progress()
+        refused_file = refused_rows_path(path)
+        if progress.refused_bytes > (refused_file.stat().st_size if refused_file.exists() else 0):
+            progress = Progress()  # the file was removed: start again
         with open_rows(file) as (rows, _):
             first = next(rows, None)
         return ImportPlan(workspace_id, file, RowReader(source, own, file.header), first, digest, progress, is_dry_run)
@@ -196,7 +197,3 @@ def _read(reader: RowReader, row: FileRow, largest: int = LARGEST_JOB_CHANGE) ->
     for job_change in job_changes:
         check_size(job_change, largest)
     return [JobChange.parse(job_change) for job_change in job_changes]
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

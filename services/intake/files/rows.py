@@ -40,7 +40,12 @@ def open_rows(file: RowsFile) -> Iterator[tuple[Iterator[FileRow], Callable[[], 
         file.path.open("rb") as content,
         TextIOWrapper(content, encoding=file.encoding, errors="replace", newline="") as text,
     ):
-        rows = _csv_rows(text, file) if file.kind == CSV else _json_rows(text, file.kind)
+        if file.kind == CSV:
+            rows = _csv_rows(text, file)
+        elif file.kind == JSON_LINES:
+            rows = _lines(text)
+        else:
+            rows = _values(text)
         yield rows, content.tell
 
 
@@ -70,10 +75,6 @@ def _csv_row(line: int, cells: Sequence[str], file: RowsFile) -> FileRow:
     if any(cells[len(file.header) :]):
         return FileRow(line, content, f"has {len(cells)} cells, but the header has {len(file.header)}")
     return FileRow(line, content)
-
-
-def _json_rows(text: TextIO, kind: str) -> Iterator[FileRow]:
-    yield from _lines(text) if kind == JSON_LINES else _values(text)
 
 
 def _lines(text: TextIO) -> Iterator[FileRow]:

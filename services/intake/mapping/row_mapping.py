@@ -126,10 +126,13 @@ class RowMapping:
         return converted(name, value)
 
     def _unmapped(self, row: Row) -> dict[str, object]:
-        return {name: value for name, value in row.items() if has_value(value) and not self._is_mapped(name, value)}
-
-    def _is_mapped(self, name: str, value: object) -> bool:
-        return _plain(name) in self._flat or (isinstance(value, dict | list) and name in self._heads)
+        return {
+            name: value
+            for name, value in row.items()
+            if has_value(value)
+            and _plain(name) not in self._flat
+            and not (isinstance(value, dict | list) and name in self._heads)
+        }
 
     @cached_property
     def _flat(self) -> Mapping[str, Sequence[tuple[int, Sequence[str]]]]:

@@ -194,9 +194,11 @@ class SourceQuery:
         flat = {path: value_at(row, path) for path in self.mapping.paths}
         job_change = self.mapping.read(flat, f"salesforce:{self.sobject}")
         job_change["source_event_id"] = self.event_id(row)
-        for name, convert in (("occurred_on", _as_day), ("detected_at", _as_moment)):
-            if isinstance(job_change.get(name), str):
-                job_change[name] = convert(job_change[name])
+        if isinstance(day := job_change.get("occurred_on"), str):
+            job_change["occurred_on"] = day[:10]
+        if isinstance(moment := job_change.get("detected_at"), str):
+            # Salesforce omits the colon in time zones: 2026-11-20T09:30:00.000+0000.
+            job_change["detected_at"] = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", moment)
         return job_change
 
     def _select(self, conditions: list[str]) -> str:
@@ -220,15 +222,6 @@ class SourceQuery:
 def _moment(at: int) -> str:
     """Return the SOQL literal of a time in milliseconds. It needs no quotes."""
     return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1_000:03}Z"
-
-
-def _as_day(value: str) -> str:
-    return value[:10]
-
-
-def _as_moment(value: str) -> str:
-    """Add the colon that Salesforce omits in time zones: 2026-11-20T09:30:00.000+0000."""
-    return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", value)
 
 
 def _faults(definition: Mapping[str, Any]) -> Iterator[Fault]:

@@ -58,7 +58,8 @@ def _of_record(result: Payload, metadata: Payload) -> dict[str, object] | None:
         if "end_date" not in job or job["end_date"] is None
     ]
     moved = {change.get("field"): change for change in changes}
-    current = _job(next(iter([*added, *_default_first(parts(employment.get("current")))]), {}))
+    default_first = sorted(parts(employment.get("current")), key=lambda job: job.get("is_default") is not True)
+    current = _job(next(iter([*added, *default_first]), {}))
     previous = _job(next(iter(_latest_first(parts(employment.get("past")))), {}))
     if name_change := moved.get(f"{_EMPLOYMENT}.current.name"):
         previous = previous or _named(name_change.get("from"))
@@ -163,10 +164,6 @@ def _is_of_position(change: Payload) -> bool:
 def _has_ended(position: Payload) -> bool:
     end = part(position, "changes", "end_date")
     return bool(end.get("current")) and not end.get("previous")
-
-
-def _default_first(jobs: Iterable[Payload]) -> list[Payload]:
-    return sorted(jobs, key=lambda job: job.get("is_default") is not True)
 
 
 def _latest_first(jobs: Iterable[Payload]) -> list[Payload]:

@@ -7,8 +7,6 @@ How a webhook proves itself could not be read, so a request needs one of the app
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from services.intake.senders.proofs import API_KEY
 from services.intake.senders.sender import Payload, Reading, Sender, without_empty
 
@@ -18,7 +16,7 @@ _SIGNS = frozenset({"current_company_name", "previous_company_name", "current_jo
 
 def read(payload: Payload) -> Reading:
     """Read the event, whether it is the payload or inside of one."""
-    levels = list(_levels(payload))
+    levels = [payload, *(inner for inner in payload.values() if isinstance(inner, dict))]
     event = next((level for level in levels if _SIGNS & level.keys()), None)
     if event is None:
         return Reading(skipped=("the event is no change of company or role",))
@@ -41,12 +39,6 @@ def read(payload: Payload) -> Reading:
         "custom": without_empty({PERSON_FIELD: external_id}),
     }
     return Reading((without_empty(fields) | {"person": without_empty(person)},))
-
-
-def _levels(payload: Payload) -> Iterator[Payload]:
-    """Yield the payload and the objects directly in it."""
-    yield payload
-    yield from (inner for inner in payload.values() if isinstance(inner, dict))
 
 
 def _job(event: Payload, side: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.decision.reasons import Reason, ReasonCode
@@ -41,8 +41,13 @@ class Matching:
         if linked_user := next((self.links[key] for key in keys if key in self.links), None):
             return [linked_user.lower()]
         addresses = [key for key in keys if "@" in key]
+        aliases = [
+            f"{local}@{self.alias_domains[domain]}"
+            for local, _, domain in (address.rpartition("@") for address in addresses)
+            if domain in self.alias_domains
+        ]
         slack_id = _slack_id_of(candidate)
-        return list(dict.fromkeys([*([slack_id] if slack_id else []), *addresses, *self._aliases(addresses)]))
+        return list(dict.fromkeys([*([slack_id] if slack_id else []), *addresses, *aliases]))
 
     def describe(self, candidate: Candidate, address: str) -> Reason | None:
         """
@@ -64,12 +69,6 @@ class Matching:
     def is_denied(self, candidate: Candidate, user_id: str) -> bool:
         """Whether this Slack user reported that they are not this owner."""
         return bool(self.denied) and any((key, user_id) in self.denied for key in _link_keys(candidate))
-
-    def _aliases(self, addresses: list[str]) -> Iterator[str]:
-        for address in addresses:
-            local, _, domain = address.rpartition("@")
-            if domain in self.alias_domains:
-                yield f"{local}@{self.alias_domains[domain]}"
 
 
 def _slack_id_of(candidate: Candidate) -> str | None:

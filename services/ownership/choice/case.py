@@ -132,7 +132,7 @@ def lookup_of(key: str, change: JobChange, required: RequiredRecords) -> PersonL
     If rules require companies, the accounts of both are looked up by id, domain and name; otherwise only by id.
     """
     ids = change.salesforce
-    find = _company_lookup if required.companies else _company_id_only
+
     kinds = {key.kind for key in required.person_keys}
     custom = {f"custom.{name}": value for name, value in change.custom.items() if f"custom.{name}" in kinds}
     return PersonLookup(
@@ -143,8 +143,8 @@ def lookup_of(key: str, change: JobChange, required: RequiredRecords) -> PersonL
         linkedin_url=change.person.linkedin_url,
         custom={name: str(value) for name, value in custom.items() if isinstance(value, str | int) and value},
         past_contact_id=ids.past_contact_id,
-        past=find(change.previous.company),
-        current=find(change.current.company),
+        past=_company_lookup(change.previous.company, required),
+        current=_company_lookup(change.current.company, required),
     )
 
 
@@ -182,12 +182,12 @@ def _closed(opportunity: Opportunity | None) -> str:
     return (opportunity and opportunity.closed_on) or ""
 
 
-def _company_lookup(company: Company | None) -> CompanyLookup:
-    return CompanyLookup(company.salesforce_id, company.domain, company.name) if company else CompanyLookup()
-
-
-def _company_id_only(company: Company | None) -> CompanyLookup:
-    return CompanyLookup(company.salesforce_id) if company else CompanyLookup()
+def _company_lookup(company: Company | None, required: RequiredRecords) -> CompanyLookup:
+    if company is None:
+        return CompanyLookup()
+    if not required.companies:
+        return CompanyLookup(company.salesforce_id)
+    return CompanyLookup(company.salesforce_id, company.domain, company.name)
 
 
 def _view(change: JobChange, records: PersonRecords | None, side: Side | None) -> View:

@@ -149,7 +149,7 @@ class ChainWalk:
             reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
             return replace(choice, reasons=reasons, by_default=True)
         if candidate.group:
-            return self._try_group(candidate)
+            return self._try_all(candidate, self._members(candidate))
         if candidate.queue and not candidate.problem:
             return self._try_queue(candidate, is_for_everyone=source == QueueMembers(members="everyone"))
         return self._try_person(candidate)
@@ -242,9 +242,6 @@ class ChainWalk:
         pool = RoundRobin(members=tuple(PoolMember(user=user_id) for user_id in user_ids), sticky=False)
         why = queue.why or ReasonCode.NAMED_BY_RULE.of(rule=self.context.rule.name)
         return self._try_in_turn(Rota(f"queue {queue.queue}", pool, queue.source, why))
-
-    def _try_group(self, candidate: Candidate) -> SideChoice | None:
-        return self._try_all(candidate, self._members(candidate))
 
     def _members(self, candidate: Candidate) -> list[Candidate]:
         """The members of a user group. Raises MissingLookupsError."""
