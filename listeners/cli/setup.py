@@ -88,7 +88,10 @@ def make_key(options: Namespace, terminal: Terminal) -> int:
             if sender is None:
                 return await app.intake_keys.make(options.workspace, kind, OPERATOR, grace_ms)
             key = await app.intake_keys.make_for(options.workspace, sender, OPERATOR, secret, grace_ms)
-            _note_steps(sender, app.added_senders.url(options.workspace, sender.name), terminal)
+            url = app.added_senders.url(options.workspace, sender.name)
+            terminal.note(f"{sender.label} {sender.proof.about}: {sender.documents}")
+            for number, step in enumerate(sender.steps, 1):
+                terminal.note(f"{number}. {step.format(url=url, secret=_PRINTED)}")
             return key
 
     if (key := asyncio.run(make())) is not None:
@@ -121,12 +124,6 @@ def _vendor_secret(sender: Sender) -> str:
     if not 0 < len(secret) <= LONGEST_SECRET:
         raise RefusedError(f"A secret has 1 to {LONGEST_SECRET} characters. Nothing was changed.", status=2)
     return secret
-
-
-def _note_steps(sender: Sender, url: str, terminal: Terminal) -> None:
-    terminal.note(f"{sender.label} {sender.proof.about}: {sender.documents}")
-    for number, step in enumerate(sender.steps, 1):
-        terminal.note(f"{number}. {step.format(url=url, secret=_PRINTED)}")
 
 
 def add_sender_arguments(parser: ArgumentParser) -> None:

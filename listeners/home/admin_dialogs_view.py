@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from domain.day_counts import MOST_POSTS_COUNTED, counted
 from domain.job_change.parts import Signal
-from domain.preferences import DAILY_CALLS, PATIENCE, POSTS_PER_MINUTE, RETENTION, Preference, Value, duration
+from domain.preferences import DAILY_CALLS, PATIENCE, POSTS_PER_MINUTE, RETENTION, Value, duration
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, View, actions, button, context, divider, modal, noted, plain, section
 from listeners.dialogs.form import Choice, Entered, Form
@@ -96,18 +96,16 @@ def limits_view(workspace: Workspace, retention_days: int, note: str | None = No
         if row is RETENTION:
             choices = {text: label for text, label in choices.items() if text.isdigit() and int(text) < retention_days}
             choices = {row.text_of(None): f"{counted(retention_days, 'day')} (set by the operator)", **choices}
-        blocks.append(replace(field, choices=choices).block(_offered(row, current, choices)))
+        selected = row.text_of(current)
+        if selected not in choices:
+            selected = row.text_of(row.default)
+        blocks.append(replace(field, choices=choices).block(selected))
     return LIMITS.view(blocks, {"version": workspace.version})
 
 
 def chosen_limits(entered: Entered) -> dict[str, Value]:
     """The values that were chosen, by the names of the preferences, of the fields that the dialog had."""
     return {row.name: row.parse(entered[field]) for row, field in _LIMITS if field in entered}
-
-
-def _offered(row: Preference, current: Value, choices: Mapping[str, str]) -> str:
-    text = row.text_of(current)
-    return text if text in choices else row.text_of(row.default)
 
 
 def _signal_blocks(signal: Signal, workspace: Workspace, shown_at: int) -> Iterator[Block]:

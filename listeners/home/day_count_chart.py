@@ -24,7 +24,8 @@ def chart(days: Sequence[DayCount]) -> Block:
 
     https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
     """
-    weeks = _weeks(days)
+    # A week is from Monday to Sunday. The first and the last may be shorter.
+    weeks = [list(week) for _, week in groupby(days, key=lambda day: (day.number + _THURSDAY) // 7)]
     largest = max(LONGEST_BAR, *map(_total_of_week, weeks)) if weeks else LONGEST_BAR  # one of one is no full bar
     lines = [f"{_date(week[0]):>6} {_bar(week, largest):<{LONGEST_BAR}} {_total_of_week(week):>6,}" for week in weeks]
     text = {"type": "text", "text": "\n".join([*lines, "", _LEGEND])}
@@ -43,11 +44,6 @@ def summary(days: Sequence[DayCount]) -> str:
 
 def _total(days: Sequence[DayCount], outcome: str) -> int:
     return sum(day.ended[outcome] for day in days)
-
-
-def _weeks(days: Sequence[DayCount]) -> list[list[DayCount]]:
-    """From Monday to Sunday; the first and the last may be shorter."""
-    return [list(week) for _, week in groupby(days, key=lambda day: (day.number + _THURSDAY) // 7)]
 
 
 def _total_of_week(week: Sequence[DayCount]) -> int:

@@ -32,7 +32,12 @@ def health_blocks(state: HomeState) -> list[Block]:
         *_salesforce_problems(state),
         *_other_problems(state),
     ]
-    return problems or [section(EVERYTHING_WORKS if state.is_set_up else _setup_line(state))]
+    if problems:
+        return problems
+    if state.is_set_up:
+        return [section(EVERYTHING_WORKS)]
+    done = sum(item.is_done for item in state.setup)
+    return [section(f":point_right: *The setup is not finished yet.* {done} of {len(state.setup)} steps are done.")]
 
 
 def channel_picker(workspace: Workspace) -> Block:
@@ -56,11 +61,6 @@ def on_hold(state: HomeState) -> str:
     if not state.waiting:
         return ""
     return f" {counted(state.waiting, 'job change')} {'is' if state.waiting == 1 else 'are'} on hold until then."
-
-
-def _setup_line(state: HomeState) -> str:
-    done = sum(item.is_done for item in state.setup)
-    return f":point_right: *The setup is not finished yet.* {done} of {len(state.setup)} steps are done."
 
 
 def _token_problems(state: HomeState) -> Iterator[Block]:

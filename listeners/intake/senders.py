@@ -90,8 +90,9 @@ async def do(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKey
             note = f"The secret of {escape(sender.label, 100)} no longer works."
             return await _senders_view(dialog, added_senders, note)
         if verb == TEST:
-            note = await _tested(dialog, sender, sample_sender)
-            return await _senders_view(dialog, added_senders, note)
+            sent, why_not = await sample_sender.send(workspace_id, dialog.user_id, registry.read_sample(sender))
+            note = f":white_check_mark: A test of {escape(sender.label, 100)} is on its way to you."
+            return await _senders_view(dialog, added_senders, note if sent else why_not)
         return steps_view(sender, added_senders.url(workspace_id, name))
 
     await dialog.update(TITLE, make_view)
@@ -146,9 +147,3 @@ async def _rotated(
     key = await intake_keys.make_for(dialog.workspace_id, sender, dialog.user_id, secret)
     note = f":white_check_mark: {escape(sender.label, 100)} can send now. An earlier secret works for another 24 hours."
     return steps_view(sender, added_senders.url(dialog.workspace_id, sender.name), key, note)
-
-
-async def _tested(dialog: Dialog, sender: Sender, sample_sender: SampleSender) -> str:
-    """Read the sender's sample as if it had been posted, and send it to the admin who asks."""
-    sent, why_not = await sample_sender.send(dialog.workspace_id, dialog.user_id, registry.read_sample(sender))
-    return f":white_check_mark: A test of {escape(sender.label, 100)} is on its way to you." if sent else why_not

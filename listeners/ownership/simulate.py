@@ -65,7 +65,9 @@ async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
             sample = sample_job_change(email, company)
             if isinstance(sample, str):
                 raise EMAIL.error(sample)
-            change = sample if company else _latest_of(form.latest, email) or sample
+            address = email.strip().lower()
+            of_person = (change for _, change in form.latest if address in change.person.emails)
+            change = sample if company else next(of_person, sample)
         result: Sequence[Block] = [section(GONE)]
         if change is not None:
             (simulated,) = await ownership.simulation.simulate(dialog.workspace_id, [change], rules)
@@ -96,7 +98,10 @@ async def review(dialog: Dialog, ownership: OwnershipDialogs) -> None:
             await ownership.redraw(dialog)
             return message_view(PUBLICATION.title, CHANGED_BY_OTHERS)
         org, _ = await ownership.org(dialog.workspace_id)
-        effect = await _effect(dialog.workspace_id, ownership, book.shown)
+        try:
+            effect = comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, book.shown))
+        except (PermanentError, TransientError) as error:  # the draft can be published all the same
+            effect = [section(f":warning: Its effect on past job changes is not known: {escape(str(error), 300)}.")]
         return publication_view(book, effect, labels_of(org), asdict(shown))
 
     await dialog.open(PUBLICATION.title, make_view)
@@ -115,14 +120,6 @@ async def publish(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         await ownership.redraw(dialog, save_result_text(result), shown.page * A_PAGE)
 
 
-async def _effect(workspace_id: str, ownership: OwnershipDialogs, draft: RuleSet) -> list[Block]:
-    """The comparison, or why it is not there: a draft can be published all the same."""
-    try:
-        return comparison_blocks(await ownership.simulation.compare(workspace_id, draft))
-    except (PermanentError, TransientError) as error:
-        return [section(f":warning: Its effect on past job changes is not known: {escape(str(error), 300)}.")]
-
-
 async def _form(
     workspace_id: str, ownership: OwnershipDialogs, entered: Entered | None = None
 ) -> tuple[SimulationForm, RuleSet]:
@@ -132,12 +129,6 @@ async def _form(
     if entered:
         form = replace(form, chosen=entered[JOB_CHANGE], email=entered[EMAIL], company=entered[COMPANY])
     return form, book.shown
-
-
-def _latest_of(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange | None:
-    """The latest job change of the person with this email address."""
-    address = email.strip().lower()
-    return next((change for _, change in latest if address in change.person.emails), None)
 
 
 def sample_job_change(email: str, company: str) -> JobChange | str:

@@ -145,7 +145,8 @@ def _is_well_formed(payload: Any) -> bool:
     texts = _are_texts(payload.get(name) for name in ("type", "callback_id", "command"))
     parts = all(isinstance(payload.get(name), dict | None) for name in ("event", "view", "message", "container"))
     actions = payload.get("actions", [{}])
-    return texts and parts and _are_objects(actions) and _has_required_fields(payload)
+    objects = isinstance(actions, list) and bool(actions) and all(isinstance(action, dict) for action in actions)
+    return texts and parts and objects and _has_required_fields(payload)
 
 
 def _has_required_fields(payload: dict[str, Any]) -> bool:
@@ -169,7 +170,3 @@ def _has_valid_ids(context: Mapping[str, object]) -> bool:
 
 def _are_texts(values: Iterable[object]) -> bool:
     return all(isinstance(value, str | None) for value in values)
-
-
-def _are_objects(items: object) -> bool:
-    return isinstance(items, list) and bool(items) and all(isinstance(item, dict) for item in items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, case, literal, or_, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, case, literal, or_, select, update
 
 from domain.delivery import FailedJobChange, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
@@ -42,14 +42,11 @@ def page(connection: Connection, workspace_id: str, after: tuple[int, str] | Non
     columns = (job_changes.c.id, job_changes.c.payload, job_changes.c.reason, job_changes.c.ended_at)
     query = select(*columns).where(_has_failed, job_changes.c.workspace_id == workspace_id)
     if after is not None:
-        query = query.where(_is_older(*after))
+        ended_at, job_change_id = after
+        same_time = and_(job_changes.c.ended_at == ended_at, job_changes.c.id < job_change_id)
+        query = query.where(or_(job_changes.c.ended_at < ended_at, same_time))
     rows = connection.execute(query.order_by(job_changes.c.ended_at.desc(), job_changes.c.id.desc()).limit(most))
     return [FailedJobChange(*row) for row in rows]
-
-
-def _is_older(ended_at: int, job_change_id: str) -> ColumnElement[bool]:
-    same_time = and_(job_changes.c.ended_at == ended_at, job_changes.c.id < job_change_id)
-    return or_(job_changes.c.ended_at < ended_at, same_time)
 
 
 def failed_among(connection: Connection, workspace_id: str, job_change_ids: Sequence[str]) -> list[str]:

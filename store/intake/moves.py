@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy import Connection, Insert, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -163,16 +163,13 @@ def _note(dialect: str) -> Insert:
             set_={name: into_sqlite.excluded[name] for name in _NAMES[2:]},
             where=reported_moves.c.at < into_sqlite.excluded["at"] - MEMORY_MS,
         )
-    into_postgresql = postgresql.insert(reported_moves).from_select(_NAMES, _from_arrays())
+    arrays = (func.unnest(cast(bindparam(name), ARRAY(reported_moves.c[name].type))) for name in _NAMES)
+    into_postgresql = postgresql.insert(reported_moves).from_select(_NAMES, select(*arrays))
     return into_postgresql.on_conflict_do_update(
         index_elements=["workspace_id", "key"],
         set_={name: into_postgresql.excluded[name] for name in _NAMES[2:]},
         where=reported_moves.c.at < into_postgresql.excluded["at"] - MEMORY_MS,
     )
-
-
-def _from_arrays() -> Select[tuple[object, ...]]:
-    return select(*(func.unnest(cast(bindparam(name), ARRAY(reported_moves.c[name].type))) for name in _NAMES))
 
 
 def forget(connection: Connection, workspace_id: str, keys: Sequence[str]) -> None:

@@ -67,10 +67,11 @@ class HealthFigures:
 def collect(connection: Connection, now: int) -> HealthFigures:
     """Return the figures of all workspaces together."""
     in_doubt = select(func.count()).where(posts.c.state == _SENDING, or_(posts.c.doubts > 0, posts.c.tries > 1))
+    oldest = [connection.execute(query, {"now": now}).scalar_one() for query in (_unrouted_since, _unsent_since)]
     return HealthFigures(
         in_doubt=connection.execute(in_doubt).scalar_one(),
         parked=connection.execute(_parked).scalar_one(),
-        overdue_since=_overdue_since(connection, now),
+        overdue_since=min((since for since in oldest if since is not None), default=None),
         pauses=_pauses(connection, now),
         failing=dict.fromkeys(Vendor, 0) | Counter(outage.vendor for outage in outages(connection)),
         salesforce=_salesforce(connection, now),
@@ -87,11 +88,6 @@ _unsent_since = (
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .where(deliveries.c.state == _PENDING, lanes.c.due_at.is_not(None), _held_until <= bindparam("now"))
 )
-
-
-def _overdue_since(connection: Connection, now: int) -> int | None:
-    oldest = [connection.execute(query, {"now": now}).scalar_one() for query in (_unrouted_since, _unsent_since)]
-    return min((since for since in oldest if since is not None), default=None)
 
 
 def _pauses(connection: Connection, now: int) -> dict[tuple[str, str], int]:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from listeners.cli.terminal import MIGRATE, RefusedError, Terminal, opened
 from services.clock import SteadyClock
 from services.settings import Settings
@@ -51,7 +49,9 @@ def prepared(settings: Settings, *, works: bool) -> Iterator[Cipher]:
             elif not database.run_sync(migrations.may_run):
                 raise RefusedError(f"The database schema is out of date. {MIGRATE}")
             if file and works:
-                database.run_sync(_release_leases)
+                # This is the only process that works on the file: every lease was left behind by one that has ended.
+                database.run_sync(routing.release_all)
+                database.run_sync(lanes.release_all, SteadyClock()())
             try:
                 database.run_sync(secrets.check_readable, cipher)
             except WrongKeyError as error:
@@ -152,9 +152,3 @@ def _alone_on(file: Path) -> Iterator[None]:
         except OSError as error:
             raise RefusedError(f"{file} cannot be used: {error.strerror} ({error.filename}).") from None
         yield
-
-
-def _release_leases(connection: Connection) -> None:
-    # This is the only process that works on the file, so every lease was left behind by one that has ended.
-    routing.release_all(connection)
-    lanes.release_all(connection, SteadyClock()())

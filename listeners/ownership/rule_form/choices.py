@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from listeners.dialogs.mentions import labels_of, source_label
-from services.ownership.rules.check import OrgField, OrgSchema
+from services.ownership.rules.check import OrgSchema
 from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
@@ -129,14 +129,12 @@ def _fields(org: OrgSchema) -> Iterator[Source]:
 def field_named(org: OrgSchema, typed: str) -> str | None:
     """The user lookup with this label, as rules write it: `Account.SDR__c` for "SDR" or "Account SDR"."""
     words = typed.casefold().replace(".", " ").split()
-    fields = map(org.fields.__getitem__, org.user_fields)
-    names = [field.name for field in fields if words in _label_words(field)]
+    names = []
+    for user_field in map(org.fields.__getitem__, org.user_fields):
+        label, sobject = user_field.label.casefold().split(), user_field.name.partition(".")[0].casefold()
+        if words in (label, [sobject, *label]):
+            names.append(user_field.name)
     return names[0] if len(names) == 1 else None
-
-
-def _label_words(field: OrgField) -> tuple[list[str], list[str]]:
-    label = field.label.casefold().split()
-    return label, [field.name.partition(".")[0].casefold(), *label]
 
 
 def fields_like(org: OrgSchema, typed: str, most: int = 5) -> list[str]:
