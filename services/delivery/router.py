@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from random import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from domain.decision.reasons import Reason, ReasonCode, Reasons
+from domain.decision.reasons import ReasonCode, Reasons
 from domain.decision.record import Decision, RecordLinks
 from domain.decision.sentences import for_reader
 from domain.delivery import MissedJobChange
-from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DEFAULT_CHANNEL, Outcome
 from domain.workspace import Workspace
+from services.delivery.look_ups import SALESFORCE, LookUp, LookUpPostponed, LookUps
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
 from services.ownership.choice.case import Case
@@ -27,10 +26,8 @@ from services.ownership.choice.delivery_plan import decision_of, missed_job_chan
 from services.ownership.choice.person_notes import person_notes
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
-from services.retry import wait_ms
 from services.salesforce.call_budget import CallBudget
-from services.salesforce.queries.objects import FieldInfo
-from services.salesforce.records import BatchRecords, PersonRecords
+from services.salesforce.records import PersonRecords
 from store.database import Database
 from store.delivery import pauses, routing
 from store.delivery.routing import Batch, Routed, RoutingPostponed
@@ -43,8 +40,6 @@ READ_AT_ONCE = 20
 LEASE_MS = 30_000
 """Renewed while a batch is being routed, so that another process takes over within half a minute after a crash."""
 
-SALESFORCE = "salesforce"
-
 
 @dataclass(frozen=True)
 class ReadableJobChange:
@@ -53,46 +48,6 @@ class ReadableJobChange:
     id: str
     change: JobChange
     gathered_ms: int = 0
-
-
-@dataclass(frozen=True)
-class LookUp:
-    """
-    What Salesforce returned for the batch.
-
-    `trouble` is the reason that people read if nothing could be looked up. `error` is what failed, for the decision.
-    `described` has the fields that rules name, by keys such as `account.sdr__c`.
-    """
-
-    found: BatchRecords | None
-    trouble: Reason | None = None
-    error: str | None = None
-    described: Mapping[str, FieldInfo] = field(default_factory=dict)
-
-    @property
-    def base_url(self) -> str | None:
-        """Return the start of links into the org, or None if no org was queried."""
-        return self.found.base_url if self.found else None
-
-    @property
-    def has_succeeded(self) -> bool:
-        """Return whether Salesforce answered, or is not connected. False if there was nothing to query."""
-        return self.trouble is None and (self.found is None or self.base_url is not None)
-
-    @property
-    def notes(self) -> Reasons:
-        """Return what the decisions were made without."""
-        texts = sorted(self.found.unreadable.values()) if self.found else []
-        notes = [ReasonCode.LEFT_OUT.of(error=text) for text in texts]
-        return (*notes, *([ReasonCode.SALESFORCE_UNAVAILABLE.of(error=self.error)] if self.error else []))
-
-
-@dataclass(frozen=True)
-class LookUpPostponed:
-    """Salesforce cannot be queried now. `due_at` is when to try again, in milliseconds."""
-
-    due_at: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +68,7 @@ class Router:
 
     database: Database
     decider: Decider
+    look_ups: LookUps
     notices: Notices
     now: Callable[[], int]
     journal: Journal = UNCOUNTED
@@ -123,16 +79,16 @@ class Router:
         if workspace is None:
             return False
         readable, unreadable = await _read(batch, self.now())
-        if batch.salesforce_problem is None:
-            looked_up = await self._look_up(workspace, readable, rules)
-        else:
-            looked_up = LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=batch.salesforce_problem)
+        changes = {item.id: item.change for item in readable}
+        looked_up = await self.look_ups.look_up(workspace, changes, rules, batch.salesforce_problem)
         if isinstance(looked_up, LookUpPostponed):
             result = BatchResult(
                 (), [RoutingPostponed(item.id, looked_up.due_at, looked_up.reason) for item in readable]
             )
         else:
             result = await self._decide(workspace, readable, rules, looked_up)
+            if waiting := [item.job_change_id for item in result.postponed]:
+                await self.look_ups.keep(workspace.id, waiting, rules, looked_up)
         routed = [*unreadable, *result.routed]
         daily_limit = workspace.salesforce_daily_calls
         if await self.database.run_until_available(_settle, batch, routed, result, daily_limit, self.now()):
@@ -141,35 +97,6 @@ class Router:
         if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
             await self.notices.default_channel_missing(workspace.id)
         return bool(destinations)
-
-    async def _look_up(
-        self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules
-    ) -> LookUp | LookUpPostponed:
-        """Look up the records of the whole batch, or postpone it while the workspace is willing to wait."""
-        changes = {item.id: item.change for item in readable}
-        try:
-            records = await self.decider.find_records(workspace.id, changes, rules)
-            return LookUp(records, described=self.decider.schemas.described(workspace.id, rules.required.fields))
-        except (TransientError, PermanentError) as error:
-            return await self._after_error(workspace, error)
-
-    async def _after_error(
-        self, workspace: Workspace, error: TransientError | PermanentError
-    ) -> LookUp | LookUpPostponed:
-        """
-        Pause Salesforce for every replica.
-
-        Batches wait until `salesforce_patience_minutes` have passed since the first failure. Then they are decided
-        without Salesforce.
-        """
-        now, reason = self.now(), str(error)
-        failing = await self.database.run(pauses.record_failure, workspace.id, SALESFORCE, now, reason)
-        until = now + wait_ms(error, failing.failures, random())  # noqa: S311
-        await self.database.run(pauses.pause, workspace.id, SALESFORCE, until, now, reason)
-        patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
-        if now < patience_ends:
-            return LookUpPostponed(min(until, patience_ends), reason)
-        return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=reason)
 
     async def _decide(
         self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: LookUp
@@ -195,7 +122,7 @@ class Router:
             decided,
             unmatched,
             salesforce_answered=looked_up.has_succeeded,
-            salesforce_called=looked_up.base_url is not None,
+            salesforce_called=looked_up.was_called,
         )
 
 

@@ -128,6 +128,12 @@ def clear(connection: Connection, workspace_id: str, subject: str) -> None:
     connection.execute(delete(pauses).where(of_subject))
 
 
+def end(connection: Connection, workspace_id: str, subject: str, now: int) -> None:
+    """End the pause, and remember when it ended."""
+    of_subject = (pauses.c.workspace_id == workspace_id) & (pauses.c.subject == subject) & (pauses.c.until > now)
+    connection.execute(update(pauses).where(of_subject).values(until=now))
+
+
 def prune(connection: Connection, before: int) -> int:
     """Delete the pauses that ended before this time. Return how many."""
     return connection.execute(delete(pauses).where(pauses.c.until < before, pauses.c.failures == 0)).rowcount

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select, update
 
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery, TraceStep
@@ -110,15 +110,14 @@ _last_of_full_batch = (
 DIRECTORY = "directory"
 """The subject of the pause of a workspace whose members are being listed."""
 
-directory_awaited = (
-    exists()
-    .where(pauses.c.workspace_id == turns.c.workspace_id, pauses.c.subject == DIRECTORY)
-    .where(pauses.c.until > bindparam("now"))
-    .correlate_except(pauses)
-)
-"""A condition on `turns`: the members of the workspace are being listed `now`."""
 
-_may_be_routed = ~salesforce_awaited & ~directory_awaited & or_(~_is_gathering, _last_of_full_batch.exists())
+def directory_awaited(time: str) -> ColumnElement[bool]:
+    """Return a condition on `turns`: the members of the workspace were being listed at the time of this parameter."""
+    listing = (pauses.c.workspace_id == turns.c.workspace_id) & (pauses.c.subject == DIRECTORY)
+    return exists().where(listing, pauses.c.until > bindparam(time)).correlate_except(pauses)
+
+
+_may_be_routed = ~salesforce_awaited & ~directory_awaited("now") & or_(~_is_gathering, _last_of_full_batch.exists())
 _gathered_until = select(pauses.c.until).where(_gathering).correlate_except(pauses).scalar_subquery()
 _salesforce_problem = select(pauses.c.reason).where(_salesforce_paused).correlate_except(pauses).scalar_subquery()
 ROUTE_TURNS = TurnQueue(ROUTE)
@@ -217,9 +216,9 @@ def prolong(connection: Connection, batch: Batch, until: int) -> None:
 
 
 def wake(connection: Connection, workspace_id: str, now: int) -> None:
-    """Make postponed job changes due at once, because what they were waiting for has changed."""
+    """Make postponed job changes due at once, in their order of arrival: what they were waiting for has changed."""
     waiting = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.due_at > now)
-    connection.execute(update(job_changes).where(waiting).values(due_at=now))
+    connection.execute(update(job_changes).where(waiting).values(due_at=job_changes.c.accepted_at))
 
 
 def release_all(connection: Connection) -> None:

@@ -129,7 +129,7 @@ _waits_for_routing = (
         job_changes.c.routed_at.is_(None),
         job_changes.c.accepted_at < bindparam("before"),
     )
-    .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited, ~directory_awaited)
+    .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited, ~directory_awaited("served_since"))
 )
 _created_long_ago = exists().where(
     deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING, deliveries.c.created_at < bindparam("before")

@@ -98,7 +98,7 @@ def finish(connection: Connection, listing: Listing, users: Sequence[tuple[str, 
     if not LISTINGS.give_back(connection, listing.workspace_id, listing.lease, now + AGAIN_MS, **values):
         return False
     members.add_listed(connection, listing.workspace_id, users, now)
-    pauses.clear(connection, listing.workspace_id, routing.DIRECTORY)
+    pauses.end(connection, listing.workspace_id, routing.DIRECTORY, now)
     routing.wake(connection, listing.workspace_id, now)
     return True
 
