@@ -1,4 +1,8 @@
-"""Baseline of `accept`: an aiohttp handler that reads the body, parses the JSON and answers 202, and stores nothing."""
+"""
+Baseline of `accept`: an aiohttp handler that reads the body, parses the JSON and answers 202, and stores nothing.
+
+It runs on the event loop of the app.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import json
 import os
 
+import uvloop
 from aiohttp import web
 
 
@@ -25,4 +30,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    uvloop.run(serve())

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import uvloop
 from aiohttp import web
 
 from domain.errors import PermanentError
@@ -74,7 +75,7 @@ def _serve(terminal: Terminal, parts: Parts) -> int:
     exit_timer = threading.Timer(EXIT_AFTER_SECONDS, os._exit, [0])
     exit_timer.daemon = True
     with prepared(settings, works=parts.worker) as cipher:
-        asyncio.run(_run_until_stopped(terminal, settings, cipher, parts, exit_timer))
+        uvloop.run(_run_until_stopped(terminal, settings, cipher, parts, exit_timer))
     exit_timer.cancel()
     return 0
 
