@@ -30,7 +30,7 @@ from listeners.pages import Pages
 from listeners.salesforce.connect import ConnectRoutes
 from listeners.slack.install import Installing
 from listeners.slack.oauth import Authorize, OAuthParts, create_oauth
-from listeners.slack.requests import SlackRequests
+from listeners.slack.requests import InboundRecorder, SlackRequests
 from listeners.slack.socket_mode import SocketMode
 from listeners.status.status import StatusCommand
 from services.assembly import Foundation, Services, build_doctor, build_services, build_worker
@@ -63,7 +63,6 @@ from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
 from services.salesforce.connect import SalesforceConnect
 from services.settings import Settings
-from services.slack.inbound_health import InboundRecorder
 from services.slack.manifest import Manifest
 from services.slack.socket import SlackSocket
 from services.slack.tokens.install import TokenInstall

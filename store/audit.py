@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from domain.audit import AuditEntry
 from store.schema import audit
+
+MOST_RECENT_ADMINS = 5
+MOST_ENTRIES_SEARCHED = 5_000
+"""The number of latest entries in which recent admins are looked for."""
 
 _recent = (
     select(audit.c.at, audit.c.actor, audit.c.action, audit.c.detail)
@@ -22,3 +26,17 @@ def record(connection: Connection, workspace_id: str, entry: AuditEntry) -> None
 def recent(connection: Connection, workspace_id: str, most: int = 100) -> list[AuditEntry]:
     """Return the latest entries, newest first."""
     return [AuditEntry(*row) for row in connection.execute(_recent, {"of_workspace": workspace_id, "most": most})]
+
+
+def recent_admins(connection: Connection, workspace_id: str) -> list[str]:
+    """Return the Slack users who changed a setting recently, latest first. They may no longer be admins."""
+    entries = select(audit.c.id, audit.c.actor).where(audit.c.workspace_id == workspace_id)
+    latest = entries.order_by(audit.c.id.desc()).limit(MOST_ENTRIES_SEARCHED).subquery()
+    people = (
+        select(latest.c.actor)
+        .where(latest.c.actor.like("U%") | latest.c.actor.like("W%"))
+        .group_by(latest.c.actor)
+        .order_by(func.max(latest.c.id).desc())
+        .limit(MOST_RECENT_ADMINS)
+    )
+    return list(connection.execute(people).scalars())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +19,8 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from services.journal import RefusalLog
 from services.measures import UNMEASURED, Measures
 from services.operations.doctor_slack import DOCTOR_USER_AGENT
-from services.slack.inbound_health import InboundRecorder
+from store.database import Database, DatabaseUnavailableError
+from store.slack import inbound_health
 from store.slack.inbound_health import EVENT, GENUINE, REFUSED
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,30 @@ log = logging.getLogger(__name__)
 _NOT_GENUINE = "The signature does not match, or the request is older than five minutes."
 _SIGNATURE, _TIMESTAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
 _IDS = ("team_id", "enterprise_id", "user_id", "channel_id")
+
+RECORDED_EVERY_MS = 60_000
+
+
+@dataclass(frozen=True)
+class InboundRecorder:
+    """
+    Records when requests arrived, since Slack cannot be asked whether it reaches the app.
+
+    Each kind is recorded at most once a minute, because it delays every request.
+    """
+
+    database: Database
+    now: Callable[[], int]
+    _recorded_at: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+
+    async def record(self, kind: str) -> None:
+        """`kind` is one of those in store/slack/inbound_health.py."""
+        now = self.now()
+        if now - self._recorded_at.get(kind, now - RECORDED_EVERY_MS) < RECORDED_EVERY_MS:
+            return
+        self._recorded_at[kind] = now
+        with suppress(DatabaseUnavailableError):  # Slack must still be answered, and the doctor checks the database
+            await self.database.run(inbound_health.record, kind, now)
 
 
 @dataclass(frozen=True)

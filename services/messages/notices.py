@@ -25,10 +25,11 @@ from services.messages.notice_text import NoticeContext, NoticeMessage, next_upd
 from services.retry import wait_ms
 from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
+from store import audit
+from store.audit import MOST_RECENT_ADMINS
 from store.database import Database
 from store.delivery import webhooks
 from store.messages import notices
-from store.messages.notices import MOST_RECENT_ADMINS
 from store.ownership import owners
 from store.salesforce import connections
 from store.slack import workspaces
@@ -111,7 +112,7 @@ class Notices:
 
         If none of them is, any admins; if Slack does not say who is an admin, those who installed or changed it.
         """
-        recent = await self.database.run(notices.recent_admins, workspace.id)
+        recent = await self.database.run(audit.recent_admins, workspace.id)
         candidates = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *recent])))[:MOST_RECENT_ADMINS]
         try:
             admins = [user_id for user_id in candidates if await self._is_admin(workspace.id, user_id)]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, exists, insert, literal, or_, select, update
 
 from domain.job_change.model import TEST_SOURCE
 from domain.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
 from domain.salesforce import ACTIVE
 from store.leases import LeaseQueue
 from store.schema import (
-    audit,
     intake_keys,
     job_changes,
     lanes,
@@ -24,9 +23,6 @@ from store.schema import (
 )
 
 DAY_MS = 24 * 60 * 60 * 1_000
-MOST_RECENT_ADMINS = 5
-MOST_ENTRIES_SEARCHED = 5_000
-"""The number of latest audit entries in which recent admins are looked for."""
 
 
 def add_welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, anew: bool) -> None:
@@ -148,20 +144,6 @@ _wake_outdated = update(notices).where(notices.c.id.in_(_outdated)).values(due_a
 def wake_outdated(connection: Connection, now: int) -> None:
     """Make the notices due that show other setup steps than those that are done now, in all workspaces at once."""
     connection.execute(_wake_outdated, {"now": now})
-
-
-def recent_admins(connection: Connection, workspace_id: str) -> list[str]:
-    """Return the Slack users who changed a setting recently, latest first. They may no longer be admins."""
-    entries = select(audit.c.id, audit.c.actor).where(audit.c.workspace_id == workspace_id)
-    latest = entries.order_by(audit.c.id.desc()).limit(MOST_ENTRIES_SEARCHED).subquery()
-    people = (
-        select(latest.c.actor)
-        .where(latest.c.actor.like("U%") | latest.c.actor.like("W%"))
-        .group_by(latest.c.actor)
-        .order_by(func.max(latest.c.id).desc())
-        .limit(MOST_RECENT_ADMINS)
-    )
-    return list(connection.execute(people).scalars())
 
 
 def known_dm(connection: Connection, workspace_id: str, user_id: str) -> str | None:

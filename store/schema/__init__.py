@@ -23,7 +23,7 @@ from store.schema.delivery import (
     webhook_events,
     webhooks,
 )
-from store.schema.home import absences, audit, day_counts, member_preferences, mute_limits, mutes
+from store.schema.home import absences, member_preferences, mute_limits, mutes
 from store.schema.intake import (
     attached_reports,
     imports,
@@ -35,7 +35,7 @@ from store.schema.intake import (
     senders,
 )
 from store.schema.messages import handlings, laters, notices, wrong_data
-from store.schema.operations import deployment
+from store.schema.operations import audit, day_counts, deployment
 from store.schema.ownership import (
     ownership_accounts,
     ownership_denials,

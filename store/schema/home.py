@@ -1,21 +1,10 @@
-"""Tables behind App Home: day counts, the preferences of members, and the audit log."""
+"""Tables behind App Home: the preferences of members."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, Table, Text, text
 
-from store.schema.base import Milliseconds, RowId, metadata
-
-day_counts = Table(  # how many job changes ended on a day, counted once it is over
-    "day_counts",
-    metadata,
-    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column("day", Integer, primary_key=True),  # since the epoch, UTC
-    Column("told_dri", Integer, nullable=False),
-    Column("told_channel", Integer, nullable=False),
-    Column("buried", Integer, nullable=False),
-    Column("muted", Integer, nullable=False),
-)
+from store.schema.base import Milliseconds, metadata
 
 absences = Table(  # who is out of office
     "absences",
@@ -56,16 +45,4 @@ member_preferences = Table(  # when and how a member wants to be notified, see d
     Column("quiet_weekends", Boolean, nullable=False, server_default=text("false")),
     Column("tz", Text),  # as Slack last reported it; null: not known
     Column("changed_at", Milliseconds, nullable=False),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", RowId, primary_key=True),
-    Column("workspace_id", Text, nullable=False),
-    Column("at", Milliseconds, nullable=False),
-    Column("actor", Text, nullable=False),  # a Slack user id, or operator
-    Column("action", Text, nullable=False),
-    Column("detail", Text, nullable=False, server_default=""),
-    Index("ix_audit_workspace", "workspace_id", "id"),
 )

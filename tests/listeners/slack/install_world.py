@@ -23,14 +23,13 @@ from listeners.http.server import create_runner, create_web
 from listeners.pages import Pages
 from listeners.slack.install import Installing
 from listeners.slack.oauth import Authorize, OAuthParts, create_oauth
-from listeners.slack.requests import SlackRequests
+from listeners.slack.requests import InboundRecorder, SlackRequests
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
 from services.home.preferences import Preferences
 from services.salesforce.sessions import SalesforceSessions
 from services.settings import Settings
 from services.slack.api import Slack
-from services.slack.inbound_health import InboundRecorder
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
 from services.slack.organizations import Organizations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.slack.inbound_health import EVERY_MS, InboundRecorder
+from listeners.slack.requests import RECORDED_EVERY_MS, InboundRecorder
 from store.database import Database
 from store.slack import inbound_health
 from store.slack.inbound_health import EVENT, GENUINE, InboundHealth
@@ -16,7 +16,7 @@ async def test_each_kind_of_request_is_recorded_once_a_minute(database, clock):
     """Recording delays every request of Slack."""
     recorder = InboundRecorder(database, clock)
     await recorder.record(GENUINE)
-    clock.now += EVERY_MS - 1
+    clock.now += RECORDED_EVERY_MS - 1
     await recorder.record(GENUINE)
     assert await database.run(inbound_health.read) == InboundHealth(genuine=SOMEDAY)
 
@@ -24,7 +24,7 @@ async def test_each_kind_of_request_is_recorded_once_a_minute(database, clock):
     await recorder.record(GENUINE)
     await recorder.record(EVENT)
     assert await database.run(inbound_health.read) == InboundHealth(
-        genuine=SOMEDAY + EVERY_MS, event=SOMEDAY + EVERY_MS
+        genuine=SOMEDAY + RECORDED_EVERY_MS, event=SOMEDAY + RECORDED_EVERY_MS
     )
 
 

@@ -10,13 +10,12 @@ import pytest
 from cryptography.fernet import Fernet
 from slack_bolt.app.async_app import AsyncApp
 
-from listeners.slack.requests import SlackRequests
+from listeners.slack.requests import InboundRecorder, SlackRequests
 from services.clock import SteadyClock
 from services.intake.keys import IntakeKeys, KeyCheck
 from services.intake.senders.proofs import Credentials
 from services.intake.signatures import Signature
 from services.operations.clock_watch import ClockWatch
-from services.slack.inbound_health import InboundRecorder
 from store.delivery import lanes, pauses
 from store.encryption import Cipher
 from tests.conftest import SOMEDAY
