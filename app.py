@@ -7,10 +7,8 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
 from dotenv import load_dotenv
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
@@ -18,6 +16,7 @@ from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from listeners import register_listeners
 from listeners.cli import table
 from listeners.cli.running.preparing import UMASK
+from listeners.cli.terminal import App
 from listeners.dialogs.metadata import ViewSigner
 from listeners.home.app_home import AppHome
 from listeners.http import health
@@ -37,29 +36,21 @@ from services.assembly import Foundation, Services, build_doctor, build_services
 from services.clock import SteadyClock, wall_ms
 from services.delivery.explain import Explainer
 from services.delivery.failed import FailedJobChanges
-from services.delivery.worker import Worker, WorkEvents
+from services.delivery.worker import WorkEvents
 from services.home.home import Home
 from services.home.member_home import MemberHomes
 from services.home.member_preferences import MemberPreferences
 from services.home.signal_channels import SignalChannels
-from services.home.status import Status
-from services.intake.added_senders import AddedSenders
 from services.intake.files.importer import FileImporter
-from services.intake.intake import Intake
-from services.intake.keys import IntakeKeys
 from services.intake.mapping.field_mappings import FieldMappings
 from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
 from services.operations.clock_watch import ClockWatch
-from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
 from services.operations.readiness import Readiness
 from services.operations.vendor_calls import open_session
-from services.operations.watchdog import Watchdog
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.person_keys import PersonKeys
-from services.ownership.rulebook import Rulebook
-from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
 from services.salesforce.connect import SalesforceConnect
 from services.settings import Settings
@@ -73,30 +64,6 @@ from store.slack.oauth_states import AsyncOAuthStateStore
 
 HERE = Path(__file__).parent
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-
-
-@dataclass(frozen=True)
-class App:
-    """What the verbs of the terminal run or read."""
-
-    settings: Settings
-    database: Database
-    monitoring: web.Application
-    web: web.Application
-    socket_mode: SocketMode | None
-    readiness: Readiness
-    heartbeat: Heartbeat | None
-    watchdog: Watchdog
-    worker: Worker
-    intake: Intake
-    importing: FileImporter
-    doctor: Doctor
-    rulebook: Rulebook
-    simulation: Simulation
-    intake_keys: IntakeKeys
-    added_senders: AddedSenders
-    token_install: TokenInstall
-    status: Status
 
 
 @asynccontextmanager

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 RECEIVED = ("accepted", "duplicate", "refused", "skipped")
 ROUTED = ("dri", "channel", "default_channel", "muted", "failed", "postponed")
 SETTLED = ("delivered", "retried", "postponed", "simplified", "in_doubt", "moved", "parked", "failed")
 
 
-class Measures(Protocol):
-    """May be called from any thread."""
+class Measures:
+    """Counts nothing here, for processes without metrics. The methods may be called from any thread."""
 
     def received(self, result: str, count: int) -> None:
         """Count job changes from any source. `result` is one of RECEIVED."""
@@ -34,22 +32,4 @@ class Measures(Protocol):
         """Count a call to a vendor. `status` is the HTTP status, or None if there was no response."""
 
 
-class Unmeasured:
-    """Counts nothing, for processes without metrics."""
-
-    def received(self, result: str, count: int) -> None: ...
-
-    def routed(self, outcome: str, count: int) -> None: ...
-
-    def settled(self, result: str, count: int) -> None: ...
-
-    def sent(self, seconds: float) -> None: ...
-
-    def slack_refused(self, status: int) -> None: ...
-
-    def events_limited(self) -> None: ...
-
-    def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None: ...
-
-
-UNMEASURED = Unmeasured()
+UNMEASURED = Measures()

@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from aiohttp import web
 from rich.console import Console
@@ -19,6 +18,7 @@ from services.delivery.worker import Worker
 from services.home.status import Status
 from services.intake.added_senders import AddedSenders
 from services.intake.files.importer import FileImporter
+from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
@@ -48,56 +48,28 @@ class RefusedError(Exception):
         self.status = status
 
 
-class App(Protocol):
-    """The parts of the app that verbs use. app.py implements it."""
+@dataclass(frozen=True)
+class App:
+    """The parts of the app that verbs run or read. app.py builds them."""
 
-    @property
-    def database(self) -> Database: ...
-
-    @property
-    def monitoring(self) -> web.Application: ...
-
-    @property
-    def web(self) -> web.Application: ...
-
-    @property
-    def socket_mode(self) -> SocketMode | None: ...
-
-    @property
-    def readiness(self) -> Readiness: ...
-
-    @property
-    def heartbeat(self) -> Heartbeat | None: ...
-
-    @property
-    def watchdog(self) -> Watchdog: ...
-
-    @property
-    def worker(self) -> Worker: ...
-
-    @property
-    def importing(self) -> FileImporter: ...
-
-    @property
-    def doctor(self) -> Doctor: ...
-
-    @property
-    def rulebook(self) -> Rulebook: ...
-
-    @property
-    def simulation(self) -> Simulation: ...
-
-    @property
-    def intake_keys(self) -> IntakeKeys: ...
-
-    @property
-    def added_senders(self) -> AddedSenders: ...
-
-    @property
-    def token_install(self) -> TokenInstall: ...
-
-    @property
-    def status(self) -> Status: ...
+    settings: Settings
+    database: Database
+    monitoring: web.Application
+    web: web.Application
+    socket_mode: SocketMode | None
+    readiness: Readiness
+    heartbeat: Heartbeat | None
+    watchdog: Watchdog
+    worker: Worker
+    intake: Intake
+    importing: FileImporter
+    doctor: Doctor
+    rulebook: Rulebook
+    simulation: Simulation
+    intake_keys: IntakeKeys
+    added_senders: AddedSenders
+    token_install: TokenInstall
+    status: Status
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")

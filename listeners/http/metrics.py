@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from domain.day_counts import OUTCOME_NAMES, JobChangeTotals
-from services.measures import RECEIVED, ROUTED, SETTLED
+from services.measures import RECEIVED, ROUTED, SETTLED, Measures
 from services.settings import VERSION
 from store.operations.health_figures import HealthFigures, SalesforceUse
 
@@ -29,7 +29,7 @@ class Snapshot:
     is_stuck: bool
 
 
-class Metrics:
+class Metrics(Measures):
     """Counters of this process, in their own registry. No label names a person or a workspace."""
 
     def __init__(self) -> None:
@@ -91,7 +91,6 @@ class Metrics:
         self._events_limited.inc()
 
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None:
-        """Count one call to Slack or Salesforce. `status` is None if there was no response."""
         self._answers.labels(vendor, method, _kind(status)).inc()
         self._seconds.labels(vendor, method).observe(seconds)
 

@@ -13,7 +13,7 @@ from domain.delivery import ClaimedDelivery, NewDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import Role
 from services.journal import MOST_KEYS, Journal, RefusalLog
-from services.measures import SETTLED, Unmeasured
+from services.measures import SETTLED, Measures
 from store.delivery.lanes import Claim
 from store.delivery.routing import Routed
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
@@ -26,7 +26,7 @@ MEMBERS = tuple(
 CLAIM = Claim(1, "lease", 0, "T1", "U1", "U1", "post-1", 0, False, 0, None, 0, False, MEMBERS)
 
 
-class RecordedMeasures(Unmeasured):
+class RecordedMeasures(Measures):
     """Keeps the counts that are not zero."""
 
     def __init__(self) -> None:

@@ -6,12 +6,12 @@ import aiohttp
 import pytest
 import requests
 
-from services.measures import Unmeasured
+from services.measures import Measures
 from services.operations.vendor_calls import trace_config
 from services.salesforce.queries.client import MeasuredSession
 
 
-class Calls(Unmeasured):
+class Calls(Measures):
     """What was reported, without the seconds, which were more than none."""
 
     def __init__(self) -> None:
