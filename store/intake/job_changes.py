@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from store.schema import (
     posts,
     workspaces,
 )
-from store.schema.upserts import insert_missing
+from store.schema.upserts import ManyRows
 from store.slack.workspaces import takes_job_changes
 
 MOST_REPORTS = 50
@@ -105,10 +105,9 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     if not rows:
         return [None] * len(items)
     # Always in the same order, or two replicas that add the same keys could wait for each other.
-    rows.sort(key=lambda row: (row["workspace_id"], row["key"], row["id"]))
-    missing = insert_missing(connection, job_changes, "workspace_id", "key")
-    inserted = connection.execute(missing, rows, execution_options={"preserve_rowcount": True})
-    known = {} if inserted.rowcount == len(rows) else _known_by_key(connection, rows)
+    rows.sort()
+    inserted = _insert_missing.add(connection, rows)
+    known = {} if inserted == len(rows) else _known_by_key(connection, {row[:2] for row in rows})
     added = [
         _added(new_id, known.get((item.workspace_id, item.key))) if item.workspace_id in active else None
         for new_id, item in zip(ids, items, strict=True)
@@ -139,23 +138,24 @@ def _receipts(items: Sequence[NewJobChange], added: Sequence[Added | None]) -> I
             yield Receipt(item.workspace_id, item.sender, item.accepted_at, accepted=new, duplicate=1 - new)
 
 
-def _row(new_id: str, item: NewJobChange) -> dict[str, Any]:
-    return {
-        "id": new_id,
-        "workspace_id": item.workspace_id,
-        "key": item.key,
-        "source": item.source,
-        "payload": item.payload,
-        "accepted_at": item.accepted_at,
-        "due_at": item.accepted_at,
-        "request_id": item.request_id,
-    }
+_NewRow = tuple[str, str, str, str, str, int, int, str | None]
+_insert_missing = ManyRows(
+    job_changes,
+    ("workspace_id", "key", "id", "source", "payload", "accepted_at", "due_at", "request_id"),
+    unique=("workspace_id", "key"),
+)
 
 
-def _known_by_key(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Row[Any]]:
-    values = {"workspace_ids": list({row["workspace_id"] for row in rows}), "keys": list({row["key"] for row in rows})}
+def _row(new_id: str, item: NewJobChange) -> _NewRow:
+    at, payload = item.accepted_at, item.payload
+    return (item.workspace_id, item.key, new_id, item.source, payload, at, at, item.request_id)
+
+
+def _known_by_key(connection: Connection, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """`places` are workspaces with keys."""
+    values = {"workspace_ids": list({workspace_id for workspace_id, _ in places}), "keys": [key for _, key in places]}
     known: dict[tuple[str, str], Any] = {(row.workspace_id, row.key): row for row in connection.execute(_known, values)}
-    if not {(row["workspace_id"], row["key"]) for row in rows} <= known.keys():
+    if not set(places) <= known.keys():
         raise DatabaseUnavailableError("a job change was erased while it was being sent again")
     return known
 

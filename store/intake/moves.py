@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Insert, bindparam, cast, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from domain.delivery import TraceStep
 from domain.job_change.model import JobChange
@@ -17,6 +13,7 @@ from domain.job_change.moves import extra_facts
 from domain.states import Outcome, Step
 from store.delivery.trace import add_steps
 from store.schema import attached_reports, job_changes, reported_moves
+from store.schema.upserts import ManyRows
 
 MEMORY_MS = 30 * 24 * 60 * 60 * 1_000
 """How long a move is remembered. A later report of the same one is delivered."""
@@ -47,13 +44,10 @@ def attach(connection: Connection, reports: Sequence[Report]) -> dict[str, str]:
     if not holders:
         return {}
     # Always in the same order, or two replicas that note the same moves could wait for each other.
-    rows = [(*place, report) for place, report in sorted(holders.items(), key=lambda item: item[0])]
-    noted = connection.execute(
-        _note(connection.dialect.name),
-        _values(connection.dialect.name, rows),
-        execution_options={"preserve_rowcount": True},
-    )
-    if noted.rowcount == len(rows) == sum(len(set(report.keys)) for report in reports):
+    rows = [
+        (*place, holders[place].job_change_id, holders[place].source, holders[place].at) for place in sorted(holders)
+    ]
+    if _note.add(connection, rows) == len(rows) == sum(len(set(report.keys)) for report in reports):
         return {}
     return _attach_known(connection, reports)
 
@@ -137,39 +131,12 @@ def _payloads(connection: Connection, ids: Collection[str]) -> dict[str, str | N
     return payloads
 
 
-_NAMES = ("workspace_id", "key", "job_change_id", "source", "at")
-
-
-def _values(dialect: str, rows: Sequence[tuple[str, str, Report]]) -> Any:
-    """
-    One set of values for each row on SQLite, and one array for each column on PostgreSQL, where rows cost more.
-
-    Not `json_each` on SQLite: with ON CONFLICT it crashed the process in the simulation.
-    """
-    listed = [(workspace_id, key, report.job_change_id, report.source, report.at) for workspace_id, key, report in rows]
-    if dialect == "sqlite":
-        return [dict(zip(_NAMES, row, strict=True)) for row in listed]
-    return dict(zip(_NAMES, map(list, zip(*listed, strict=True)), strict=True))
-
-
-@cache
-def _note(dialect: str) -> Insert:
-    """Insert moves, or replace those that are no longer remembered."""
-    # Two variables, because the two statements have no common type with conflict handling.
-    if dialect == "sqlite":
-        into_sqlite = sqlite.insert(reported_moves)
-        return into_sqlite.on_conflict_do_update(
-            index_elements=["workspace_id", "key"],
-            set_={name: into_sqlite.excluded[name] for name in _NAMES[2:]},
-            where=reported_moves.c.at < into_sqlite.excluded["at"] - MEMORY_MS,
-        )
-    arrays = (func.unnest(cast(bindparam(name), ARRAY(reported_moves.c[name].type))) for name in _NAMES)
-    into_postgresql = postgresql.insert(reported_moves).from_select(_NAMES, select(*arrays))
-    return into_postgresql.on_conflict_do_update(
-        index_elements=["workspace_id", "key"],
-        set_={name: into_postgresql.excluded[name] for name in _NAMES[2:]},
-        where=reported_moves.c.at < into_postgresql.excluded["at"] - MEMORY_MS,
-    )
+_note = ManyRows(
+    reported_moves,
+    ("workspace_id", "key", "job_change_id", "source", "at"),
+    unique=("workspace_id", "key"),
+    replaces=f"reported_moves.at < excluded.at - {MEMORY_MS}",  # what is no longer remembered
+)
 
 
 def forget(connection: Connection, workspace_id: str, keys: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -44,3 +45,49 @@ def _put(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
 
 def _others(table: Table, unique: Collection[str], excluded: ReadOnlyColumnCollection[str, Any]) -> dict[str, Any]:
     return {column.name: excluded[column.name] for column in table.columns if column.name not in unique}
+
+
+@dataclass(frozen=True)
+class ManyRows:
+    """
+    An INSERT of tuples, for where many rows are added at once. `names` are their columns.
+
+    A row whose `unique` columns exist is skipped, or replaces the other one where the SQL of `replaces` is true.
+
+    The rows go to the driver as they are, since what SQLAlchemy makes of their parameters costs more than adding them.
+    SQLite gets one row after the other, and PostgreSQL, where rows cost more, one array for each column. Not
+    `json_each` on SQLite: with ON CONFLICT it crashed the process in the simulation.
+    """
+
+    table: Table
+    names: tuple[str, ...]
+    unique: tuple[str, ...]
+    replaces: str | None = None
+
+    def add(self, connection: Connection, rows: Sequence[tuple[object, ...]]) -> int:
+        """Return how many rows were added or replaced. There is at least one."""
+        is_sqlite = connection.dialect.name == "sqlite"
+        values: Any = (
+            list(rows) if is_sqlite else dict(zip(self.names, map(list, zip(*rows, strict=True)), strict=True))
+        )
+        statement = _many_rows(connection.dialect.name, self)
+        options = {"preserve_rowcount": True}
+        return connection.exec_driver_sql(statement, values, execution_options=options).rowcount
+
+
+_ARRAYS = {str: "text[]", int: "bigint[]"}
+
+
+@cache
+def _many_rows(dialect: str, many: ManyRows) -> str:
+    if dialect == "sqlite":
+        source = f"VALUES ({', '.join('?' for _ in many.names)})"
+    else:
+        arrays = {name: _ARRAYS[many.table.c[name].type.python_type] for name in many.names}
+        source = f"SELECT {', '.join(f'unnest(%({name})s::{array})' for name, array in arrays.items())}"
+    action = "NOTHING"
+    if many.replaces is not None:
+        others = [f"{name} = excluded.{name}" for name in many.names if name not in many.unique]
+        action = f"UPDATE SET {', '.join(others)} WHERE {many.replaces}"
+    into = f"INSERT INTO {many.table.name} ({', '.join(many.names)})"
+    return f"{into} {source} ON CONFLICT ({', '.join(many.unique)}) DO {action}"
