@@ -187,7 +187,15 @@ def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
         ssl=ssl_context(settings.network),
     )
     installations = AsyncInstallationStore(database, settings.slack_client_id, foundation.cipher)
-    tokens = BotTokens(client, installations, settings.slack_client_id, settings.slack_client_secret, now)
+    tokens = BotTokens(
+        client,
+        installations,
+        database,
+        foundation.cipher,
+        settings.slack_client_id,
+        settings.slack_client_secret,
+        now,
+    )
     api = Slack(client, tokens.current, database, now, tokens.renew)
     install = SlackInstall(client, tokens.current, now=lambda: now() / 1_000)
     return SlackServices(
@@ -289,5 +297,4 @@ def build_doctor(foundation: Foundation, services: Services) -> Doctor:
         services.decider,
         services.slack.manifest,
         foundation.now,
-        services.slack.installations.rotating_token,
     )

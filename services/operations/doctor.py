@@ -29,7 +29,7 @@ from store.encryption import Cipher
 from store.operations import secrets
 from store.salesforce import connections
 from store.schema.postgresql import is_pooled
-from store.slack import inbound_health, workspaces
+from store.slack import inbound_health, tokens, workspaces
 from store.slack.installations import OtherAppError
 from store.slack.tokens import RotatingToken
 
@@ -53,7 +53,6 @@ class Doctor:
     decider: Decider
     manifest: Manifest
     now: Callable[[], int]
-    rotating_token: Callable[[str], Awaitable[RotatingToken | None]]
     deadline_seconds: float = DEADLINE_SECONDS
 
     async def run(self) -> AsyncIterator[CheckResult]:
@@ -192,7 +191,7 @@ class Doctor:
         ]
 
     async def _installation(self, workspace: Workspace) -> str:
-        rotating = await self.rotating_token(workspace.id)
+        rotating = await self.database.run(tokens.find, self.cipher, self.settings.slack_client_id, workspace.id)
         if rotating:
             return self._rotation(rotating)
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -33,7 +32,7 @@ from store.messages import notices
 from store.schema import workspaces as workspaces_table
 from store.slack import organizations, tokens, workspaces
 from store.slack.sdk_stores import SECRET_COLUMNS, OpenTransaction, bots, installations, is_of
-from store.slack.tokens import EncryptedToken, Renewal, RotatingToken, milliseconds
+from store.slack.tokens import EncryptedToken, milliseconds
 
 Result = TypeVar("Result")
 
@@ -84,9 +83,6 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         """Replace earlier installations of the workspace, and mark it as active."""
         await self._database.run(self._save, installation)
 
-    async def async_save_bot(self, bot: Bot) -> None:
-        await self._run(lambda store: store.save_bot(bot))
-
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
     ) -> Bot | None:
@@ -119,21 +115,6 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
                 return installation
         return None
 
-    async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        await self._run(lambda store: store.delete_bot(enterprise_id=enterprise_id, team_id=team_id))
-
-    async def async_delete_installation(
-        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
-    ) -> None:
-        await self._run(
-            lambda store: store.delete_installation(enterprise_id=enterprise_id, team_id=team_id, user_id=user_id)
-        )
-
-    async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        workspace_id = team_id or enterprise_id
-        if workspace_id:
-            await self.delete_tokens(workspace_id)
-
     async def bot_token(self, workspace_id: str) -> str | None:
         """
         Return the token for calling Slack in this workspace or organization, None if there is none.
@@ -156,31 +137,6 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         expires_at = milliseconds(stored.expires_at) if stored.expires_at else None
         return StoredToken(self._cipher.decrypt(stored.token), expires_at)
 
-    async def rotating_token(self, workspace_id: str) -> RotatingToken | None:
-        """Return the token if it expires, or None."""
-        return await self._database.run(tokens.find, self._cipher, self._client_id, workspace_id)
-
-    async def expiring(self, before: int) -> list[str]:
-        """Return the active workspaces whose token expires before this time, and can be renewed."""
-        return await self._database.run(tokens.expiring, self._client_id, before)
-
-    async def claim_renewal(self, workspace_id: str, now: int, lease_ms: int) -> Renewal | None:
-        """Claim the right to renew the token. None if there is none that expires."""
-        return await self._database.run(tokens.claim, self._cipher, self._client_id, workspace_id, now, lease_ms)
-
-    async def release_renewal(self, workspace_id: str, lease: str) -> None:
-        await self._database.run(tokens.release, workspace_id, lease)
-
-    async def store_renewed(self, workspace_id: str, used_refresh_token: str, new: RotatingToken) -> None:
-        """Store a renewed token. Waits until the database is available, because only this process knows it."""
-        await self._database.run_until_available(
-            tokens.store, self._cipher, self._client_id, workspace_id, used_refresh_token, new
-        )
-
-    async def refuse_renewal(self, workspace_id: str, refresh_token: str) -> RotatingToken | None:
-        """Delete a refresh token that Slack refuses. If another replica has stored a newer one, return that token."""
-        return await self._database.run(tokens.refuse, self._cipher, self._client_id, workspace_id, refresh_token)
-
     def _newest_tokens(self, connection: Connection, workspace_ids: list[str]) -> list[EncryptedToken | None]:
         by_workspace = {
             workspace_id: tokens.newest(connection, self._client_id, workspace_id)
@@ -195,9 +151,6 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
     async def delete_tokens(self, workspace_id: str) -> None:
         """See `delete_tokens` below."""
         await self._database.run(delete_tokens, workspace_id)
-
-    async def _run(self, act: Callable[[_Installations], Result]) -> Result:
-        return await self._database.run(lambda connection: act(self._within(connection)))
 
     def _within(self, connection: Connection) -> _Installations:
         store = copy(self._store)

@@ -15,6 +15,9 @@ from domain.errors import PermanentError, TransientError
 from services.slack.call import body, call, error_code, failure
 from services.slack.errors import RenewalRefusedError
 from services.slack.shapes import Json, text_of
+from store.database import Database
+from store.encryption import Cipher
+from store.slack import tokens
 from store.slack.installations import AsyncInstallationStore
 from store.slack.tokens import RotatingToken
 
@@ -43,6 +46,8 @@ class BotTokens:
 
     client: AsyncWebClient = field(repr=False)
     installations: AsyncInstallationStore
+    database: Database
+    cipher: Cipher = field(repr=False)
     client_id: str
     client_secret: str = field(repr=False)
     now: Callable[[], int]
@@ -65,7 +70,7 @@ class BotTokens:
 
         Raises TransientError, also while another replica is renewing, and RenewalRefusedError.
         """
-        renewal = await self.installations.claim_renewal(workspace_id, self.now(), LEASE_MS)
+        renewal = await self.database.run(tokens.claim, self.cipher, self.client_id, workspace_id, self.now(), LEASE_MS)
         if renewal is None:
             return None
         try:
@@ -76,14 +81,14 @@ class BotTokens:
             return await self._renew(workspace_id, renewal.stored)
         finally:
             if renewal.lease:
-                await self.installations.release_renewal(renewal.leader, renewal.lease)
+                await self.database.run(tokens.release, renewal.leader, renewal.lease)
 
     async def renew_due(self) -> bool:
         """Renew the tokens that end soon. Always return False: there is never more to do right away."""
         if self.now() < self._due_at:
             return False
         self._due_at = self.now() + EVERY_MS
-        for workspace_id in await self.installations.expiring(self.now() + EARLY_MS):
+        for workspace_id in await self.database.run(tokens.expiring, self.client_id, self.now() + EARLY_MS):
             stored = await self.installations.stored_token(workspace_id)
             try:
                 if stored and (stored.expires_at or 0) < self.now() + EARLY_MS:  # else it is shared and renewed
@@ -103,12 +108,17 @@ class BotTokens:
             if error_code(error) != "invalid_refresh_token":
                 raise failure("oauth.v2.access", error) from error
             # It was used by a replica that has stored the new one, or by a process that died before it could.
-            newer = await self.installations.refuse_renewal(workspace_id, stored.refresh_token)
+            newer = await self.database.run(
+                tokens.refuse, self.cipher, self.client_id, workspace_id, stored.refresh_token
+            )
             if newer is None:
                 raise RenewalRefusedError from error
             return newer.token
         new = _token_in(answer, stored.owner_id, self.now())
-        await self.installations.store_renewed(workspace_id, stored.refresh_token, new)  # before anything uses it
+        # It is stored before anything uses it, as soon as the database is available: only this process knows it.
+        await self.database.run_until_available(
+            tokens.store, self.cipher, self.client_id, workspace_id, stored.refresh_token, new
+        )
         return new.token
 
 

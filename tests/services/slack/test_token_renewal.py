@@ -32,10 +32,11 @@ from services.slack.install import SlackInstall
 from services.slack.tokens.renewal import BotTokens
 from store.database import Database
 from store.encryption import Cipher
-from store.slack import organizations, workspaces
+from store.slack import organizations, tokens, workspaces
 from store.slack.installations import AsyncInstallationStore
 from store.slack.organizations import Team
 from store.slack.sdk_stores import bots, installations
+from store.slack.tokens import RotatingToken
 from tests.conftest import Clock
 from tests.listeners.home.home_states import ADMIN
 
@@ -61,7 +62,12 @@ class Acme:
     def replica(self) -> BotTokens:
         app = self.slack.app
         store = AsyncInstallationStore(self.database, app.client_id, self.cipher)
-        return BotTokens(self.client, store, app.client_id, app.client_secret, self.clock)
+        return BotTokens(self.client, store, self.database, self.cipher, app.client_id, app.client_secret, self.clock)
+
+    async def stored(self) -> RotatingToken:
+        token = await self.database.run(tokens.find, self.cipher, self.slack.app.client_id, self.team.id)
+        assert token
+        return token
 
     async def add_app(self) -> None:
         """Install the app as the OAuth callback does."""
@@ -115,9 +121,9 @@ async def acme(database: Database, clock: Clock) -> AsyncIterator[Acme]:
     async with slack.serving() as url, aiohttp.ClientSession() as http:
         client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
         store = AsyncInstallationStore(database, app.client_id, cipher)
-        tokens = BotTokens(client, store, app.client_id, app.client_secret, clock)
-        api = Slack(client, tokens.current, database, clock, tokens.renew)
-        acme = Acme(slack, team, admin, wins, client, database, cipher, clock, api, tokens)
+        bot_tokens = BotTokens(client, store, database, cipher, app.client_id, app.client_secret, clock)
+        api = Slack(client, bot_tokens.current, database, clock, bot_tokens.renew)
+        acme = Acme(slack, team, admin, wins, client, database, cipher, clock, api, bot_tokens)
         await acme.add_app()
         yield acme
 
@@ -201,8 +207,7 @@ async def test_after_a_crash_before_storing_the_app_works_until_the_token_ends(a
 
     The workspace is not gone: its deliveries wait, and continue when the app was added again.
     """
-    stored = await acme.tokens.installations.rotating_token(acme.team.id)
-    assert stored
+    stored = await acme.stored()
     await acme.pass_time(hours=9.5)
     installs.refresh(acme.slack.world, stored.refresh_token or "")  # by a process that died before it stored the answer
     await acme.pass_time(hours=2)
@@ -226,8 +231,7 @@ async def test_after_a_crash_before_storing_the_app_works_until_the_token_ends(a
 async def test_admins_are_told_before_a_token_ends_that_slack_no_longer_renews(acme: Acme) -> None:
     """In a direct message, in Home and in the status, with its end and what to do, until the app is added again."""
     notices = Notices(acme.database, acme.api, acme.clock, "https://gems.example.com/slack/install")
-    stored = await acme.tokens.installations.rotating_token(acme.team.id)
-    assert stored
+    stored = await acme.stored()
     installs.refresh(acme.slack.world, stored.refresh_token or "")
     await acme.pass_time(hours=10.5)
 
@@ -268,13 +272,14 @@ async def test_a_removed_app_is_gone(acme: Acme) -> None:
 async def test_a_renewal_does_not_replace_a_new_installation(acme: Acme) -> None:
     """An admin may add the app again while an old token is being renewed."""
     stale = await acme.tokens.current(acme.team.id)
-    stored = await acme.tokens.installations.rotating_token(acme.team.id)
+    stored = await acme.stored()
     assert stale
-    assert stored
     await acme.add_app()
     newest = await acme.tokens.current(acme.team.id)
 
-    await acme.tokens.installations.store_renewed(acme.team.id, stored.refresh_token or "", stored)
+    await acme.database.run(
+        tokens.store, acme.cipher, acme.slack.app.client_id, acme.team.id, stored.refresh_token or "", stored
+    )
 
     assert await acme.tokens.current(acme.team.id) == newest != stale
     assert await acme.tokens.renew(acme.team.id, stale) == newest

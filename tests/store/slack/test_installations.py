@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from slack_sdk.oauth.installation_store import Bot, Installation
+from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection, func, select, text
 
 from store.database import Database, DatabaseUnavailableError
@@ -260,37 +260,6 @@ async def test_deleting_an_organizations_tokens_keeps_those_of_its_workspaces(st
 
     assert await store.bot_token("E1") is None
     assert await store.bot_token("T1") == TOKEN
-
-
-async def test_what_bolt_calls_when_tokens_are_revoked_works_too(
-    store: AsyncInstallationStore, database: Database
-) -> None:
-    """Bolt's built-in listeners know the stores of slack_sdk by these names."""
-    await store.async_save(installation())
-    await store.async_delete_bot(enterprise_id=None, team_id="T1")
-    assert await database.run(rows) == [0, 1]
-    await store.async_delete_installation(enterprise_id=None, team_id="T1", user_id="UDANA")
-    assert await database.run(rows) == [0, 0]
-
-    await store.async_save(installation(enterprise_id="E1"))
-    await store.async_delete_all(enterprise_id=None, team_id="T1")
-    assert await database.run(rows) == [0, 0]
-
-
-async def test_a_bot_alone_can_be_saved(store: AsyncInstallationStore) -> None:
-    """Bolt does so after a token was renewed."""
-    bot = Bot(
-        app_id="A1",
-        team_id="T1",
-        bot_token="xoxb-renewed",
-        bot_id="B1",
-        bot_user_id="UBOT",
-        installed_at=1_795_000_000.0,
-    )
-
-    await store.async_save_bot(bot)
-
-    assert await store.bot_token("T1") == "xoxb-renewed"
 
 
 async def test_an_installation_without_ids_is_refused(store: AsyncInstallationStore) -> None:
