@@ -102,7 +102,8 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
     flow = _build_oauth(foundation, services, pages) if settings.has_slack_credentials else None
     bolt = _build_bolt(foundation, services, flow) if flow else None
     if bolt:
-        register_listeners(bolt, database, **_listener_arguments(foundation, services), connect_routes=connect_routes)
+        arguments = _listener_arguments(foundation, services)
+        register_listeners(bolt, database, now, **arguments, connect_routes=connect_routes)
     installing = _build_installing(foundation, services, pages, flow)
     readiness = Readiness(database, services.database_watch, clock_watch)
     is_public = settings.public_url.startswith("https://")
@@ -191,8 +192,6 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
     view_signer = ViewSigner(foundation.cipher)
     home_tab = AppHome(home, view_signer)
     return {
-        "now": now,
-        "installations": slack.installations,
         "slack_organizations": slack.organizations,
         "directory": slack.directory,
         "notices": slack.notices,

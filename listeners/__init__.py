@@ -20,15 +20,17 @@ from listeners.slack.workspace_id import workspace_of
 from listeners.status import failed, status
 from services.slack.call import authorized
 from store.database import Database
+from store.slack import seen_events
 
 log = logging.getLogger(__name__)
 
 
-def register_listeners(app: AsyncApp, database: Database, **parts: object) -> None:
+def register_listeners(app: AsyncApp, database: Database, now: Callable[[], int], **parts: object) -> None:
     """
     Register a listener for everything that Slack sends.
 
-    Bolt passes each listener the arguments that it names: Bolt's own, `parts`, `workspace_id` and `dialog`.
+    Bolt passes each listener the arguments that it names: Bolt's own, `parts`, `workspace_id`, `dialog`, and `once`,
+    which handles an event in a transaction unless it was handled before.
     """
 
     async def provide(
@@ -40,7 +42,11 @@ def register_listeners(app: AsyncApp, database: Database, **parts: object) -> No
             return BoltResponse(status=200)
         if workspace_id and context.bot_token:
             authorized.set((workspace_id, context.bot_token))
-        context.update(parts, database=database, workspace_id=workspace_id)
+
+        async def once(act: Callable[..., object], *arguments: object) -> bool:
+            return await database.run(seen_events.once, body.get("event_id"), now(), act, *arguments)
+
+        context.update(parts, database=database, now=now, workspace_id=workspace_id, once=once)
         return await next_()
 
     app.middleware(provide)

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from services.slack.directory import member_of
 from services.slack.shapes import SlackUser
-from store.database import Database
 from store.home import member_preferences
-from store.slack import members, seen_events, workspaces
+from store.slack import members, workspaces
+from store.slack.seen_events import Once
 
 PROBLEMS = {
     "archive": "it was archived; unarchive it or choose another channel",
@@ -36,15 +36,13 @@ def register(app: AsyncApp) -> None:
     app.event("channel_id_changed")(move_channel)
 
 
-async def refresh_member(
-    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
-) -> None:
+async def refresh_member(event: dict[str, Any], workspace_id: str, once: Once, now: Callable[[], int]) -> None:
     """
     Refresh the member in each workspace of an organization: Slack sends one event for all of them.
 
     The event holds the whole user: https://docs.slack.dev/reference/events/user_change
     """
-    await database.run(seen_events.once, body.get("event_id"), now(), _refresh_all, workspace_id, event["user"], now())
+    await once(_refresh_all, workspace_id, event["user"], now())
 
 
 def _refresh_all(connection: Connection, workspace_id: str, raw_user: dict[str, Any], now: int) -> None:
@@ -61,42 +59,28 @@ def _refresh(connection: Connection, workspace_id: str, user: SlackUser, now: in
     member_preferences.update_time_zone(connection, workspace_id, user.id, user.tz, now)
 
 
-async def rename_channel(
-    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
-) -> None:
-    channel_id, name = event["channel"]["id"], event["channel"]["name"]
-    rename = workspaces.rename_default_channel
-    await database.run(seen_events.once, body.get("event_id"), now(), rename, workspace_id, channel_id, name)
+async def rename_channel(event: dict[str, Any], workspace_id: str, once: Once) -> None:
+    channel = event["channel"]
+    await once(workspaces.rename_default_channel, workspace_id, channel["id"], channel["name"])
 
 
-async def record_channel_problem(
-    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
-) -> None:
+async def record_channel_problem(event: dict[str, Any], workspace_id: str, once: Once) -> None:
     """
-    Record that the default channel cannot be posted to. The worker notifies admins, see services/operations/notices.py.
+    Record that the default channel cannot be posted to. The worker notifies admins, see services/messages/notices.py.
 
     The app could still post in a public channel that it was removed from, but removing it means that it should not.
     https://docs.slack.dev/reference/events/channel_archive, /channel_deleted, /channel_left, and the same with group_
     """
     problem = PROBLEMS[event["type"].partition("_")[2]]
-    record = workspaces.mark_default_channel_broken
-    await database.run(seen_events.once, body.get("event_id"), now(), record, workspace_id, event["channel"], problem)
+    await once(workspaces.mark_default_channel_broken, workspace_id, event["channel"], problem)
 
 
-async def clear_channel_problem(
-    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
-) -> None:
-    clear = workspaces.mark_default_channel_working
-    await database.run(seen_events.once, body.get("event_id"), now(), clear, workspace_id, event["channel"], now())
+async def clear_channel_problem(event: dict[str, Any], workspace_id: str, once: Once, now: Callable[[], int]) -> None:
+    await once(workspaces.mark_default_channel_working, workspace_id, event["channel"], now())
 
 
 async def notice_app_joined(
-    event: dict[str, Any],
-    body: dict[str, Any],
-    context: AsyncBoltContext,
-    workspace_id: str,
-    database: Database,
-    now: Callable[[], int],
+    event: dict[str, Any], context: AsyncBoltContext, workspace_id: str, once: Once, now: Callable[[], int]
 ) -> None:
     """
     Clear the channel's problem if the member who joined is the app itself.
@@ -104,13 +88,9 @@ async def notice_app_joined(
     https://docs.slack.dev/reference/events/member_joined_channel
     """
     if event.get("user") == context.bot_user_id:
-        await clear_channel_problem(event, body, workspace_id, database, now)
+        await clear_channel_problem(event, workspace_id, once, now)
 
 
-async def move_channel(
-    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
-) -> None:
+async def move_channel(event: dict[str, Any], workspace_id: str, once: Once) -> None:
     """https://docs.slack.dev/reference/events/channel_id_changed"""
-    old_id, new_id = event["old_channel_id"], event["new_channel_id"]
-    move = workspaces.move_channel
-    await database.run(seen_events.once, body.get("event_id"), now(), move, workspace_id, old_id, new_id)
+    await once(workspaces.move_channel, workspace_id, event["old_channel_id"], event["new_channel_id"])

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from domain.audit import SLACK, AuditEntry
 from services.slack.organizations import Organizations
 from store import audit
-from store.database import Database
-from store.slack import installations, organizations, seen_events, workspaces
+from store.slack import installations, organizations, workspaces
 from store.slack.organizations import Team
+from store.slack.seen_events import Once
 
 EVENTS = frozenset({"app_uninstalled", "tokens_revoked", "team_access_granted", "team_access_revoked"})
 """Events that may be about an organization and none of its workspaces."""
@@ -31,7 +31,7 @@ async def leave(
     body: dict[str, Any],
     context: AsyncBoltContext,
     request: AsyncBoltRequest,
-    database: Database,
+    once: Once,
     now: Callable[[], int],
 ) -> None:
     """
@@ -47,8 +47,7 @@ async def leave(
     is_repeated = "x-slack-retry-num" in request.headers and "event_time" in body
     happened_at = body["event_time"] * 1000 if is_repeated else None
     leave_it, because = _leave_organization if is_organization else _leave_workspace, body["event"]["type"]
-    event_id, at = body.get("event_id"), now()
-    await database.run(seen_events.once, event_id, at, leave_it, installed_in, at, because, happened_at)
+    await once(leave_it, installed_in, now(), because, happened_at)
 
 
 async def lose_tokens(
@@ -56,7 +55,7 @@ async def lose_tokens(
     body: dict[str, Any],
     context: AsyncBoltContext,
     request: AsyncBoltRequest,
-    database: Database,
+    once: Once,
     now: Callable[[], int],
 ) -> None:
     """
@@ -65,14 +64,13 @@ async def lose_tokens(
     The event lists user ids under `oauth` and `bot`: https://docs.slack.dev/reference/events/tokens_revoked
     """
     if event.get("tokens", {}).get("bot"):
-        await leave(body, context, request, database, now)
+        await leave(body, context, request, once, now)
 
 
 async def join_workspaces(
     event: dict[str, Any],
-    body: dict[str, Any],
     context: AsyncBoltContext,
-    database: Database,
+    once: Once,
     slack_organizations: Organizations,
     now: Callable[[], int],
 ) -> None:
@@ -84,23 +82,16 @@ async def join_workspaces(
     enterprise_id = context.enterprise_id
     if enterprise_id is not None:
         teams, at = [Team(team_id) for team_id in _team_ids(event)], now()
-        add = organizations.grant
-        await database.run(seen_events.once, body.get("event_id"), at, add, enterprise_id, teams, at, at)
+        await once(organizations.grant, enterprise_id, teams, at, at)
         await slack_organizations.try_sync(enterprise_id)
 
 
 async def leave_workspaces(
-    event: dict[str, Any],
-    body: dict[str, Any],
-    context: AsyncBoltContext,
-    database: Database,
-    now: Callable[[], int],
+    event: dict[str, Any], context: AsyncBoltContext, once: Once, now: Callable[[], int]
 ) -> None:
     """https://docs.slack.dev/reference/events/team_access_revoked"""
-    event_id, enterprise_id, team_ids = body.get("event_id"), context.enterprise_id, _team_ids(event)
-    if enterprise_id is not None:
-        revoke = organizations.revoke
-        await database.run(seen_events.once, event_id, now(), revoke, enterprise_id, team_ids, now())
+    if context.enterprise_id is not None:
+        await once(organizations.revoke, context.enterprise_id, _team_ids(event), now())
 
 
 def _team_ids(event: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec
 
 from sqlalchemy import Connection, delete
@@ -11,6 +11,8 @@ from store.schema import slack_events
 from store.schema.upserts import insert_missing
 
 P = ParamSpec("P")
+Once = Callable[..., Awaitable[bool]]
+"""`once` for one event, without the connection, the event and the time."""
 
 
 def first_seen(connection: Connection, event_id: str, now: int) -> bool:

@@ -15,7 +15,7 @@ SUBSCRIBED = json.loads(Path("manifest.json").read_text(encoding="utf-8"))["sett
 
 def test_listeners_only_have_parameters_that_exist(office):
     """Bolt passes None for an unknown parameter and does not fill keyword-only ones."""
-    given = {*AsyncArgs.__annotations__, *office.parts, "database", "workspace_id", "dialog"}
+    given = {*AsyncArgs.__annotations__, *office.parts, "database", "workspace_id", "dialog", "once"}
 
     for listener in office.bolt._async_listeners:
         spec = inspect.getfullargspec(listener.ack_function)

@@ -47,7 +47,7 @@ for _kind in KINDS:
 def registered_ids() -> set[tuple[str, str]]:
     """The kind and pattern of every listener. A pattern with choices counts once for each choice."""
     app = _RecordingApp()
-    register_listeners(app, Database("sqlite://"))
+    register_listeners(app, Database("sqlite://"), lambda: 0)
     return {
         (kind, pattern)
         for kind, constraint in app.registered
