@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from domain.audit import AuditEntry
@@ -10,6 +13,9 @@ from store.schema import audit
 MOST_RECENT_ADMINS = 5
 MOST_ENTRIES_SEARCHED = 5_000
 """The number of latest entries in which recent admins are looked for."""
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 _recent = (
     select(audit.c.at, audit.c.actor, audit.c.action, audit.c.detail)
@@ -21,6 +27,22 @@ _recent = (
 
 def record(connection: Connection, workspace_id: str, entry: AuditEntry) -> None:
     connection.execute(insert(audit).values(workspace_id=workspace_id, **vars(entry)))
+
+
+def recorded(
+    connection: Connection,
+    workspace_id: str,
+    entry: AuditEntry,
+    act: Callable[Concatenate[Connection, str, P], Result],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Result:
+    """Call `act(connection, workspace_id, …)`, and record the entry unless it returns False: nothing was changed."""
+    result = act(connection, workspace_id, *args, **kwargs)
+    if result is not False:
+        record(connection, workspace_id, entry)
+    return result
 
 
 def recent(connection: Connection, workspace_id: str, most: int = 100) -> list[AuditEntry]:

@@ -128,7 +128,7 @@ class Preferences:
         entry = AuditEntry(self.now(), actor, "preferences", detail)
 
         def store(connection: Connection) -> ChangeResult:
-            stored = _store(connection, workspace_id, seen_version, entry, values)
+            stored = audit.recorded(connection, workspace_id, entry, workspaces.change, seen_version, **values)
             return ChangeResult(True, "Saved.") if stored else ChangeResult(False, CHANGED_MEANWHILE)
 
         return store
@@ -199,23 +199,10 @@ def _store_channel(
         "default_channel_problem": None,
         "default_channel_is_public": not channel.is_private,
     }
-    if not _store(connection, workspace_id, seen_version, entry, chosen):
+    if not audit.recorded(connection, workspace_id, entry, workspaces.change, seen_version, **chosen):
         return False
     for notice in (NO_DEFAULT_CHANNEL, DEFAULT_CHANNEL_BROKEN):
         workspaces.clear_notice(connection, workspace_id, notice)
     workspaces.open_default_lane(connection, workspace_id, entry.at)
     notices.refresh(connection, workspace_id, entry.at)
     return True
-
-
-def _store(
-    connection: Connection,
-    workspace_id: str,
-    seen_version: int | None,
-    entry: AuditEntry,
-    values: Mapping[str, object],
-) -> bool:
-    stored = workspaces.change(connection, workspace_id, seen_version, **values)
-    if stored:
-        audit.record(connection, workspace_id, entry)
-    return stored

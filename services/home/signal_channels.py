@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
@@ -51,7 +49,10 @@ class SignalChannels:
         channels = {name: channel for name, channel in before.items() if name != signal}
         channels |= {signal.value: channel_id} if channel_id else {}
         entry = AuditEntry(self.now(), actor, "signal_channels", f"{signal}: {before.get(signal)} → {channel_id}")
-        if not await self.database.run(_store, workspace_id, seen_version, channels, entry):
+        stored = await self.database.run(
+            audit.recorded, workspace_id, entry, workspaces.change, seen_version, signal_channels=json.dumps(channels)
+        )
+        if not stored:
             return ChangeResult(False, CHANGED_MEANWHILE)
         old = before.get(signal)
         if old and old not in {*channels.values(), workspace.default_channel_id}:
@@ -77,16 +78,3 @@ class SignalChannels:
 
 def _first_line(actor: str, signal: Signal) -> str:
     return f"<@{actor}> made this the channel for “{SIGNALS[signal]}” job changes for which no DRI is found."
-
-
-def _store(
-    connection: Connection,
-    workspace_id: str,
-    seen_version: int | None,
-    channels: Mapping[str, str],
-    entry: AuditEntry,
-) -> bool:
-    stored = workspaces.change(connection, workspace_id, seen_version, signal_channels=json.dumps(channels))
-    if stored:
-        audit.record(connection, workspace_id, entry)
-    return stored

@@ -130,15 +130,17 @@ class IntakeKeys:
         await self.database.run(_rotate, workspace_id, kind, stored, made_by, self.now(), grace_ms, sender.name)
         return key
 
-    async def revoke(self, workspace_id: str, sender: str, made_by: str) -> bool:
+    async def revoke(self, workspace_id: str, sender: str, revoked_by: str) -> bool:
         """End all keys of a sender at once, and return whether there were any."""
-        revoked = await self.database.run(_revoke, workspace_id, sender, made_by, self.now())
+        entry = AuditEntry(self.now(), revoked_by, "revoked the keys of a sender", sender)
+        revoked = await self.database.run(audit.recorded, workspace_id, entry, keys.revoke, sender)
         self._cache.pop(workspace_id, None)
         return revoked
 
     async def revoke_kind(self, workspace_id: str, kind: str, revoked_by: str) -> bool:
         """End all keys of a kind without a sender at once, and return whether there were any."""
-        revoked = await self.database.run(_revoke_kind, workspace_id, kind, revoked_by, self.now())
+        entry = AuditEntry(self.now(), revoked_by, "revoked intake keys", kind)
+        revoked = await self.database.run(audit.recorded, workspace_id, entry, keys.revoke, None, kind)
         self._cache.pop(workspace_id, None)
         return revoked
 
@@ -247,17 +249,3 @@ def _rotate(
     if sender is not None:
         senders.add(connection, workspace_id, sender, made_by, now)
     audit.record(connection, workspace_id, AuditEntry(now, made_by, "made an intake key", sender or kind))
-
-
-def _revoke(connection: Connection, workspace_id: str, sender: str, made_by: str, now: int) -> bool:
-    revoked = keys.revoke(connection, workspace_id, sender)
-    if revoked:
-        audit.record(connection, workspace_id, AuditEntry(now, made_by, "revoked the keys of a sender", sender))
-    return revoked
-
-
-def _revoke_kind(connection: Connection, workspace_id: str, kind: str, revoked_by: str, now: int) -> bool:
-    revoked = keys.revoke(connection, workspace_id, None, kind)
-    if revoked:
-        audit.record(connection, workspace_id, AuditEntry(now, revoked_by, "revoked intake keys", kind))
-    return revoked

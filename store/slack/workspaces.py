@@ -151,7 +151,7 @@ def reactivate(connection: Connection, workspace_id: str) -> bool:
     return bool(connection.execute(update(workspaces).where(gone).values(values)).rowcount)
 
 
-def change(connection: Connection, workspace_id: str, seen_version: int | None, **preferences: object) -> bool:
+def change(connection: Connection, workspace_id: str, /, seen_version: int | None, **preferences: object) -> bool:
     """
     Store preferences. Store nothing and return False if they have changed since `seen_version`.
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from domain.audit import AuditEntry
 from domain.job_change.model import JobChange
 from domain.job_change.validation import Fault, InvalidJobChangeError
@@ -32,11 +30,14 @@ class FieldMappings:
     async def save(self, workspace_id: str, actor: str, source: str, definition: dict[str, Any]) -> None:
         """Store a mapping. Raises InvalidJobChangeError with every fault."""
         RowMapping.parse(definition)
-        await self.database.run(_save, workspace_id, checked_source(source), definition, actor, self.now())
+        name, now = checked_source(source), self.now()
+        entry = AuditEntry(now, actor, "sender_mapping", f"{name}: saved")
+        await self.database.run(audit.recorded, workspace_id, entry, mappings.save, name, definition, actor, now)
 
     async def remove(self, workspace_id: str, actor: str, source: str) -> bool:
         """Return whether there was a mapping to remove."""
-        return await self.database.run(_remove, workspace_id, source, actor, self.now())
+        entry = AuditEntry(self.now(), actor, "sender_mapping", f"{source}: removed")
+        return await self.database.run(audit.recorded, workspace_id, entry, mappings.remove, source)
 
 
 def checked_source(typed: str) -> str:
@@ -51,17 +52,3 @@ def try_mapping(definition: object, row: object, source: str) -> JobChange:
     """Read one row with a mapping. Raises InvalidJobChangeError with every fault of the mapping and the row."""
     (job_change,) = registry.read(row, source, RowMapping.parse(definition)).job_changes
     return JobChange.parse(job_change)
-
-
-def _save(
-    connection: Connection, workspace_id: str, source: str, definition: dict[str, Any], actor: str, now: int
-) -> None:
-    mappings.save(connection, workspace_id, source, definition, actor, now)
-    audit.record(connection, workspace_id, AuditEntry(now, actor, "sender_mapping", f"{source}: saved"))
-
-
-def _remove(connection: Connection, workspace_id: str, source: str, actor: str, now: int) -> bool:
-    removed = mappings.remove(connection, workspace_id, source)
-    if removed:
-        audit.record(connection, workspace_id, AuditEntry(now, actor, "sender_mapping", f"{source}: removed"))
-    return removed

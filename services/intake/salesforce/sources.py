@@ -129,7 +129,9 @@ class SalesforceSources:
     async def set_state(self, workspace_id: str, actor: str, name: str, state: str | None) -> bool:
         """Pause or resume a source, or remove it if `state` is None. False means that it does not exist."""
         entry = AuditEntry(self.now(), actor, "salesforce_source", f"{name}: {state or 'removed'}")
-        return await self.database.run(_set_state, workspace_id, name, state, entry)
+        if state is None:
+            return await self.database.run(audit.recorded, workspace_id, entry, sources.remove, name)
+        return await self.database.run(audit.recorded, workspace_id, entry, sources.set_state, name, state, entry.at)
 
     async def all_of(self, workspace_id: str) -> list[Source]:
         return await self.database.run(sources.all_of, workspace_id)
@@ -160,13 +162,3 @@ def _line(query: SourceQuery, row: Row) -> PreviewLine:
 def _start(connection: Connection, new: NewSource, known: Sequence[str], entry: AuditEntry) -> None:
     imported.add_known(connection, sources.save(connection, new), known)
     audit.record(connection, new.workspace_id, entry)
-
-
-def _set_state(connection: Connection, workspace_id: str, name: str, state: str | None, entry: AuditEntry) -> bool:
-    if state is None:
-        changed = sources.remove(connection, workspace_id, name)
-    else:
-        changed = sources.set_state(connection, workspace_id, name, state, entry.at)
-    if changed:
-        audit.record(connection, workspace_id, entry)
-    return changed
