@@ -24,6 +24,7 @@ _TIDIED |= dict.fromkeys([0x200B, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range
 
 _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>][^.\s@<>]*\.[^\s@<>]+")
 _DOMAIN = re.compile(r"[^\s@<>|/][^.\s@<>|/]*\.[^\s@<>|/]+")
+_PLAIN_DOMAIN = re.compile(r"(?!www\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _SCHEME_AND_WWW = re.compile(r"(?:https?://)?(?:www\.)*")
 _AFTER_HOST = re.compile(r"[/?#]")
 _URL = re.compile(
@@ -31,7 +32,7 @@ _URL = re.compile(
     r"(?P<path>/[^\s<>|\"?#]*)?(?:[?#][^\s<>|\"]*)?",
     re.IGNORECASE,
 )
-_LINKEDIN_OR_WWW = re.compile(r"^(?:[a-z0-9-]+\.)?(linkedin\.com)$|^www\.")
+_LINKEDIN = re.compile(r"(?:[a-z0-9-]+\.)?linkedin\.com")
 _SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?", re.DOTALL)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:.*", re.DOTALL)
@@ -64,6 +65,8 @@ def _email_of_list(text: str) -> str:
 
 
 def _domain(text: str | None) -> str | None:
+    if text and len(text) <= LONGEST_DOMAIN and _PLAIN_DOMAIN.fullmatch(text):  # the common case
+        return text
     tidied = tidy(text)
     if tidied is None:
         return None
@@ -88,7 +91,8 @@ def page_of(url: str) -> str:
     match = _URL.fullmatch(url.lower())
     if not match:
         return url.lower()
-    return _LINKEDIN_OR_WWW.sub(r"\1", match["host"]) + (match["path"] or "").rstrip("/")
+    host = "linkedin.com" if _LINKEDIN.fullmatch(match["host"]) else match["host"].removeprefix("www.")
+    return host + (match["path"] or "").rstrip("/")
 
 
 _CAPITALS = {code: "1" if chr(code).isupper() else "0" for code in range(128)}
@@ -152,12 +156,12 @@ def _storable(custom: dict[str, JsonValue]) -> dict[str, JsonValue]:
 def _is_storable(value: JsonValue, levels: int) -> bool:
     """Whether a value survives being written as JSON and read back."""
     if isinstance(value, str):
-        return not _SURROGATE.search(value)
+        return value.isascii() or not _SURROGATE.search(value)
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, dict):
         return levels > 0 and all(
-            not _SURROGATE.search(name) and _is_storable(inner, levels - 1) for name, inner in value.items()
+            _is_storable(name, levels) and _is_storable(inner, levels - 1) for name, inner in value.items()
         )
     if isinstance(value, list):
         return levels > 0 and all(_is_storable(inner, levels - 1) for inner in value)

@@ -234,7 +234,7 @@ _INNER = {
 }
 
 
-def _with_unknown_under_custom(raw: Mapping[str, object]) -> dict[str, object]:
+def _with_unknown_under_custom(raw: Mapping[str, object]) -> Mapping[str, object]:
     """Move unknown fields under `custom`, nested ones by their dotted path, so that nothing from the sender is lost."""
     unknown: dict[str, object] = {}
     fields = _split(raw, "", unknown)
@@ -246,17 +246,19 @@ def _with_unknown_under_custom(raw: Mapping[str, object]) -> dict[str, object]:
             while free in kept:
                 free += "_"
             kept[free] = value
-        fields["custom"] = kept
+        fields = {**fields, "custom": kept}
     return fields
 
 
-def _split(raw: Mapping[str, object], path: str, unknown: dict[str, object]) -> dict[str, object]:
-    fields = dict(raw)
+def _split(raw: Mapping[str, object], path: str, unknown: dict[str, object]) -> Mapping[str, object]:
+    """Return the known fields of a part, and add the others to `unknown`. A part without others is not copied."""
+    fields = raw
     if not raw.keys() <= _FIELDS[path]:
+        fields = {name: value for name, value in raw.items() if name in _FIELDS[path]}
         prefix = f"{path}." if path else ""
-        unknown.update((f"{prefix}{name}", fields.pop(name)) for name in raw if name not in _FIELDS[path])
+        unknown.update((f"{prefix}{name}", value) for name, value in raw.items() if name not in _FIELDS[path])
     for name, inner in _INNER[path]:
         value = raw.get(name)
-        if isinstance(value, dict):
-            fields[name] = _split(value, inner, unknown)
+        if isinstance(value, dict) and (known := _split(value, inner, unknown)) is not value:
+            fields = {**fields, name: known}
     return fields
