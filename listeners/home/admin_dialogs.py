@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 
 from domain.job_change.parts import Signal
 from listeners.dialogs.blocks import View, message_view
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
 from listeners.dialogs.home_tab import seen_version
 from listeners.home.admin_dialogs_view import (
@@ -47,36 +46,29 @@ def register(app: AsyncApp) -> None:
     app.view(CHANGE_LIMITS)(save_limits)
 
 
-async def show_statistics(dialog: Dialog, home: Home) -> None:
-    async def make_view() -> View:
-        return statistics_view(await home.statistics(dialog.workspace_id))
-
-    await dialog.open(STATISTICS_TITLE, make_view)
+@opens(STATISTICS_TITLE)
+async def show_statistics(dialog: Dialog, home: Home) -> View:
+    return statistics_view(await home.statistics(dialog.workspace_id))
 
 
-async def show_signal_channels(dialog: Dialog, home: Home) -> None:
-    await dialog.open(SIGNALS_TITLE, partial(_signal_channels, dialog, home))
+@opens(SIGNALS_TITLE)
+async def show_signal_channels(dialog: Dialog, home: Home) -> View:
+    return await _signal_channels(dialog, home)
 
 
-async def save_signal_channel(dialog: Dialog, home: Home, signal_channels: SignalChannels) -> None:
+@updates(SIGNALS_TITLE, publishes_home=True)
+async def save_signal_channel(dialog: Dialog, home: Home, signal_channels: SignalChannels) -> View:
     """A channel was picked, or the button that goes back to the default channel was pressed."""
-
-    async def make_view() -> View:
-        signal = signal_of(dialog.action["action_id"])
-        channel_id = dialog.action.get("selected_conversation")
-        seen = seen_version(dialog.view)
-        result = await signal_channels.choose(dialog.workspace_id, dialog.user_id, signal, channel_id, seen)
-        return await _signal_channels(dialog, home, result.note)
-
-    await dialog.update(SIGNALS_TITLE, make_view)
-    await dialog.publish_home()
+    signal = signal_of(dialog.action["action_id"])
+    channel_id = dialog.action.get("selected_conversation")
+    seen = seen_version(dialog.view)
+    result = await signal_channels.choose(dialog.workspace_id, dialog.user_id, signal, channel_id, seen)
+    return await _signal_channels(dialog, home, result.note)
 
 
-async def show_required_notifications(dialog: Dialog, preferences: Preferences) -> None:
-    async def make_view() -> View:
-        return required_notifications_view(await preferences.required_notifications(dialog.workspace_id))
-
-    await dialog.open(REQUIRED_FORM.title, make_view)
+@opens(REQUIRED_FORM.title)
+async def show_required_notifications(dialog: Dialog, preferences: Preferences) -> View:
+    return required_notifications_view(await preferences.required_notifications(dialog.workspace_id))
 
 
 async def save_required_notifications(dialog: Dialog, preferences: Preferences) -> None:
@@ -88,8 +80,9 @@ async def save_required_notifications(dialog: Dialog, preferences: Preferences) 
         await dialog.publish_home(notice, CHANGE_REQUIRED)
 
 
-async def show_limits(dialog: Dialog, home: Home) -> None:
-    await dialog.open(LIMITS.title, partial(_limits, dialog, home))
+@opens(LIMITS.title)
+async def show_limits(dialog: Dialog, home: Home) -> View:
+    return await _limits(dialog, home)
 
 
 async def save_limits(dialog: Dialog, home: Home, preferences: Preferences) -> None:

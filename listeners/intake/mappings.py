@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
 from listeners.intake.mappings_view import (
     DEFINITION,
@@ -38,47 +38,36 @@ def register(app: AsyncApp) -> None:
     app.view(MAPPING.callback_id)(save)
 
 
-async def show(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
-    async def make_view() -> View:
-        return await _mappings_view(dialog, field_mappings, home)
-
-    await dialog.open(TITLE, make_view)
+@opens(TITLE)
+async def show(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> View:
+    return await _mappings_view(dialog, field_mappings, home)
 
 
-async def edit(dialog: Dialog, field_mappings: FieldMappings) -> None:
+@updates(TITLE)
+async def edit(dialog: Dialog, field_mappings: FieldMappings) -> View:
     """Open an existing mapping, or a new one with an example in it."""
     source = "" if dialog.action["value"] == NEW else dialog.action["value"]
-
-    async def make_view() -> View:
-        definition = (await field_mappings.all_of(dialog.workspace_id)).get(source)
-        return mapping_view(source, as_json(definition) if definition else "")
-
-    await dialog.update(TITLE, make_view)
+    definition = (await field_mappings.all_of(dialog.workspace_id)).get(source)
+    return mapping_view(source, as_json(definition) if definition else "")
 
 
-async def remove(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
+@updates(TITLE)
+async def remove(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> View:
     source = dialog.action["value"]
-
-    async def make_view() -> View:
-        await field_mappings.remove(dialog.workspace_id, dialog.user_id, source)
-        return await _mappings_view(dialog, field_mappings, home, f"Mapping of {escape(source, 100)} removed.")
-
-    await dialog.update(TITLE, make_view)
+    await field_mappings.remove(dialog.workspace_id, dialog.user_id, source)
+    return await _mappings_view(dialog, field_mappings, home, f"Mapping of {escape(source, 100)} removed.")
 
 
-async def preview(dialog: Dialog) -> None:
+@updates(TITLE)
+async def preview(dialog: Dialog) -> View:
     """Show the job change that the sample row becomes, or what is wrong with the mapping or the row."""
     entered = MAPPING.read(dialog.view)
     source, typed, row = entered[SOURCE], entered[DEFINITION], entered[ROW]
-
-    async def make_view() -> View:
-        try:
-            job_change = try_mapping(decoded(typed, "the field mapping"), decoded(row, "the sample row"), source)
-        except InvalidJobChangeError as error:
-            return mapping_view(source, typed, row, f":no_entry: Not valid: {escape(str(error), 800)}")
-        return mapping_view(source, typed, row, f"*Preview*\n{one_line(job_change)}")
-
-    await dialog.update(TITLE, make_view)
+    try:
+        job_change = try_mapping(decoded(typed, "the field mapping"), decoded(row, "the sample row"), source)
+    except InvalidJobChangeError as error:
+        return mapping_view(source, typed, row, f":no_entry: Not valid: {escape(str(error), 800)}")
+    return mapping_view(source, typed, row, f"*Preview*\n{one_line(job_change)}")
 
 
 async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:

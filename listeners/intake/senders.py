@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.preferences import MERGE_REPORTS
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
 from listeners.intake.keys_view import SENDERS
 from listeners.intake.senders_view import (
@@ -48,18 +48,14 @@ def register(app: AsyncApp) -> None:
     app.view(ADD_FORM.callback_id)(add)
 
 
-async def show(dialog: Dialog, added_senders: AddedSenders) -> None:
-    async def make_view() -> View:
-        return await _senders_view(dialog, added_senders)
-
-    await dialog.open(TITLE, make_view)
+@opens(TITLE)
+async def show(dialog: Dialog, added_senders: AddedSenders) -> View:
+    return await _senders_view(dialog, added_senders)
 
 
-async def choose(dialog: Dialog) -> None:
-    async def make_view() -> View:
-        return add_view()
-
-    await dialog.open(ADD_FORM.title, make_view)
+@opens(ADD_FORM.title)
+async def choose(dialog: Dialog) -> View:  # noqa: ARG001 - every listener of a dialog has it
+    return add_view()
 
 
 async def add(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKeys) -> None:
@@ -73,55 +69,46 @@ async def add(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKe
         await dialog.publish_home()
 
 
-async def do(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKeys, sample_sender: SampleSender) -> None:
+@updates(TITLE)
+async def do(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKeys, sample_sender: SampleSender) -> View:
     """Another choice in the menu of a sender."""
     verb, _, name = dialog.action["selected_option"]["value"].partition(":")
     workspace_id, sender = dialog.workspace_id, registry.find(name)
-
-    async def make_view() -> View:
-        if verb == ROTATE and sender.proof.is_made_by_vendor:
-            return add_view(name)
-        if verb == ROTATE:
-            return await _rotated(dialog, sender, added_senders, intake_keys)
-        if verb == REFUSED:
-            return refused_view(name, await added_senders.refused(workspace_id, name))
-        if verb == REVOKE:
-            await intake_keys.revoke(workspace_id, name, dialog.user_id)
-            note = f"The secret of {escape(sender.label, 100)} no longer works."
-            return await _senders_view(dialog, added_senders, note)
-        if verb == TEST:
-            sent, why_not = await sample_sender.send(workspace_id, dialog.user_id, registry.read_sample(sender))
-            note = f":white_check_mark: A test of {escape(sender.label, 100)} is on its way to you."
-            return await _senders_view(dialog, added_senders, note if sent else why_not)
-        return steps_view(sender, added_senders.url(workspace_id, name))
-
-    await dialog.update(TITLE, make_view)
+    if verb == ROTATE and sender.proof.is_made_by_vendor:
+        return add_view(name)
+    if verb == ROTATE:
+        return await _rotated(dialog, sender, added_senders, intake_keys)
+    if verb == REFUSED:
+        return refused_view(name, await added_senders.refused(workspace_id, name))
+    if verb == REVOKE:
+        await intake_keys.revoke(workspace_id, name, dialog.user_id)
+        note = f"The secret of {escape(sender.label, 100)} no longer works."
+        return await _senders_view(dialog, added_senders, note)
+    if verb == TEST:
+        sent, why_not = await sample_sender.send(workspace_id, dialog.user_id, registry.read_sample(sender))
+        note = f":white_check_mark: A test of {escape(sender.label, 100)} is on its way to you."
+        return await _senders_view(dialog, added_senders, note if sent else why_not)
+    return steps_view(sender, added_senders.url(workspace_id, name))
 
 
-async def merge(dialog: Dialog, added_senders: AddedSenders, preferences: Preferences) -> None:
+@updates(TITLE)
+async def merge(dialog: Dialog, added_senders: AddedSenders, preferences: Preferences) -> View:
     """Whether several reports of one move notify once."""
     chosen = MERGE_REPORTS.parse(dialog.action["selected_option"]["value"])
-
-    async def make_view() -> View:
-        change = preferences.change(dialog.workspace_id, dialog.user_id, {MERGE_REPORTS.name: chosen}, None)
-        result = await added_senders.database.run(change)
-        return await _senders_view(dialog, added_senders, result.text)
-
-    await dialog.update(TITLE, make_view)
+    change = preferences.change(dialog.workspace_id, dialog.user_id, {MERGE_REPORTS.name: chosen}, None)
+    result = await added_senders.database.run(change)
+    return await _senders_view(dialog, added_senders, result.text)
 
 
-async def send_again(dialog: Dialog, added_senders: AddedSenders) -> None:
+@updates(TITLE)
+async def send_again(dialog: Dialog, added_senders: AddedSenders) -> View:
     """Receive a refused payload with the mapping of today."""
     number, _, name = dialog.action["value"].partition(":")
-
-    async def make_view() -> View:
-        received = await added_senders.send_again(dialog.workspace_id, int(number))
-        note = "It is no longer kept."
-        if received:
-            note = "\n".join(escape(result_line(result), 300) for result in received.results)
-        return refused_view(name, await added_senders.refused(dialog.workspace_id, name), note)
-
-    await dialog.update(TITLE, make_view)
+    received = await added_senders.send_again(dialog.workspace_id, int(number))
+    note = "It is no longer kept."
+    if received:
+        note = "\n".join(escape(result_line(result), 300) for result in received.results)
+    return refused_view(name, await added_senders.refused(dialog.workspace_id, name), note)
 
 
 async def _senders_view(dialog: Dialog, added_senders: AddedSenders, note: str | None = None) -> View:

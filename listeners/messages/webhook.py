@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from slack_bolt.async_app import AsyncApp
 
 from domain.errors import PermanentError, TransientError
 from domain.workspace import WebhookEvent
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
 from listeners.messages.webhook_view import (
     CHANGE_WEBHOOK,
@@ -34,8 +32,9 @@ def register(app: AsyncApp) -> None:
     app.view(FORM.callback_id)(save)
 
 
-async def show(dialog: Dialog, webhooks: Webhooks) -> None:
-    await dialog.open(TITLE, partial(_view, dialog, webhooks))
+@opens(TITLE)
+async def show(dialog: Dialog, webhooks: Webhooks) -> View:
+    return await _view(dialog, webhooks)
 
 
 async def save(dialog: Dialog, webhooks: Webhooks) -> None:
@@ -54,17 +53,14 @@ async def save(dialog: Dialog, webhooks: Webhooks) -> None:
         await dialog.publish_home(":white_check_mark: Saved. Events are sent from now on.", CHANGE_WEBHOOK)
 
 
-async def test(dialog: Dialog, webhooks: Webhooks) -> None:
+@updates(TITLE)
+async def test(dialog: Dialog, webhooks: Webhooks) -> View:
     """Post a test at once, and show the answer."""
-
-    async def make_view() -> View:
-        try:
-            note = f":white_check_mark: It answered with status {await webhooks.test(dialog.workspace_id)}."
-        except (PermanentError, TransientError) as error:
-            note = f":no_entry: The test failed: {escape(str(error).removesuffix('.'), 300)}."
-        return await _view(dialog, webhooks, note)
-
-    await dialog.update(TITLE, make_view)
+    try:
+        note = f":white_check_mark: It answered with status {await webhooks.test(dialog.workspace_id)}."
+    except (PermanentError, TransientError) as error:
+        note = f":no_entry: The test failed: {escape(str(error).removesuffix('.'), 300)}."
+    return await _view(dialog, webhooks, note)
 
 
 async def remove(dialog: Dialog, webhooks: Webhooks) -> None:

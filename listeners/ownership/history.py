@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View, message_view
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.mentions import labels_of, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.history_view import (
@@ -31,41 +30,35 @@ def register(app: AsyncApp) -> None:
     app.action(re.compile(f"^{ROLL_BACK}_"))(roll_back)
 
 
-async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    await dialog.open(HISTORY_TITLE, partial(_history_view, dialog.workspace_id, ownership))
+@opens(HISTORY_TITLE)
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> View:
+    return await _history_view(dialog.workspace_id, ownership)
 
 
-async def show_version(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@opens(HISTORY_TITLE)
+async def show_version(dialog: Dialog, ownership: OwnershipDialogs) -> View:
     """Show the rules of an earlier version, before anybody goes back to it."""
-    number, seen = int(dialog.action["value"]), seen_version(dialog.view)
-
-    async def make_view() -> View:
-        versions = await ownership.rulebook.versions(dialog.workspace_id)
-        version = next((version for version in versions if version.version == number), None)
-        if version is None:
-            return message_view(HISTORY_TITLE, NO_VERSION)
-        org, _ = await ownership.org(dialog.workspace_id)
-        try:
-            rules = RuleSet.from_stored(version.rules)
-        except InvalidRulesError:
-            rules = None
-        return version_view(version, rules, labels_of(org), seen)
-
-    await dialog.open(HISTORY_TITLE, make_view)
+    number, versions = int(dialog.action["value"]), await ownership.rulebook.versions(dialog.workspace_id)
+    version = next((version for version in versions if version.version == number), None)
+    if version is None:
+        return message_view(HISTORY_TITLE, NO_VERSION)
+    org, _ = await ownership.org(dialog.workspace_id)
+    try:
+        rules = RuleSet.from_stored(version.rules)
+    except InvalidRulesError:
+        rules = None
+    return version_view(version, rules, labels_of(org), seen_version(dialog.view))
 
 
-async def roll_back(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@updates(HISTORY_TITLE)
+async def roll_back(dialog: Dialog, ownership: OwnershipDialogs) -> View:
     version, seen = int(dialog.action["value"]), seen_version(dialog.view)
-
-    async def make_view() -> View:
-        result = await ownership.rulebook.roll_back(dialog.workspace_id, dialog.user_id, version, seen)
-        await ownership.redraw(dialog)
-        history = await _history_view(dialog.workspace_id, ownership, save_result_text(result))
-        if previous := dialog.view.get("previous_view_id"):
-            await dialog.update_view(previous, history)
-        return message_view(HISTORY_TITLE, save_result_text(result))
-
-    await dialog.update(HISTORY_TITLE, make_view)
+    result = await ownership.rulebook.roll_back(dialog.workspace_id, dialog.user_id, version, seen)
+    await ownership.redraw(dialog)
+    history = await _history_view(dialog.workspace_id, ownership, save_result_text(result))
+    if previous := dialog.view.get("previous_view_id"):
+        await dialog.update_view(previous, history)
+    return message_view(HISTORY_TITLE, save_result_text(result))
 
 
 async def _history_view(workspace_id: str, ownership: OwnershipDialogs, note: str | None = None) -> View:

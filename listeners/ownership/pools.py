@@ -10,7 +10,7 @@ from functools import partial
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered, FieldErrors, Form, InvalidFormError
 from listeners.dialogs.mentions import issue_text, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
@@ -57,11 +57,9 @@ def register(app: AsyncApp) -> None:
     app.view(MAPPING.callback_id)(save_mapping)
 
 
-async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    async def make_view() -> View:
-        return advanced_view(await ownership.rulebook.read(dialog.workspace_id))
-
-    await dialog.open(ADVANCED.title, make_view)
+@opens(ADVANCED.title)
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> View:
+    return advanced_view(await ownership.rulebook.read(dialog.workspace_id))
 
 
 async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -90,23 +88,24 @@ async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     action = dialog.action
     kind = action["action_id"].removeprefix(f"{EDIT_NAMED}_")
     step, _, name = action["selected_option"]["value"].partition(":")
-    if step != DELETE_NAMED:
+    if step == DELETE_NAMED:
+        await _delete(dialog, ownership=ownership, kind=kind, name=name)
+    else:
         await _open(dialog, ownership, kind, name)
-        return
+
+
+@updates(ADVANCED.title)
+async def _delete(dialog: Dialog, ownership: OwnershipDialogs, kind: str, name: str) -> View:
     workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
-
-    async def make_view() -> View:
-        book = await ownership.rulebook.read(workspace_id)
-        try:
-            changed = without_named(book.shown, kind, name)
-        except InvalidRulesError as error:
-            lines = "".join(f"\n• {issue_text(issue)}" for issue in error.issues[:8])
-            return advanced_view(book, f":no_entry: Not deleted, because rules use it:{lines}")
-        result = await ownership.draft_editor.save(workspace_id, dialog.user_id, seen, changed, f"deleted “{name}”")
-        await ownership.redraw(dialog)
-        return advanced_view(await ownership.rulebook.read(workspace_id), save_result_text(result))
-
-    await dialog.update(ADVANCED.title, make_view)
+    book = await ownership.rulebook.read(workspace_id)
+    try:
+        changed = without_named(book.shown, kind, name)
+    except InvalidRulesError as error:
+        lines = "".join(f"\n• {issue_text(issue)}" for issue in error.issues[:8])
+        return advanced_view(book, f":no_entry: Not deleted, because rules use it:{lines}")
+    result = await ownership.draft_editor.save(workspace_id, dialog.user_id, seen, changed, f"deleted “{name}”")
+    await ownership.redraw(dialog)
+    return advanced_view(await ownership.rulebook.read(workspace_id), save_result_text(result))
 
 
 async def save_pool(dialog: Dialog, ownership: OwnershipDialogs) -> None:

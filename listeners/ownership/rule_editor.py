@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View, message_view
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens
 from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.dialogs.mentions import save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
@@ -40,14 +40,11 @@ def register(app: AsyncApp) -> None:
     app.view(RULE.callback_id)(save)
 
 
-async def add(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@opens(BEGIN.title)
+async def add(dialog: Dialog, ownership: OwnershipDialogs) -> View:
     """Choose a preset or an empty rule."""
-
-    async def make_view() -> View:
-        org, _ = await ownership.org(dialog.workspace_id)
-        return begin_view(presets_for(org))
-
-    await dialog.open(BEGIN.title, make_view)
+    org, _ = await ownership.org(dialog.workspace_id)
+    return begin_view(presets_for(org))
 
 
 async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -75,19 +72,15 @@ async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         await ownership.redraw(dialog, save_result_text(result))
 
 
-async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) -> None:
+@opens(RULE.title)
+async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) -> View:
     """Open the form of the rule with this index."""
-    seen = ShownList.of(dialog.view).seen
-
-    async def make_view() -> View:
-        book = await ownership.rulebook.read(dialog.workspace_id)
-        if book.seen != seen or number >= len(book.shown.rules):
-            await ownership.redraw(dialog, place=number)
-            return message_view(RULE.title, CHANGED_BY_OTHERS)
-        form = RuleForm.of(book.shown.rules[number], number)
-        return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=False)
-
-    await dialog.open(RULE.title, make_view)
+    book = await ownership.rulebook.read(dialog.workspace_id)
+    if book.seen != ShownList.of(dialog.view).seen or number >= len(book.shown.rules):
+        await ownership.redraw(dialog, place=number)
+        return message_view(RULE.title, CHANGED_BY_OTHERS)
+    form = RuleForm.of(book.shown.rules[number], number)
+    return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=False)
 
 
 async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:

@@ -11,7 +11,7 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, message_view, section
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
 from listeners.dialogs.mentions import labels_of, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
@@ -47,11 +47,9 @@ def register(app: AsyncApp) -> None:
     app.view(PUBLICATION.callback_id)(publish)
 
 
-async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    async def make_view() -> View:
-        return simulate_view((await _form(dialog.workspace_id, ownership))[0])
-
-    await dialog.open(SIMULATION.title, make_view)
+@opens(SIMULATION.title)
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> View:
+    return simulate_view((await _form(dialog.workspace_id, ownership))[0])
 
 
 async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -77,34 +75,27 @@ async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     await dialog.submit(SIMULATION, work)
 
 
-async def compare(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@updates(SIMULATION.title)
+async def compare(dialog: Dialog, ownership: OwnershipDialogs) -> View:
     """Compare the draft with the published rules on the last hundred job changes."""
-
-    async def make_view() -> View:
-        form, rules = await _form(dialog.workspace_id, ownership, SIMULATION.read(dialog.view))
-        result = comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, rules))
-        return simulate_view(replace(form, result=tuple(result)))
-
-    await dialog.update(SIMULATION.title, make_view)
+    form, rules = await _form(dialog.workspace_id, ownership, SIMULATION.read(dialog.view))
+    result = comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, rules))
+    return simulate_view(replace(form, result=tuple(result)))
 
 
-async def review(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@opens(PUBLICATION.title)
+async def review(dialog: Dialog, ownership: OwnershipDialogs) -> View:
     """Show what publishing the draft would change, and its effect on the last hundred job changes."""
-    shown = ShownList.of(dialog.view)
-
-    async def make_view() -> View:
-        book = await ownership.rulebook.read(dialog.workspace_id)
-        if book.seen != shown.seen:
-            await ownership.redraw(dialog)
-            return message_view(PUBLICATION.title, CHANGED_BY_OTHERS)
-        org, _ = await ownership.org(dialog.workspace_id)
-        try:
-            effect = comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, book.shown))
-        except (PermanentError, TransientError) as error:  # the draft can be published all the same
-            effect = [section(f":warning: Its effect on past job changes is not known: {escape(str(error), 300)}.")]
-        return publication_view(book, effect, labels_of(org), asdict(shown))
-
-    await dialog.open(PUBLICATION.title, make_view)
+    shown, book = ShownList.of(dialog.view), await ownership.rulebook.read(dialog.workspace_id)
+    if book.seen != shown.seen:
+        await ownership.redraw(dialog)
+        return message_view(PUBLICATION.title, CHANGED_BY_OTHERS)
+    org, _ = await ownership.org(dialog.workspace_id)
+    try:
+        effect = comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, book.shown))
+    except (PermanentError, TransientError) as error:  # the draft can be published all the same
+        effect = [section(f":warning: Its effect on past job changes is not known: {escape(str(error), 300)}.")]
+    return publication_view(book, effect, labels_of(org), asdict(shown))
 
 
 async def publish(dialog: Dialog, ownership: OwnershipDialogs) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import wraps
 
 from slack_bolt.async_app import AsyncApp
 
 from domain.day_counts import counted
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, Listener, opens, updates
 from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_list_view import PEOPLE
@@ -43,59 +43,60 @@ def register(app: AsyncApp) -> None:
     app.view(MATCHING.callback_id)(match)
 
 
-async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    await dialog.open(MATCHING.title, partial(_page, dialog.workspace_id, ownership))
+def _shows_result(change: Callable[[Dialog, OwnershipDialogs], Awaitable[str]]) -> Listener:
+    """A listener that makes a change, and shows the text that it returns above the updated page."""
+
+    @updates(MATCHING.title)
+    @wraps(change)
+    async def make_view(dialog: Dialog, ownership: OwnershipDialogs) -> View:
+        note = await change(dialog, ownership)
+        await dialog.publish_home()
+        return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
+
+    return make_view
 
 
-async def turn(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    action = dialog.action
-    after = "" if action["action_id"].endswith("_start") else action["value"]
-    await dialog.update(MATCHING.title, partial(_page, dialog.workspace_id, ownership, after))
+@opens(MATCHING.title)
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> View:
+    return await _page(dialog.workspace_id, ownership)
 
 
-async def link(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@updates(MATCHING.title)
+async def turn(dialog: Dialog, ownership: OwnershipDialogs) -> View:
+    after = "" if dialog.action["action_id"].endswith("_start") else dialog.action["value"]
+    return await _page(dialog.workspace_id, ownership, after)
+
+
+@_shows_result
+async def link(dialog: Dialog, ownership: OwnershipDialogs) -> str:
     """A Slack member was chosen for an owner."""
     action, workspace_id = dialog.action, dialog.workspace_id
-
-    async def do_link() -> str:
-        page = await ownership.unmatched.page(workspace_id, shown_after(dialog.view))
-        owner = next((row.owner for row in page if block_of(row.owner) == action["block_id"]), None)
-        if owner is None:
-            return NOT_THERE
-        result = await ownership.unmatched.link(workspace_id, dialog.user_id, owner, action["selected_user"] or "")
-        return f"{':white_check_mark:' if result.stored else ':no_entry:'} {result.text}"
-
-    await _show_result(dialog, ownership, do_link)
+    page = await ownership.unmatched.page(workspace_id, shown_after(dialog.view))
+    owner = next((row.owner for row in page if block_of(row.owner) == action["block_id"]), None)
+    if owner is None:
+        return NOT_THERE
+    result = await ownership.unmatched.link(workspace_id, dialog.user_id, owner, action["selected_user"] or "")
+    return f"{':white_check_mark:' if result.stored else ':no_entry:'} {result.text}"
 
 
-async def unlink(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    async def do_unlink() -> str:
-        unlinked = await ownership.unmatched.unlink(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-        return ":white_check_mark: Unlinked." if unlinked else NOT_THERE
-
-    await _show_result(dialog, ownership, do_unlink)
+@_shows_result
+async def unlink(dialog: Dialog, ownership: OwnershipDialogs) -> str:
+    unlinked = await ownership.unmatched.unlink(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+    return ":white_check_mark: Unlinked." if unlinked else NOT_THERE
 
 
-async def send_missed(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@_shows_result
+async def send_missed(dialog: Dialog, ownership: OwnershipDialogs) -> str:
     """Send an owner what they missed."""
-
-    async def do_send() -> str:
-        count = await ownership.unmatched.send_missed(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-        return (
-            f":white_check_mark: Sending them {counted(count, 'job change')}."
-            if count
-            else "There is nothing left to send."
-        )
-
-    await _show_result(dialog, ownership, do_send)
+    count = await ownership.unmatched.send_missed(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+    sending = f":white_check_mark: Sending them {counted(count, 'job change')}."
+    return sending if count else "There is nothing left to send."
 
 
-async def dismiss(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    async def do_dismiss() -> str:
-        await ownership.unmatched.dismiss(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-        return "Dismissed what they missed."
-
-    await _show_result(dialog, ownership, do_dismiss)
+@_shows_result
+async def dismiss(dialog: Dialog, ownership: OwnershipDialogs) -> str:
+    await ownership.unmatched.dismiss(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+    return "Dismissed what they missed."
 
 
 async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -111,17 +112,6 @@ async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
 
     await dialog.submit(MATCHING, work)
-
-
-async def _show_result(dialog: Dialog, ownership: OwnershipDialogs, change: Callable[[], Awaitable[str]]) -> None:
-    """Make a change, and show the result above the updated page."""
-
-    async def make_view() -> View:
-        note = await change()
-        await dialog.publish_home()
-        return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
-
-    await dialog.update(MATCHING.title, make_view)
 
 
 async def _page(workspace_id: str, ownership: OwnershipDialogs, after: str = "", note: str | None = None) -> View:

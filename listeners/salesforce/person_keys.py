@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from slack_bolt.async_app import AsyncApp
 
 from domain.errors import PermanentError, TransientError
 from domain.people import SearchFields, key_lines
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.salesforce.person_keys_view import ADD, DOMAIN_FIELD, KEYS, PERSON_KEYS_FORM, person_keys_view
 from listeners.salesforce.settings_view import PERSON_KEYS
@@ -22,22 +20,20 @@ def register(app: AsyncApp) -> None:
     app.view(PERSON_KEYS_FORM.callback_id)(save)
 
 
-async def show(dialog: Dialog, person_keys: PersonKeys) -> None:
-    await dialog.open(PERSON_KEYS_FORM.title, partial(_view, dialog, person_keys))
+@opens(PERSON_KEYS_FORM.title)
+async def show(dialog: Dialog, person_keys: PersonKeys) -> View:
+    return await _view(dialog, person_keys)
 
 
-async def add_proposed(dialog: Dialog, person_keys: PersonKeys) -> None:
+@updates(PERSON_KEYS_FORM.title)
+async def add_proposed(dialog: Dialog, person_keys: PersonKeys) -> View:
     """Add the proposed fields to what is typed. Nothing is saved yet."""
-
-    async def make_view() -> View:
-        proposed = await person_keys.proposed(dialog.workspace_id)
-        entered = PERSON_KEYS_FORM.read(dialog.view)
-        new = [key for key in proposed.keys if str(key) not in entered[KEYS]]
-        typed = "\n".join(filter(None, [entered[KEYS], key_lines(new)]))
-        domain_field = entered[DOMAIN_FIELD] or proposed.domain_field
-        return person_keys_view(typed, domain_field, None, "Check the order, then save.")
-
-    await dialog.update(PERSON_KEYS_FORM.title, make_view)
+    proposed = await person_keys.proposed(dialog.workspace_id)
+    entered = PERSON_KEYS_FORM.read(dialog.view)
+    new = [key for key in proposed.keys if str(key) not in entered[KEYS]]
+    typed = "\n".join(filter(None, [entered[KEYS], key_lines(new)]))
+    domain_field = entered[DOMAIN_FIELD] or proposed.domain_field
+    return person_keys_view(typed, domain_field, None, "Check the order, then save.")
 
 
 async def save(dialog: Dialog, person_keys: PersonKeys) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import ADMINS_ONLY, View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens
 from listeners.dialogs.form import Entered
 from listeners.salesforce.connect import ConnectRoutes
 from listeners.salesforce.settings_view import (
@@ -33,8 +31,9 @@ def register(app: AsyncApp) -> None:
     app.action(TRY_AGAIN)(try_again)
 
 
-async def open_dialog(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
-    await dialog.open(TITLE, partial(_connect_view, connect_routes, dialog.workspace_id, dialog.user_id))
+@opens(TITLE)
+async def open_dialog(dialog: Dialog, connect_routes: ConnectRoutes) -> View:
+    return await _connect_view(connect_routes, dialog.workspace_id, dialog.user_id)
 
 
 async def ack_link(ack: AsyncAck) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 
@@ -11,7 +10,7 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import ACTIVE, PAUSED
 from listeners.dialogs.blocks import View, data_of, message_view
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
 from listeners.intake.mappings_view import DEFINITION, as_json
 from listeners.salesforce.settings_view import SOURCES, SOURCES_TITLE
@@ -44,30 +43,25 @@ def register(app: AsyncApp) -> None:
         app.action(action_id)(change)
 
 
-async def show(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
-    await dialog.open(SOURCES_TITLE, partial(_sources_view, salesforce_sources, dialog.workspace_id))
+@opens(SOURCES_TITLE)
+async def show(dialog: Dialog, salesforce_sources: SalesforceSources) -> View:
+    return await _sources_view(salesforce_sources, dialog.workspace_id)
 
 
-async def choose(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
+@updates(SOURCES_TITLE)
+async def choose(dialog: Dialog, salesforce_sources: SalesforceSources) -> View:
     """Show the chosen object with a proposed field mapping and a preview."""
-    name = dialog.action["selected_option"]["value"]
-
-    async def make_view() -> View:
-        proposal = await salesforce_sources.propose(dialog.workspace_id, name)
-        if proposal is None:
-            return message_view(SOURCES_TITLE, "This object no longer exists, or the connected user cannot read it.")
-        return await _previewed(salesforce_sources, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
-
-    await dialog.update(SOURCES_TITLE, make_view)
+    proposal = await salesforce_sources.propose(dialog.workspace_id, dialog.action["selected_option"]["value"])
+    if proposal is None:
+        return message_view(SOURCES_TITLE, "This object no longer exists, or the connected user cannot read it.")
+    return await _previewed(salesforce_sources, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
 
 
-async def preview(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
+@updates(SOURCES_TITLE)
+async def preview(dialog: Dialog, salesforce_sources: SalesforceSources) -> View:
     """Show the preview for the mapping as typed, or what is wrong with it."""
     entered, proposal = SOURCE.read(dialog.view), _proposal(dialog)
-    make_view = partial(
-        _previewed, salesforce_sources, dialog.workspace_id, proposal, entered[DEFINITION], entered[BEGIN]
-    )
-    await dialog.update(SOURCES_TITLE, make_view)
+    return await _previewed(salesforce_sources, dialog.workspace_id, proposal, entered[DEFINITION], entered[BEGIN])
 
 
 async def start(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
@@ -85,15 +79,12 @@ async def start(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
     await dialog.submit(SOURCE, work)
 
 
-async def change(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
+@updates(SOURCES_TITLE)
+async def change(dialog: Dialog, salesforce_sources: SalesforceSources) -> View:
     """Pause, resume or remove an import."""
     name, state = dialog.action["value"], _STATES[dialog.action["action_id"]]
-
-    async def make_view() -> View:
-        await salesforce_sources.set_state(dialog.workspace_id, dialog.user_id, name, state)
-        return await _sources_view(salesforce_sources, dialog.workspace_id)
-
-    await dialog.update(SOURCES_TITLE, make_view)
+    await salesforce_sources.set_state(dialog.workspace_id, dialog.user_id, name, state)
+    return await _sources_view(salesforce_sources, dialog.workspace_id)
 
 
 async def _sources_view(service: SalesforceSources, workspace_id: str, note: str | None = None) -> View:

@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.day_counts import counted
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.status.failed_view import (
     FIRST_PAGE,
     NEXT_PAGE,
@@ -30,41 +30,31 @@ def register(app: AsyncApp) -> None:
     app.action(RETRY_ALL)(retry_all)
 
 
-async def show(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
-    async def make_view() -> View:
-        return await _page(dialog, failed_job_changes, None)
-
-    await dialog.open(TITLE, make_view)
+@opens(TITLE)
+async def show(dialog: Dialog, failed_job_changes: FailedJobChanges) -> View:
+    return await _page(dialog, failed_job_changes, None)
 
 
-async def turn_page(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
-    async def make_view() -> View:
-        is_next = dialog.action["action_id"] == NEXT_PAGE
-        return await _page(dialog, failed_job_changes, cursor_of(dialog.action["value"]) if is_next else None)
-
-    await dialog.update(TITLE, make_view)
+@updates(TITLE)
+async def turn_page(dialog: Dialog, failed_job_changes: FailedJobChanges) -> View:
+    is_next = dialog.action["action_id"] == NEXT_PAGE
+    return await _page(dialog, failed_job_changes, cursor_of(dialog.action["value"]) if is_next else None)
 
 
-async def retry(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
-    async def make_view() -> View:
-        count = await failed_job_changes.retry(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
-        too_late = "This job change is already being retried, or has been delivered."
-        note = ":white_check_mark: Retrying" if count else too_late
-        return await _page(dialog, failed_job_changes, shown_after(dialog.view), note)
-
-    await dialog.update(TITLE, make_view)
-    await dialog.publish_home()
+@updates(TITLE, publishes_home=True)
+async def retry(dialog: Dialog, failed_job_changes: FailedJobChanges) -> View:
+    count = await failed_job_changes.retry(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
+    too_late = "This job change is already being retried, or has been delivered."
+    note = ":white_check_mark: Retrying" if count else too_late
+    return await _page(dialog, failed_job_changes, shown_after(dialog.view), note)
 
 
-async def retry_all(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
-    async def make_view() -> View:
-        count = await failed_job_changes.retry_all(dialog.workspace_id, dialog.user_id)
-        retrying = f":white_check_mark: Retrying {counted(count, 'job change')}"
-        note = retrying if count else "There are no failed job changes left."
-        return await _page(dialog, failed_job_changes, None, note)
-
-    await dialog.update(TITLE, make_view)
-    await dialog.publish_home()
+@updates(TITLE, publishes_home=True)
+async def retry_all(dialog: Dialog, failed_job_changes: FailedJobChanges) -> View:
+    count = await failed_job_changes.retry_all(dialog.workspace_id, dialog.user_id)
+    retrying = f":white_check_mark: Retrying {counted(count, 'job change')}"
+    note = retrying if count else "There are no failed job changes left."
+    return await _page(dialog, failed_job_changes, None, note)
 
 
 async def _page(

@@ -18,7 +18,7 @@ def test_listeners_only_have_parameters_that_exist(office):
     given = {*AsyncArgs.__annotations__, *office.parts, "database", "workspace_id", "dialog", "once"}
 
     for listener in office.bolt._async_listeners:
-        spec = inspect.getfullargspec(listener.ack_function)
+        spec = inspect.getfullargspec(inspect.unwrap(listener.ack_function))
         assert set(spec.args) <= given, listener.ack_function
         assert not spec.kwonlyargs, listener.ack_function
 
