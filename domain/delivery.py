@@ -161,7 +161,7 @@ class History:
 
     def closed_by(self, delivery_id: int, created_at: int, *, in_person: bool) -> Handling | None:
         """
-        Return why a delivery is no longer open: what somebody did with this one or another of the job change.
+        Return why a delivery is no longer open: what a person did with this or another delivery of the job change.
 
         None means that it is open. A job change that was reassigned is no longer open in a channel that had it before.
         """
@@ -265,7 +265,7 @@ MOST_SEARCHED = 5_000
 
 
 MOST_SEARCHED_OF_MEMBER = 200
-"""The same for a member, who may ask about what was delivered to them."""
+"""How many are searched for a member, who may ask about what was delivered to them."""
 
 
 @dataclass(frozen=True)

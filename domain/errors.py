@@ -59,7 +59,7 @@ class UnknownCodeError(TransientError):
 
 
 class Vendor(StrEnum):
-    """As people read it."""
+    """The vendor's name as people read it."""
 
     SLACK = "Slack"
     SALESFORCE = "Salesforce"

@@ -158,7 +158,7 @@ WORKSPACE_PREFERENCES = (
     RETENTION,
     MERGE_REPORTS,
 )
-"""Only admins and owners change them."""
+"""Preferences of a workspace, which only admins and owners change."""
 
 DELIVERY = Preference(
     "delivery",

@@ -21,11 +21,11 @@ class Role(StrEnum):
 
     DRI = "dri"
     FALLBACK = "fallback"
-    """To a channel, because no DRI was found or could be notified."""
+    """Sent to a channel, because no DRI was found or could be notified."""
     CHANNEL = "channel"
-    """To a channel that a rule names in place of a DRI."""
+    """Sent to a channel that a rule names in place of a DRI."""
     COPY = "copy"
-    """To a channel, in addition to the DRI. A copy never decides the outcome of its job change."""
+    """Sent to a channel, in addition to the DRI. A copy never decides the outcome of its job change."""
 
 
 class Side(StrEnum):
@@ -37,7 +37,7 @@ class Side(StrEnum):
 
     @classmethod
     def of(cls, stored: str | None) -> Side | None:
-        """None follows from the change type. So does a value of another version."""
+        """None, or a value of another version, means that it follows from the change type."""
         return cls(stored) if stored in set(cls) else None
 
 
@@ -86,7 +86,7 @@ class Outcome(StrEnum):
     FAILED = "buried"
     MUTED = "muted"
     ATTACHED = "attached"
-    """To another sender's report of the same move. It is stored as muted, which earlier versions can read."""
+    """Attached to another sender's report of the same move. It is stored as muted, which earlier versions can read."""
 
 
 class Step(StrEnum):
@@ -94,9 +94,9 @@ class Step(StrEnum):
 
     ACCEPTED = "accepted"
     REPORTED_AGAIN = "also reported"
-    """By another sender, with facts that the first report does not have."""
+    """It was reported by another sender, with facts that the first report does not have."""
     ATTACHED = "attached"
-    """To the first report of the same move."""
+    """It was attached to the first report of the same move."""
     ROUTED = "routed"
     HELD_BACK = "held back"
     """Until the hours that its reader has chosen."""

@@ -48,7 +48,7 @@ class SteadyClock:
         return round((self.steady() + self._difference[0]) * 1_000)
 
     def error_ms(self) -> int:
-        """By how much this clock is ahead of the machine's."""
+        """Return by how much this clock is ahead of the machine's."""
         return self() - round(self.wall() * 1_000)
 
     def correct(self) -> None:

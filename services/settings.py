@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 
 VERSION = "0.2.0"
-"""The same as in pyproject.toml."""
+"""This is the version in pyproject.toml."""
 
 _WORKSPACE_ID = re.compile(r"[TE][A-Z0-9]{2,20}")
-"""Of a workspace, or of an organization that installed the app for all of its workspaces."""
+"""The id of a workspace, or of an organization that installed the app for all of its workspaces."""
 
 SLACK_CREDENTIALS = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET")
 

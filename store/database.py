@@ -37,7 +37,7 @@ NO_ANSWER, WRONG_KEY = "no_answer", "wrong_key"
 _READ_ONLY = "the database is read-only: connect to the primary, or end its read-only mode"
 _DISK_FULL = "the disk of the database is full: make room"
 _WRITE_PROBLEMS = {"25006": _READ_ONLY, "SQLITE_READONLY": _READ_ONLY, "53100": _DISK_FULL, "SQLITE_FULL": _DISK_FULL}
-"""By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) or the name of SQLite's error."""
+"""Keys: SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) or the name of SQLite's error."""
 
 log = logging.getLogger(__name__)
 

@@ -71,7 +71,7 @@ class ConsideredCandidate(_Part):
 
     @computed_field
     def result(self) -> str:
-        """For processes of the version before."""
+        """This is the form that processes of the version before read."""
         return _NOTIFIED if self.is_notified else "skipped"
 
     @property
@@ -167,7 +167,7 @@ class Decision(_Part):
         context: Iterable[tuple[ContextValue, ...]],
         links: RecordLinks,
     ) -> Decision:
-        """With what the Salesforce records add: the segments and the context of each side, and the links."""
+        """Add what the Salesforce records say: the segments and the context of each side, and the links."""
         sides = (
             side.model_copy(update={"segments": names, "context": values})
             for side, names, values in zip(self.sides, segments, context, strict=True)
@@ -180,7 +180,7 @@ class Decision(_Part):
         return tuple(dict.fromkeys(shown))
 
     def with_unreachable(self, role: str, side: str | None, destination: str, problem: str) -> Decision:
-        """With its candidates corrected who stand for a destination that could not be posted to."""
+        """Return the decision with a correction of the candidates whose destination could not be posted to."""
         if destination not in {chosen.destination for chosen in self.destinations}:
             return self  # the rules did not choose it
         notified = [

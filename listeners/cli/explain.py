@@ -58,7 +58,7 @@ def _explanation(connection: Connection, job_change_id: str) -> list[str] | None
 
 
 def _names(job_change: JobChangeRecord, addresses: Mapping[str, str]) -> dict[str, str]:
-    """For each Slack user id: the name that Salesforce had at the time, or the email address, with the id."""
+    """Return for each Slack user id the name that Salesforce had at the time, or the email address, with the id."""
     considered = job_change.decision.considered
     names = {candidate.email.lower(): candidate.name for candidate in considered if candidate.email}
     return {user_id: f"{names.get(address) or address} ({user_id})" for user_id, address in addresses.items()}

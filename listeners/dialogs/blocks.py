@@ -29,7 +29,7 @@ _PRESELECTED = frozenset({"initial_user", "initial_users", "initial_conversation
 ADMINS_ONLY = (
     ":no_entry: Only workspace admins and owners can see or change this. If you are one, please try again in a minute."
 )
-"""Also shown if Slack did not answer whether the person is an admin."""
+"""This is also shown if Slack did not answer whether the person is an admin."""
 
 
 def section(text: str, accessory: Block | None = None, block_id: str | None = None) -> Block:
@@ -39,7 +39,7 @@ def section(text: str, accessory: Block | None = None, block_id: str | None = No
 
 
 def sections(lines: Iterable[str], make_section: Callable[[str], Block] = section) -> list[Block]:
-    """As many sections as the lines need. No line is split."""
+    """Return as many sections as the lines need. No line is split."""
     texts: list[str] = []
     for line in lines:
         if texts and len(texts[-1]) + len(line) <= LONGEST_SECTION:

@@ -59,7 +59,7 @@ def error_text(error: Exception) -> str:
 
 
 async def acknowledge(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
-    """For interactions without a listener, such as a button of an older version: the person sees no error."""
+    """Answer interactions without a listener, such as a button of an older version: the person sees no error."""
     log.info("no listener for %s of workspace %s", _name_of(body), context.team_id)
     await ack()
 

@@ -24,7 +24,7 @@ _ID = re.compile(r"[UWCGS][A-Z0-9]{2,20}")
 
 
 def mention(destination: str) -> str:
-    """In mrkdwn. `destination` is the id of a Slack user, channel or user group, an email address, or OPERATOR."""
+    """Return mrkdwn. `destination` is the id of a Slack user, channel or user group, an email address, or OPERATOR."""
     if destination == DEFAULT_CHANNEL:
         return "the default channel"
     if destination == OPERATOR:
@@ -37,7 +37,7 @@ def mention(destination: str) -> str:
 
 
 def shown_sentence(rule: Rule, labels: Mapping[str, str], most: int = 700) -> str:
-    """In mrkdwn, with a full stop. `labels` holds the org's labels of fields."""
+    """Return the reason in mrkdwn, with a full stop. `labels` holds the org's labels of fields."""
     names = DisplayNames(lambda name: f"{_OPEN}{name}{_END}" if _ID.fullmatch(name) else name, labels)
     return _MARKED.sub(lambda match: mention(match[1]), escape(describe_rule(rule, names), most)) + "."
 
@@ -54,13 +54,13 @@ def labels_of(org: OrgSchema | None) -> dict[str, str]:
 
 
 def source_label(source: Source, labels: Mapping[str, str]) -> str:
-    """For an option of a menu, which is limited to 75 characters."""
+    """The text of an option in a menu, which is limited to 75 characters."""
     text = describe_source(source, DisplayNames(labels=labels))
     return plain_text(text[:1].upper() + text[1:], 73)
 
 
 def issue_text(issue: RuleIssue) -> str:
-    """In mrkdwn, with the number of its rule as the list shows it."""
+    """Return the issue in mrkdwn, with the number of its rule as the list shows it."""
     steps = issue.path.split(".")
     if steps[0] != "rules":
         text = str(issue)
@@ -69,7 +69,7 @@ def issue_text(issue: RuleIssue) -> str:
 
 
 def fit_section(lines: Iterable[str]) -> str:
-    """As many whole lines as fit into a section."""
+    """Return as many whole lines as fit into a section."""
     text = ""
     for line in lines:
         if len(text) + len(line) > LONGEST_SECTION:
@@ -79,7 +79,7 @@ def fit_section(lines: Iterable[str]) -> str:
 
 
 def save_result_text(result: SaveResult) -> str:
-    """In mrkdwn, with the errors that prevented the change."""
+    """Return the result in mrkdwn, with the errors that prevented the change."""
     errors = [issue for issue in result.issues if not issue.is_warning]
     shown = "".join(f"\n• {issue_text(issue)}" for issue in errors[:8])
     more = f"\n• and {len(errors) - 8} more, shown with their rules" if len(errors) > 8 else ""

@@ -102,7 +102,7 @@ def sources_blocks(state: HomeState) -> Iterator[Block]:
 
 
 def routing_blocks(state: HomeState) -> Iterator[Block]:
-    """Who gets a job change, and which channel."""
+    """The section on who gets a job change, and which channel."""
     workspace = state.workspace
     yield header("Routing")
     if workspace.default_channel_id:  # otherwise the picker is in the setup checklist

@@ -41,7 +41,7 @@ def _for_admins(state: HomeState) -> Iterator[Block]:
 
 
 def _for_members(state: HomeState) -> Iterator[Block]:
-    """Without other people's figures, and without anything that only an admin can change."""
+    """The Home of a member has no figures of other people, and nothing that only an admin can change."""
     yield section(_health_line(state))
     yield divider()
     if state.member:
@@ -64,7 +64,7 @@ def _with_block_ids(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def _confirmed(blocks: list[Block], notice: HomeNotice | None) -> list[Block]:
-    """With the result of what the person did: beside the control that they used, or else at the top."""
+    """Show the result of what the person did: beside the control that they used, or else at the top."""
     if notice is None:
         return blocks
     places = (place for place, block in enumerate(blocks, 1) if notice.control in _action_ids(block))

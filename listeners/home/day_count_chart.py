@@ -12,7 +12,7 @@ from listeners.dialogs.blocks import Block
 _THURSDAY = 3  # the weekday of the first day of the epoch, where Monday is 0
 
 LONGEST_BAR = 22
-"""In characters. With the labels on both sides, a line fits the screen of a phone."""
+"""The length in characters. With the labels on both sides, a line fits the screen of a phone."""
 
 _BARS = {SENT_TO_DRI: "█", SENT_TO_CHANNEL: "▒", FAILED: "x"}
 _LEGEND = "█ to the DRI  ▒ to a channel  x failed"
@@ -51,7 +51,7 @@ def _total_of_week(week: Sequence[DayCount]) -> int:
 
 
 def _bar(week: Sequence[DayCount], largest: int) -> str:
-    """In proportion to the largest week; any count above zero gets at least one character."""
+    """The bar of a week, in proportion to the largest week. Any count above zero gets at least one character."""
     counts = {character: _total(week, outcome) for outcome, character in _BARS.items()}
     widths = {character: max(1, round(count / largest * LONGEST_BAR)) for character, count in counts.items() if count}
     while sum(widths.values()) > LONGEST_BAR:  # small counts were widened, so the widest part shrinks

@@ -42,7 +42,7 @@ def health_blocks(state: HomeState) -> list[Block]:
 
 def channel_picker(workspace: Workspace) -> Block:
     """
-    With the chosen channel, if everyone can see it: Slack refuses a Home with a channel that its reader cannot see.
+    It has the chosen channel if everyone can see it: Slack refuses a Home with a channel that its reader cannot see.
 
     https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element#conversations_select
     """

@@ -89,7 +89,7 @@ def held_back_blocks(member: MemberHome) -> Iterator[Block]:
 
 
 def _identities_text(member: MemberHome) -> str:
-    """As many of the owners as fit into a section, each whole."""
+    """Return as many of the owners as fit into a section, each whole."""
     matched = [f"• {_identity(identity)}" for identity in member.identities]
     not_me = [f"• `{escape(owner, 120)}`: not your account, reported by you" for owner in member.not_me]
     lines = [*(matched or ["You are not matched to a Salesforce owner yet."]), *not_me]

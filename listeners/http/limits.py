@@ -19,7 +19,7 @@ REFUSALS_AT_ONCE, REFUSALS_A_SECOND = 2_000, 50
 """Burst and rate of unauthenticated requests. Above it they are answered with 429 instead of 401 or 403."""
 
 MOST_BYTES_IN_FLIGHT = 32 * 1024 * 1024
-"""Of bodies that have not arrived completely."""
+"""The total size of bodies that have not arrived completely."""
 
 _PAGES = ("/slack/install", "/slack/oauth_redirect", "/slack/default-channel", "/salesforce/")
 _REFUSED = frozenset({401, 403})

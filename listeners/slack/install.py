@@ -123,7 +123,7 @@ class Installing:
     async def show_channels(self, request: web.Request) -> web.Response:
         """Show the page that chooses the default channel, to the installing admin in their browser only."""
         sealed = request.query.get("link", "")
-        # Whoever installs the app may not be an admin. For them, this page is no error.
+        # The person who installs the app may not be an admin. For them, this page is no error.
         allowed = await self._allowed(sealed, request.cookies.get(CHANNEL_COOKIE, ""), status_for_members=200)
         if isinstance(allowed, web.Response):
             return allowed

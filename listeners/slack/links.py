@@ -78,7 +78,7 @@ class ConnectLink:
     workspace_id: str
     user_id: str
     expires_at: int
-    """In milliseconds. Links that are made after a failed attempt expire with the first one."""
+    """The lifetime in milliseconds. Links that are made after a failed attempt expire with the first one."""
 
     def address(self, cipher: Cipher) -> str:
         """Path and query on this server."""

@@ -60,7 +60,7 @@ def cursor_of(value: str) -> tuple[int, str]:
 
 
 def failed_line(failed: FailedJobChange) -> str:
-    """In mrkdwn: what happened, why it failed, and when."""
+    """Return in mrkdwn what happened, why it failed, and when."""
     change = JobChange.if_readable(failed.payload)
     title = sentence(headline(change, bold)) if change else f"{UNREADABLE}."
     reason = sentence(escape(failed.reason or "No reason was recorded", 300))

@@ -73,7 +73,7 @@ def status_lines(status: WorkspaceStatus, *, is_admin: bool) -> list[str]:
 
 
 def outage_text(outage: Outage, *, with_error: bool) -> str:
-    """In mrkdwn. `with_error` is for admins."""
+    """Return the line in mrkdwn. `with_error` is for admins."""
     escaped = replace(outage, error=escape(outage.error, 300))
     return sentence(escaped.text(slack_time, with_error=with_error))
 
@@ -102,7 +102,7 @@ def failed_lines(listed: Sequence[FailedJobChange], count: int) -> list[str]:
 
 
 def failed_blocks(listed: Sequence[FailedJobChange], count: int, workspace_id: str) -> list[Block]:
-    """With a button that opens the dialog with all of them."""
+    """The blocks have a button that opens the dialog with all of them."""
     title, *lines = failed_lines(listed[:PAGE_SIZE], count)
     return [section(title, button("Review", SHOW_FAILED, workspace_id)), *map(section, lines)]
 

@@ -42,7 +42,7 @@ CLAIMED_FIRST_SECONDS = 0.02
 """The wait after a claim, so that its work runs before the next query, which usually finds nothing."""
 
 NEXT_CLAIM_SECONDS = 0.002
-"""The same wait when two claims in a row found work: there is a backlog."""
+"""The wait after two claims in a row found work, because there is a backlog."""
 
 GRACE_SECONDS = 8.0
 """The time that work in flight gets when the process stops. The next process takes over what is left."""
@@ -81,7 +81,7 @@ class Worker:
     queues: Mapping[Queue, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     """How to work through the other queues. Each call returns whether it had work. Canceled when the worker stops."""
     other_work: tuple[Callable[[], Awaitable[bool]], ...] = ()
-    """The same for jobs that know themselves when they are due, and are called every POLL_SECONDS."""
+    """Other jobs, which know themselves when they are due. They are called every POLL_SECONDS."""
     heartbeat: Callable[[str], None] = lambda _loop: None
     """Called with the name of a loop, route or post, each time it runs."""
     may_work: Callable[[], bool] = lambda: True

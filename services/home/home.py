@@ -161,7 +161,7 @@ class Home:
 
 
 def _overview(connection: Connection, workspace_id: str, now: int) -> Overview | None:
-    """Without day counts if the past days have not been counted yet."""
+    """It has no day counts if the past days have not been counted yet."""
     status = read_status(connection, workspace_id, now)
     if status is None:
         return None

@@ -32,7 +32,7 @@ FILTERS: Mapping[str, frozenset[AssignedState]] = {
 """The states that each filter of *Assigned to you* shows, by its name."""
 
 REPORTED_DAYS = 30
-"""For how long a report of wrong data is counted."""
+"""A report of wrong data is counted for this many days."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class WorkspaceStatus:
     slack_token_ends_at: int | None = None  # set while Slack does not renew the token any more
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return what JSON shows of it."""
         last_day = {OUTCOME_NAMES[outcome]: count for outcome, count in self.last_day.items()}
         silent = {outage.vendor: outage.since for outage in self.outages}  # as in versions before 0.3
         return asdict(self) | {"last_day": last_day, "silent": silent, "preferences": dict(self.preferences)}

@@ -45,7 +45,7 @@ class MemberHomes:
         return await self.database.run(read_member, workspace_id, user_id, self.now(), None)
 
     async def read(self, workspace_id: str, user_id: str) -> MemberHome:
-        """With the time zone and the email address that Slack has for them now, if it responds."""
+        """Return it with the time zone and the email address that Slack has for them now, if it responds."""
         person = await self.directory.person(workspace_id, user_id)
         return await self.database.run(read_member, workspace_id, user_id, self.now(), person.user)
 
@@ -68,7 +68,7 @@ def read_member(
     connection: Connection, workspace_id: str, user_id: str, now: int, user: SlackUser | None
 ) -> MemberHome:
     """
-    Without what is assigned to them.
+    Return the Home of a member, without what is assigned to them.
 
     `user` is what Slack says about the member now; without it, the stored time zone and addresses are used.
     """

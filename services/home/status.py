@@ -34,7 +34,7 @@ class Status:
         return await self.database.run(member_preferences.held_back, workspace_id, user_id, self.now())
 
     async def of(self, workspace_id: str) -> WorkspaceStatus | None:
-        """None when there is no such workspace. Raises DatabaseUnavailableError."""
+        """Return None if there is no such workspace. Raises DatabaseUnavailableError."""
         return await self.database.read(read_status, workspace_id, self.now())
 
 

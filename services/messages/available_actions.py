@@ -64,7 +64,7 @@ class AvailableActions:
 
     @property
     def in_one_menu(self) -> tuple[MessageAction, ...]:
-        """For messages without room for buttons. The *Why me?* dialog has the actions that do not fit."""
+        """The actions of a message without room for buttons. The *Why me?* dialog has the actions that do not fit."""
         return (*self.buttons, *self.menu)[:MOST_IN_A_MENU]
 
 

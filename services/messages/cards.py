@@ -19,7 +19,7 @@ MOST_CONTEXT = 4
 
 
 def cards(deliveries: Sequence[ClaimedDelivery], destination: str, histories: Mapping[str, History]) -> list[Card]:
-    """In order, without erased job changes. `histories` is keyed by job change id."""
+    """Return the cards in order, without erased job changes. `histories` is keyed by job change id."""
     composed = (
         card(delivery, destination, histories.get(delivery.job_change_id, NO_HISTORY)) for delivery in deliveries
     )
@@ -27,7 +27,7 @@ def cards(deliveries: Sequence[ClaimedDelivery], destination: str, histories: Ma
 
 
 def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HISTORY) -> Card | None:
-    """None if the job change was erased or cannot be read. `destination` is the lane's."""
+    """Return None if the job change was erased or cannot be read. `destination` is the lane's."""
     change = JobChange.if_readable(delivery.payload)
     if change is None:
         return None

@@ -185,7 +185,7 @@ def _blocks(cards: Sequence[Card], with_links: int) -> Iterator[Block]:
 
 
 def _card_blocks(card: Card, links: Sequence[str], *, in_bundle: bool) -> Iterator[Block]:
-    """In a bundle, everything about the move and the reason is in one line."""
+    """The blocks of one card. In a bundle, everything about the move and the reason is in one line."""
     change, actions = card.job_change, card.actions
     news = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
     yield section(news, None if actions.buttons else overflow_menu(card.delivery_id, actions.menu))

@@ -38,7 +38,7 @@ def button(delivery_id: int, action: MessageAction) -> Block:
 
 
 def overflow_menu(delivery_id: int, menu: Sequence[MessageAction]) -> Block | None:
-    """None without any action."""
+    """Return None if there is no action."""
     return {"type": "overflow", "action_id": MENU, "options": options(delivery_id, menu)} if menu else None
 
 

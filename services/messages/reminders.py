@@ -112,7 +112,7 @@ class ReminderSender:
         return changes
 
     async def _ripe(self, some: Sequence[Reminder], tz: str | None) -> list[Reminder]:
-        """Those that are due by the reader's working hours. The others are postponed until they are."""
+        """Return those that are due by the reader's working hours. The others are postponed until they are."""
         ripe, waiting, now = [], [], self.now()
         hours = await self.database.run(member_preferences.find, some[0].workspace_id, some[0].reader)
         for reminder in some:
@@ -236,7 +236,7 @@ def _open_job_change(reminder: Reminder, change: JobChange, urls: dict[Posted, s
 
 
 def reminder_text(job_changes: Sequence[OpenJobChange], hours: int, escalation: str) -> str:
-    """In mrkdwn. `hours` are the working hours until the escalation, one of REMINDER_ESCALATIONS."""
+    """Return the text in mrkdwn. `hours` are the working hours until the escalation, one of REMINDER_ESCALATIONS."""
     lines = [
         " ".join(filter(None, [sentence(headline(item.job_change, bold, item.side)), link(item.url, "Open message")]))
         for item in job_changes

@@ -23,7 +23,7 @@ class SnoozeOption(StrEnum):
 
 
 def snooze_ends_at(option: SnoozeOption, now: int, tz: str | None) -> int:
-    """In milliseconds, like `now`. `tz` is a time zone such as "Europe/Oslo"; None means UTC."""
+    """Return the time in milliseconds, like `now`. `tz` is a time zone such as "Europe/Oslo"; None means UTC."""
     zone = zone_of(tz)
     today = datetime.fromtimestamp(now / 1_000, zone).date()
     days = {

@@ -148,7 +148,7 @@ def _joins_company(change: JobChange) -> bool:
 
 
 def _job(job: Job, other_than: Company | None = None) -> str:
-    """As much of "VP Sales at Initech" as is known, without the company if that is `other_than`."""
+    """Return as much of "VP Sales at Initech" as is known, without the company if that is `other_than`."""
     title = escape(job.title, _TITLE) if job.title else ""
     company = _company(job.company, escape)
     if not company or company == _company(other_than, escape):

@@ -208,12 +208,12 @@ class Slack:
             yield [SlackUser.of(raw, team) for raw in page], following
 
     async def channel(self, workspace_id: str, channel_id: str) -> ChannelInfo | None:
-        """None also means private without the app. https://docs.slack.dev/reference/methods/conversations.info"""
+        """None may also mean that the channel is private and the app is not in it. https://docs.slack.dev/reference/methods/conversations.info"""
         answer = await self._read(workspace_id, "conversations.info", channel=channel_id)
         return None if answer is None else ChannelInfo.of(object_of(answer, "channel"))
 
     async def is_in_channel(self, workspace_id: str, channel_id: str, user_id: str) -> bool:
-        """For private channels this needs groups:read. https://docs.slack.dev/reference/methods/conversations.members"""
+        """Private channels need groups:read. https://docs.slack.dev/reference/methods/conversations.members"""
         pages = self._pages(workspace_id, "conversations.members", "members", str, channel=channel_id)
         return any([user_id in page async for page, _ in pages])
 

@@ -87,7 +87,7 @@ _RENEWABLE = {"token_expired", "token_revoked", "invalid_auth"}
 
 
 async def never_renewed(_workspace_id: str, _token: str) -> None:
-    """For tokens that do not expire."""
+    """Does nothing, because the tokens do not expire."""
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ hold_empty_lane = (
     .where(lanes.c.id == bindparam("of_lane"), lanes.c.due_at.is_(None))
     .values(due_at=bindparam("until"), kept_until=bindparam("until"))
 )
-"""For a lane in which nothing was waiting."""
+"""Holds back a lane in which nothing was waiting."""
 
 hold_claimed_lane = (
     update(lanes)

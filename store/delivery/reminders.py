@@ -74,7 +74,7 @@ _delivered = (
         deliveries.c.state == DeliveryState.DELIVERED,
         deliveries.c.role == Role.DRI,
         workspaces.c.reminder_hours > 0,
-        ~_is_escalation,  # whoever gets it because the DRI did not act is not reminded in turn
+        ~_is_escalation,  # a person who gets it because the DRI did not act is not reminded in turn
     )
     .order_by(deliveries.c.id)
 )
@@ -243,9 +243,9 @@ def finish(connection: Connection, claimed: Sequence[Reminder]) -> None:
 
 def escalate(connection: Connection, reminder: Reminder, new: NewDelivery, now: int) -> bool:
     """
-    Deliver the job change to somebody else as a message of their own.
+    Deliver the job change to another person as a message of their own.
 
-    Return False if the lease was lost or somebody has acted meanwhile.
+    Return False if the lease was lost or a person has acted in the meantime.
     """
     if not _still_open(connection, [reminder]):
         return False

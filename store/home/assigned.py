@@ -11,7 +11,7 @@ from domain.states import FINISHED, HELD, AssignedState, DeliveryState, Handling
 from store.schema import deliveries, handlings, job_changes, lanes, laters, posts, wrong_data
 
 MOST = 500
-"""The latest of each kind. So reading costs the same, however many job changes somebody has received."""
+"""How many of the latest of each kind are read, so that reading costs the same however many a person has received."""
 
 _any = handlings.alias("any_handling")
 _is_of_job_change = _any.c.job_change_id == deliveries.c.job_change_id
@@ -24,7 +24,7 @@ def _holds(states: Collection[HandlingState]) -> ColumnElement[bool]:
 _state = case(
     (_holds({HandlingState.TAKEN}), AssignedState.TAKEN),
     (_holds(FINISHED), AssignedState.DONE),
-    (exists().where(_is_of_job_change, _any.c.state.in_(HELD)), null()),  # somebody else has it
+    (exists().where(_is_of_job_change, _any.c.state.in_(HELD)), null()),  # another person has it
     (exists().where(wrong_data.c.job_change_id == deliveries.c.job_change_id), AssignedState.DONE),
     (exists().where(_any.c.delivery_id == deliveries.c.id, _any.c.state != HandlingState.OPEN), null()),  # passed on
     (exists().where(laters.c.delivery_id == deliveries.c.id, laters.c.due_at.is_not(None)), AssignedState.SNOOZED),

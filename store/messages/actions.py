@@ -166,7 +166,7 @@ def assign_unless_held(
     """
     Record that job changes which were posted in a channel are now those of the Slack user `to`.
 
-    Return the ids of those that somebody has already taken or finished: the first one has them. The caller creates the
+    Return the ids of those that a person has already taken or finished: the first one has them. The caller creates the
     deliveries to `to`, and calls this before, because of the order of locks.
     """
     rows = connection.execute(_channel_deliveries, {"ids": sorted(job_change_ids)}).all()

@@ -16,7 +16,7 @@ AT_ONCE = 1_000
 _DIGEST_BITS = 256
 
 TABLES: Sequence[Table] = [table for table in metadata.sorted_tables if table is not deployment]
-"""In an order in which referenced tables come first. The facts of a deployment belong to its own database."""
+"""The tables, ordered so that referenced ones come first. The facts of a deployment belong to its own database."""
 
 
 @dataclass(frozen=True)

@@ -250,7 +250,7 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     Create deliveries of the first `most` job changes that a linked owner missed. Returns how many there were.
 
     Each of these job changes is open again until it is delivered. Those that the owner already received are skipped,
-    and so are those that somebody has taken. None means that nothing is left, or that the owner is not linked.
+    and so are those that a person has taken. None means that nothing is left, or that the owner is not linked.
     """
     link_of_owner = _link_of(connection, workspace_id, owner)
     table = ownership_unmatched

@@ -121,7 +121,7 @@ deliveries = Table(
 )
 
 delivery_reasons = reasons_of(deliveries.c.reasons, deliveries.c.reason)
-"""To select why a delivery goes to its destination."""
+"""The column that says why a delivery goes to its destination."""
 
 trace = Table(  # what happened to a job change after it was routed; rows are only added
     "trace",

@@ -24,7 +24,7 @@ job_changes = Table(
     Column("told", Text),  # who was notified, if it was delivered: dri | channel
     Column("reason", Text),  # why it failed or was muted, or why it went to the channel
     Column("ended_at", Milliseconds),
-    Column("acted_at", Milliseconds),  # when somebody last acted on it; null: nobody has
+    Column("acted_at", Milliseconds),  # when a person last acted on it; null: nobody has
     Column("request_id", Text),  # of the HTTP request; null: imported, or accepted by version 0.2
     UniqueConstraint("workspace_id", "key"),
     Index(

@@ -103,7 +103,7 @@ WORDS = (RELATIONSHIP, PERSONA, TITLE_CONTAINS, TITLE_LACKS)
 WHEN = (SIDE, CHANGE_TYPE, SEGMENT, HAS_OPPORTUNITY, *WORDS, MIN_SCORE, SIGNAL, FIELDS, EVERY)
 DELIVER = (TO, CHANNEL, FALLBACK_USER, FALLBACK_CHANNEL)
 RULE = Form("ownership_save_rule", "Rule", "Save to draft", (NAME, PLACE, *WHEN, *DELIVER))
-"""Without the chain, which has as many fields as the rule needs: see `rule_form_of`."""
+"""The form without the chain, which has as many fields as the rule needs: see `rule_form_of`."""
 
 
 def slot_id(number: int) -> str:

@@ -49,4 +49,4 @@ FACTS = {
     )
     for name, facts in _FACTS["methods"].items()
 }
-"""By method."""
+"""The facts by method."""

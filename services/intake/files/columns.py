@@ -74,7 +74,7 @@ class RowReader:
 
     @cached_property
     def _columns(self) -> RowMapping:
-        """Only the paths that are in the header, since most are not and a million rows share it."""
+        """Keep only the paths that are in the header, since most are not and a million rows share it."""
         samples = dict.fromkeys(self.header, _SAMPLE)
         paths = {path: fields for path, fields in self._mapping.paths.items() if value_at(samples, path) == _SAMPLE}
         return RowMapping(paths, self._mapping.always, self._mapping.words)

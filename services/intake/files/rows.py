@@ -14,7 +14,7 @@ from typing import TextIO
 from services.intake.files.formats import CHUNK, CSV, JSON_LINES, OPENING, RowsFile
 
 LONGEST_ROW = 1024 * 1024
-"""In characters, the same as the limit for posted bodies."""
+"""The limit in characters, as for posted bodies."""
 
 REFUSED_LINE, REFUSED_BECAUSE = "refused_line", "refused_because"
 """The additional columns of a file of refused rows."""

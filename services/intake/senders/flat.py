@@ -1,4 +1,4 @@
-"""Tools that send flat rows, one for each person, whose columns somebody named: Clay, Zapier, Make, n8n. Pure."""
+"""Tools that send flat rows, one for each person, whose columns were named by a user: Clay, Zapier, Make, n8n. Pure."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class ChainWalk:
         return None
 
     def _informed(self) -> Iterator[str]:
-        """Who gets the card without the duty to act. Whoever cannot be notified is skipped with the reason."""
+        """Those who get the card without the duty to act. People who cannot be notified are skipped with the reason."""
         for source in self.context.rule.also_notify or ():
             candidate = find_candidate(source, self.context, self.above)
             if candidate.channel:

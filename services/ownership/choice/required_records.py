@@ -112,7 +112,7 @@ def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
 def with_currency(
     required: RequiredRecords, context_fields: Collection[str], readable: Mapping[str, frozenset[str]]
 ) -> RequiredRecords:
-    """With the currencies of the records whose fields are shown on cards, in orgs with several currencies."""
+    """Add the currencies of the records whose fields are shown on cards, in orgs with several currencies."""
     sobjects = {field.partition(".")[0] for field in context_fields}
     more = {name: frozenset({CURRENCY}) for name in sobjects if CURRENCY.lower() in readable.get(name, frozenset())}
     fields = {name: names | more.get(name, frozenset()) for name, names in required.fields.items()}

@@ -38,7 +38,7 @@ QUERIES_A_CALL = 5
 """https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_composite.htm"""
 
 MOST_PAGES = 20
-"""Of 2,000 rows each. 200 people never have more."""
+"""A page has 2,000 rows. 200 people never have more pages."""
 
 # Seconds to connect, and between two bytes. A redirect would send our session to another host.
 _REQUEST_OPTIONS: dict[str, Any] = {"timeout": (5.0, 20.0), "allow_redirects": False}

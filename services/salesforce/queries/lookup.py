@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 DEADLINE_SECONDS = 90.0
-"""For all calls of one batch together, so that a very slow answer cannot hold it up for ever."""
+"""The deadline for all calls of one batch together, so that a very slow answer cannot hold it up for ever."""
 
 THREADS = 16
 

@@ -11,7 +11,7 @@ from domain.job_change.field_types import long_salesforce_id
 
 LONGEST_LIST = 12_000
 """
-In bytes, of one IN list in a URL. A URI with its headers may be 16,384 bytes long:
+The length in bytes of one IN list in a URL. A URI with its headers may be 16,384 bytes long:
 https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet
 """
 

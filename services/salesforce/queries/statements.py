@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 MOST_ROWS = 2_000
-"""For queries whose number of rows does not depend on the job changes: one page, however many records the org has."""
+"""The limit where the number of rows does not depend on the job changes: one page, however large the org is."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
