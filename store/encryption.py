@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
@@ -106,11 +105,11 @@ class Cipher:
 
 
 def _derived(key: str, purpose: bytes) -> bytes:
-    return hmac.digest(key.encode(), purpose, hashlib.sha256)
+    return hmac.digest(key.encode(), purpose, "sha256")
 
 
 def _signature(key: bytes, parts: Sequence[str]) -> str:
-    return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, json.dumps(parts).encode(), "sha256").hex()
 
 
 def key_in(folder: Path) -> str:

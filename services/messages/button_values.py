@@ -69,7 +69,10 @@ class ButtonSigner:
             return [self._signed(item, message) for item in part]
         if not isinstance(part, dict):
             return part
-        signed = {name: self._signed(value, message) for name, value in part.items()}
+        signed = {
+            name: self._signed(value, message) if isinstance(value, dict | list) else value
+            for name, value in part.items()
+        }
         if "value" in part:
             option, _, delivery = part["value"].rpartition(":")
             kind = option or part["action_id"].removeprefix(ACTION)

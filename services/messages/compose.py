@@ -128,14 +128,12 @@ def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = N
         raise ValueError(f"a message carries 1 to {MOST_CARDS} job changes, not {len(cards)}")
     if plainness >= 2:
         return Message(_text(cards, digest, with_links=True), None)
-    with_links = 0 if plainness else len(cards)  # the first cards keep their links if there is no room for all
-    blocks = [*_blocks(cards, with_links)]
-    while with_links and text_length(blocks) > LONGEST_BLOCKS:
-        with_links -= 1
+    most_links = 0 if plainness else len(cards)
+    for with_links in range(most_links, -1, -1):  # the first cards keep their links if there is no room for all
         blocks = [*_blocks(cards, with_links)]
-    if text_length(blocks) > LONGEST_BLOCKS:
-        return Message(_text(cards, digest, with_links=True), None)
-    return Message(_text(cards, digest), [*_heading(cards, digest), *blocks])
+        if text_length(blocks) <= LONGEST_BLOCKS:
+            return Message(_text(cards, digest), [*_heading(cards, digest), *blocks])
+    return Message(_text(cards, digest, with_links=True), None)
 
 
 def compose_with_newer_blocks(cards: Sequence[Card], *, digest: str | None = None) -> Message | None:

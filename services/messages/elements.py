@@ -63,12 +63,10 @@ def plain_text(text: str) -> Block:
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
-def text_length(part: object) -> int:
+def text_length(part: Block | list[Any]) -> int:
     """The characters of all text in blocks."""
     if isinstance(part, list):
-        return sum(map(text_length, part))
-    if not isinstance(part, dict):
-        return 0
-    return sum(
-        len(value) if name == "text" and isinstance(value, str) else text_length(value) for name, value in part.items()
-    )
+        return sum(text_length(item) for item in part if isinstance(item, dict | list))
+    text = part.get("text")
+    own = len(text) if isinstance(text, str) else 0
+    return own + sum(text_length(value) for value in part.values() if isinstance(value, dict | list))

@@ -23,7 +23,9 @@ _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _ZERO_WIDTH_JOINER = "\u200d"
 
 # Overrides, embeddings and isolates. One that is not closed would reverse the rest of the line.
-_DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DIRECTION_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Control characters, halves of characters, which cannot be sent, and separators of lines: Cc, Cs, Zl and Zp.
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 _ASTERISK, _COLON, _QUOTE = "\N{ASTERISK OPERATOR}", "\N{MODIFIER LETTER COLON}", "\N{MODIFIER LETTER RIGHT ARROWHEAD}"
@@ -38,6 +40,7 @@ _LOOKALIKES = str.maketrans(
 # Slack formats at word boundaries, where a word has ASCII letters and digits.
 _FORMATTING = re.compile(r"`|(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])")
 _EMOJI_CODE = re.compile(r":(?=[a-z0-9_+'-]+:)(?=[0-9_']*[a-z+-])")
+_MARKUP = re.compile("[&<>*_~`:\N{FULLWIDTH GREATER-THAN SIGN}]")
 _REFERENCE = re.compile(r"<(?P<target>[^<>|]+)(?:\|(?P<label>[^<>]*))?>")
 _QUOTE_MARK = re.compile("^[>\N{FULLWIDTH GREATER-THAN SIGN}]")
 
@@ -52,14 +55,17 @@ def plain(text: str, limit: int) -> str:
     line = _cut(_one_line(text), limit)
     if all(unicodedata.category(char)[0] in "CZ" for char in line):
         return _NOTHING
-    if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in line):
+    if not line.isascii() and any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in line):
         return f"{_ISOLATE}{line}{_END_ISOLATE}"
     return line
 
 
 def escape(text: str, limit: int) -> str:
     """Return one line for mrkdwn without markup. `limit` counts visible characters, before escaping."""
-    line = _QUOTE_MARK.sub(_QUOTE, plain(text, limit))
+    line = plain(text, limit)
+    if not _MARKUP.search(line):
+        return line
+    line = _QUOTE_MARK.sub(_QUOTE, line)
     line = _FORMATTING.sub(lambda match: match[0].translate(_LOOKALIKES), line)
     return _EMOJI_CODE.sub(_COLON, line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -120,9 +126,7 @@ def _rich_text_reference(target: str, label: str) -> dict[str, Any]:
 
 
 def _one_line(text: str) -> str:
-    # Cc are control characters, Cs halves of characters, which cannot be sent, Zl and Zp separators of lines.
-    spaced = (" " if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} else char for char in text)
-    return " ".join("".join(char for char in spaced if char not in _DIRECTION_CONTROLS).split())
+    return " ".join(_DIRECTION_CONTROLS.sub("", _BREAKS.sub(" ", text)).split())
 
 
 def _cut(line: str, limit: int) -> str:
