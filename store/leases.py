@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from store.schema import turns, workspaces
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing
 
 ROUTE, POST, FIND, RENEW = "route", "post", "find", "renew"
@@ -64,7 +65,7 @@ class LeaseQueue:
         claimed_at: Column[int] | None = None,
     ) -> None:
         part = true() if part is None else part
-        among = (part, key.in_(bindparam("keys", expanding=True)))
+        among = (part, one_of(key, "keys"))
         ours = (part, key == bindparam("of_key"), table.c.lease == bindparam("our_lease"))
         held = (part, table.c.lease.is_not(None), until > bindparam("new_until"))
         ended: dict[str, Any] = {"lease": None, until.name: bindparam("new_until")}

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, bindparam, select, update
 from domain.decision.record import Decision
 from domain.delivery import ClaimedDelivery
 from store.schema import job_changes
+from store.schema.lists import one_of
 
 _decisions = select(job_changes.c.id, job_changes.c.decision).where(
-    job_changes.c.id.in_(bindparam("ids", expanding=True)), job_changes.c.decision.is_not(None)
+    one_of(job_changes.c.id, "ids"), job_changes.c.decision.is_not(None)
 )
 _set_decision = (
     update(job_changes).where(job_changes.c.id == bindparam("of_job_change")).values(decision=bindparam("corrected"))

@@ -15,6 +15,7 @@ from store.delivery import redraws
 from store.delivery.held_back import HOURS, held_step, hold_empty_lane, hours_of, hours_of_readers, of_reader
 from store.delivery.trace import add_steps
 from store.schema import deliveries, earlier_posts, handlings, lanes, member_preferences, workspaces
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing
 
 _lock_lanes = (
@@ -22,7 +23,7 @@ _lock_lanes = (
     .outerjoin(member_preferences, of_reader)
     .where(
         lanes.c.workspace_id == bindparam("workspace_id"),
-        lanes.c.destination.in_(bindparam("destinations", expanding=True)),
+        one_of(lanes.c.destination, "destinations"),
     )
     .order_by(lanes.c.id)  # the same order everywhere, so that two replicas cannot deadlock
     .with_for_update(of=lanes)
@@ -34,7 +35,7 @@ _lock_default_channel = (
 )
 _make_due = (
     update(lanes)
-    .where(lanes.c.id.in_(bindparam("ids", expanding=True)), lanes.c.due_at.is_(None))
+    .where(one_of(lanes.c.id, "ids"), lanes.c.due_at.is_(None))
     .values(due_at=case((lanes.c.paced_until > bindparam("now"), lanes.c.paced_until), else_=bindparam("now")))
 )
 

@@ -11,6 +11,7 @@ from domain.states import DEFAULT_CHANNEL
 from store.delivery.held_back import HOURS, hours_of, of_reader
 from store.leases import POST, LeaseQueue, TurnQueue
 from store.schema import lanes, member_preferences, pauses, posts, turns, workspaces
+from store.schema.lists import one_of
 
 POST_TURNS = TurnQueue(POST)
 LANES = LeaseQueue(lanes, lanes.c.id, lanes.c.due_at)
@@ -67,7 +68,7 @@ _workspaces_with_due_lanes = POST_TURNS.waiting(
 )
 _set_served = (
     update(turns)
-    .where(turns.c.half == POST, turns.c.workspace_id.in_(bindparam("workspaces", expanding=True)))
+    .where(turns.c.half == POST, one_of(turns.c.workspace_id, "workspaces"))
     .values(served_at=bindparam("now"))
 )
 _due_lanes = LANES.due(
@@ -75,7 +76,7 @@ _due_lanes = LANES.due(
     .outerjoin(member_preferences, of_reader)
     .where(lanes.c.workspace_id == bindparam("of_workspace"))
 )
-_park = update(lanes).where(lanes.c.id.in_(bindparam("ids", expanding=True))).values(lease=None, due_at=None)
+_park = update(lanes).where(one_of(lanes.c.id, "ids")).values(lease=None, due_at=None)
 
 
 def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:

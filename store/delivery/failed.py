@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, case, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, literal, or_, select, update
 
 from domain.delivery import FailedJobChange, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
 from store.delivery.trace import add_steps
 from store.schema import deliveries, earlier_posts, job_changes, lanes, workspaces
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing
 
-_ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
 # A literal, because SQLite does not use the partial index for a bound parameter.
 _has_failed = job_changes.c.outcome == literal(Outcome.FAILED, literal_execute=True)
 
@@ -52,7 +52,7 @@ def page(connection: Connection, workspace_id: str, after: tuple[int, str] | Non
 def failed_among(connection: Connection, workspace_id: str, job_change_ids: Sequence[str]) -> list[str]:
     """Return those of the ids that belong to this workspace and have failed."""
     query = select(job_changes.c.id).where(
-        job_changes.c.id.in_(_ids), job_changes.c.workspace_id == workspace_id, _has_failed
+        one_of(job_changes.c.id, "ids"), job_changes.c.workspace_id == workspace_id, _has_failed
     )
     return list(connection.execute(query, {"ids": list(job_change_ids)}).scalars())
 
@@ -72,29 +72,31 @@ _lock_workspaces = (
             "has_usable_channel"
         ),
     )
-    .where(workspaces.c.id.in_(select(job_changes.c.workspace_id).where(job_changes.c.id.in_(_ids))))
+    .where(workspaces.c.id.in_(select(job_changes.c.workspace_id).where(one_of(job_changes.c.id, "ids"))))
     .order_by(workspaces.c.id)
     .with_for_update(read=True)
 )
 _delivery_failed = (deliveries.c.state == DeliveryState.FAILED) & (deliveries.c.role != Role.COPY)
 _lock_lanes = (
     select(lanes.c.id, lanes.c.workspace_id, lanes.c.destination)
-    .where(lanes.c.id.in_(select(deliveries.c.lane_id).where(deliveries.c.job_change_id.in_(_ids), _delivery_failed)))
+    .where(
+        lanes.c.id.in_(select(deliveries.c.lane_id).where(one_of(deliveries.c.job_change_id, "ids"), _delivery_failed))
+    )
     .order_by(lanes.c.id)
     .with_for_update()
 )
 _lock_failed = (
     select(job_changes.c.id)
-    .where(job_changes.c.id.in_(_ids), job_changes.c.outcome == Outcome.FAILED)
+    .where(one_of(job_changes.c.id, "ids"), job_changes.c.outcome == Outcome.FAILED)
     .order_by(job_changes.c.id)
     .with_for_update()
 )
 _failed_posts = select(deliveries.c.post_id, deliveries.c.id.label("delivery_id")).where(
-    deliveries.c.job_change_id.in_(_ids), _delivery_failed, deliveries.c.post_id.is_not(None)
+    one_of(deliveries.c.job_change_id, "ids"), _delivery_failed, deliveries.c.post_id.is_not(None)
 )
 _retry_deliveries = (
     update(deliveries)
-    .where(deliveries.c.job_change_id.in_(_ids), _delivery_failed)
+    .where(one_of(deliveries.c.job_change_id, "ids"), _delivery_failed)
     .values(
         state=DeliveryState.PENDING,
         attempts=0,
@@ -107,15 +109,17 @@ _retry_deliveries = (
 )
 _reopen = (
     update(job_changes)
-    .where(job_changes.c.id.in_(_ids))
+    .where(one_of(job_changes.c.id, "ids"))
     .values(outcome=None, told=None, reason=None, ended_at=None, attempts=0)
 )
 _route_again = (
-    update(job_changes).where(job_changes.c.id.in_(_ids)).values(due_at=bindparam("now"), routed_at=None, decision=None)
+    update(job_changes)
+    .where(one_of(job_changes.c.id, "ids"))
+    .values(due_at=bindparam("now"), routed_at=None, decision=None)
 )
 _make_due = (
     update(lanes)
-    .where(lanes.c.id.in_(_ids), lanes.c.due_at.is_(None))
+    .where(one_of(lanes.c.id, "ids"), lanes.c.due_at.is_(None))
     .values(due_at=case((lanes.c.paced_until > bindparam("now"), lanes.c.paced_until), else_=bindparam("now")))
 )
 

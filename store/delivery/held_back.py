@@ -12,6 +12,7 @@ from domain.notification_hours import NotificationHours
 from domain.states import Step
 from store.delivery.trace import stored_words
 from store.schema import lanes, member_preferences, trace
+from store.schema.lists import one_of
 
 HOURS = tuple(member_preferences.c[name] for name in NotificationHours.__dataclass_fields__)
 """The columns of a `NotificationHours`, in the order of its fields."""
@@ -43,7 +44,7 @@ def hours_of(row: Row[Any]) -> NotificationHours | None:
 
 _of_readers = select(member_preferences.c.user_id, *HOURS).where(
     member_preferences.c.workspace_id == bindparam("of_workspace"),
-    member_preferences.c.user_id.in_(bindparam("users", expanding=True)),
+    one_of(member_preferences.c.user_id, "users"),
 )
 
 

@@ -18,6 +18,7 @@ from store.delivery.held_back import held_step, hold_claimed_lane, not_recorded
 from store.delivery.trace import add_steps
 from store.leases import Lease
 from store.schema import deliveries, delivery_reasons, job_changes, lanes, posts
+from store.schema.lists import one_of
 
 MOST_IN_A_POST = 10
 IN_FLIGHT_MS = 2_000
@@ -107,9 +108,9 @@ class _LeasedLanes:
         )
 
 
-_release_empty = update(lanes).where(lanes.c.id.in_(bindparam("ids", expanding=True))).values(lease=None, due_at=None)
+_release_empty = update(lanes).where(one_of(lanes.c.id, "ids")).values(lease=None, due_at=None)
 _unfinished_posts = select(posts.c.lane_id, posts.c.id, posts.c.begun_at, posts.c.doubts, posts.c.digest).where(
-    posts.c.lane_id.in_(bindparam("ids", expanding=True)), posts.c.state == DeliveryState.SENDING
+    one_of(posts.c.lane_id, "ids"), posts.c.state == DeliveryState.SENDING
 )
 
 
@@ -138,12 +139,8 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Cl
     return claims
 
 
-_count_try = (
-    update(posts)
-    .where(posts.c.id.in_(bindparam("ids", expanding=True)))
-    .values(tries=posts.c.tries + 1, tried_at=bindparam("now"))
-)
-_drop_posts = update(posts).where(posts.c.id.in_(bindparam("ids", expanding=True))).values(state="failed")
+_count_try = update(posts).where(one_of(posts.c.id, "ids")).values(tries=posts.c.tries + 1, tried_at=bindparam("now"))
+_drop_posts = update(posts).where(one_of(posts.c.id, "ids")).values(state="failed")
 _claimed_columns = (
     deliveries.c.lane_id,
     deliveries.c.id,
@@ -162,7 +159,7 @@ _claimed_columns = (
 _deliveries_of_posts = (
     select(*_claimed_columns)
     .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
-    .where(deliveries.c.post_id.in_(bindparam("ids", expanding=True)), deliveries.c.state == DeliveryState.SENDING)
+    .where(one_of(deliveries.c.post_id, "ids"), deliveries.c.state == DeliveryState.SENDING)
     .order_by(deliveries.c.lane_id, deliveries.c.id)
 )
 
@@ -195,7 +192,7 @@ _last_of_the_first = (
 )
 _heads = (
     select(lanes.c.id, func.coalesce(_last_of_the_first, literal(2**63 - 1, BigInteger)).label("last"))
-    .where(lanes.c.id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(lanes.c.id, "ids"))
     .cte("heads")
 )
 _first_pending = (
@@ -228,10 +225,14 @@ def _hold_back(
 
 
 _insert_posts = insert(posts).values(state=DeliveryState.SENDING)
-_join_post = (
+_join_posts = (
     update(deliveries)
-    .where(deliveries.c.id == bindparam("of_delivery"))
-    .values(post_id=bindparam("new_post"), state=DeliveryState.SENDING, attempts=deliveries.c.attempts + 1)
+    .where(
+        one_of(deliveries.c.id, "ids"),
+        one_of(posts.c.id, "new_posts"),
+        posts.c.lane_id == deliveries.c.lane_id,
+    )
+    .values(post_id=posts.c.id, state=DeliveryState.SENDING, attempts=deliveries.c.attempts + 1)
 )
 
 
@@ -254,10 +255,10 @@ def _begin_posts(
         }
         for item in claims
     ]
-    joins = [{"of_delivery": delivery.id, "new_post": item.post_id} for item in claims for delivery in item.deliveries]
     if claims:
         connection.execute(_insert_posts, rows)
-        connection.execute(_join_post, joins)
+        ids = [delivery.id for item in claims for delivery in item.deliveries]
+        connection.execute(_join_posts, {"ids": ids, "new_posts": [item.post_id for item in claims]})
     return claims
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, literal, select, upd
 from domain.errors import Outage, Vendor
 from domain.states import WorkspaceState
 from store.schema import job_changes, pauses, workspaces
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing
 
 
@@ -28,7 +29,7 @@ _of_subject = (pauses.c.workspace_id == bindparam("of_workspace")) & (pauses.c.s
 _until = select(pauses.c.until).where(_of_subject, pauses.c.until > bindparam("now"))
 _last_until = select(pauses.c.until).where(_of_subject)
 _untils = select(pauses.c.workspace_id, pauses.c.subject, pauses.c.until).where(
-    pauses.c.workspace_id.in_(bindparam("workspaces", expanding=True))
+    one_of(pauses.c.workspace_id, "workspaces")
 )
 _prolong = (
     update(pauses)

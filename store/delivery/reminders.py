@@ -25,6 +25,7 @@ from store.schema import (
     workspaces,
     wrong_data,
 )
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing
 
 HOUR_MS = 60 * 60 * 1_000
@@ -70,7 +71,7 @@ _delivered = (
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .join(workspaces, workspaces.c.id == deliveries.c.workspace_id)
     .where(
-        deliveries.c.post_id.in_(bindparam("ids", expanding=True)),
+        one_of(deliveries.c.post_id, "ids"),
         deliveries.c.state == DeliveryState.DELIVERED,
         deliveries.c.role == Role.DRI,
         workspaces.c.reminder_hours > 0,

@@ -17,6 +17,7 @@ from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
 from store.leases import ROUTE, TurnQueue
 from store.schema import job_changes, pauses, turns, workspaces
+from store.schema.lists import one_of
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,7 @@ _due_job_changes = (
     .order_by(job_changes.c.due_at, job_changes.c.id)
     .limit(batch_size(0))
 )
-_count_attempt = (
-    update(job_changes)
-    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
-    .values(attempts=job_changes.c.attempts + 1)
-)
+_count_attempt = update(job_changes).where(one_of(job_changes.c.id, "ids")).values(attempts=job_changes.c.attempts + 1)
 
 
 def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
@@ -228,7 +225,7 @@ def release_all(connection: Connection) -> None:
 
 _retry_later = (
     update(job_changes)
-    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(job_changes.c.id, "ids"))
     .values(
         due_at=bindparam("due"),
         last_error=bindparam("error"),
@@ -237,7 +234,7 @@ _retry_later = (
 )
 _set_failed = (
     update(job_changes)
-    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(job_changes.c.id, "ids"))
     .values(due_at=None, outcome=Outcome.FAILED, reason=bindparam("error"), ended_at=bindparam("now"))
 )
 

@@ -14,6 +14,7 @@ from domain.states import Step, WorkspaceState
 from domain.workspace import OutgoingWebhook, WebhookEvent
 from store.leases import LeaseQueue
 from store.schema import job_changes, webhook_events, webhooks, workspaces
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing, put
 
 _EVENTS: Mapping[str, WebhookEvent] = {
@@ -49,7 +50,7 @@ _wanted = (
     )
     .join(webhooks, webhooks.c.workspace_id == job_changes.c.workspace_id)
     .where(
-        job_changes.c.id.in_(bindparam("ids", expanding=True)),
+        one_of(job_changes.c.id, "ids"),
         job_changes.c.source != literal(TEST_SOURCE),
         webhooks.c.off_at.is_(None),
         webhooks.c.events.bitwise_and(bindparam("event")) != 0,

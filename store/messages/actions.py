@@ -24,6 +24,7 @@ from store.schema import (
     posts,
     wrong_data,
 )
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing
 
 
@@ -155,7 +156,7 @@ def _pass_on(
 
 _channel_deliveries = (
     select(deliveries.c.id, deliveries.c.job_change_id)
-    .where(deliveries.c.job_change_id.in_(bindparam("ids", expanding=True)), deliveries.c.role == Role.FALLBACK)
+    .where(one_of(deliveries.c.job_change_id, "ids"), deliveries.c.role == Role.FALLBACK)
     .order_by(deliveries.c.id)
 )
 

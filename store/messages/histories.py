@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, select
+from sqlalchemy import Connection, Select, Table, select
 
 from domain.delivery import Handling, History, Report, Snooze
 from domain.states import HandlingState
 from store.schema import handlings, laters, wrong_data
+from store.schema.lists import one_of
 
 
 def _of_job_changes(table: Table, row: type[Handling | Snooze | Report]) -> Select[Any]:
     columns = (table.c[name] for name in row.__dataclass_fields__)
-    return select(table.c.job_change_id, *columns).where(table.c.job_change_id.in_(bindparam("ids", expanding=True)))
+    return select(table.c.job_change_id, *columns).where(one_of(table.c.job_change_id, "ids"))
 
 
 _handlings = (

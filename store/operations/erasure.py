@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from domain.audit import OPERATOR, AuditEntry
 from domain.delivery import TraceStep
@@ -30,11 +30,10 @@ from store.schema import (
     webhook_events,
     wrong_data,
 )
+from store.schema.lists import one_of
 
 MUTED, REASON = "muted", "erased by the operator"
 ERASED_STEP = "erased"
-
-_ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ _being_decided = (
     select(job_changes.c.id)
     .join(turns, and_(turns.c.workspace_id == job_changes.c.workspace_id, turns.c.half == ROUTE))
     .where(
-        job_changes.c.id.in_(_ids),
+        one_of(job_changes.c.id, "ids"),
         job_changes.c.routed_at.is_(None),
         job_changes.c.ended_at.is_(None),
         turns.c.lease_until > bindparam("now"),
@@ -97,42 +96,44 @@ _lock_turns = (
     select(turns.c.workspace_id)
     .where(
         turns.c.half == ROUTE,
-        turns.c.workspace_id.in_(select(job_changes.c.workspace_id).where(job_changes.c.id.in_(_ids))),
+        turns.c.workspace_id.in_(select(job_changes.c.workspace_id).where(one_of(job_changes.c.id, "ids"))),
     )
     .order_by(turns.c.workspace_id)
     .with_for_update()
 )
 _lock_lanes = (
     select(lanes.c.id)
-    .where(lanes.c.id.in_(select(deliveries.c.lane_id).where(deliveries.c.job_change_id.in_(_ids))))
+    .where(lanes.c.id.in_(select(deliveries.c.lane_id).where(one_of(deliveries.c.job_change_id, "ids"))))
     .order_by(lanes.c.id)
     .with_for_update()
 )
 _cancel = (
     update(deliveries)
-    .where(deliveries.c.job_change_id.in_(_ids), deliveries.c.state == DeliveryState.PENDING)
+    .where(one_of(deliveries.c.job_change_id, "ids"), deliveries.c.state == DeliveryState.PENDING)
     .values(state=DeliveryState.FAILED, settled_at=bindparam("now"))
 )
 _delivered = select(deliveries.c.id).where(
-    deliveries.c.job_change_id.in_(_ids), deliveries.c.state == DeliveryState.DELIVERED
+    one_of(deliveries.c.job_change_id, "ids"), deliveries.c.state == DeliveryState.DELIVERED
 )
 _end = (
     update(job_changes)
-    .where(job_changes.c.id.in_(_ids), job_changes.c.ended_at.is_(None))
+    .where(one_of(job_changes.c.id, "ids"), job_changes.c.ended_at.is_(None))
     .values(outcome=MUTED, reason=REASON, ended_at=bindparam("now"), due_at=None)
 )
 _erase = (
     update(job_changes)
-    .where(job_changes.c.id.in_(_ids))
+    .where(one_of(job_changes.c.id, "ids"))
     .values(payload=None, decision=None, reason=None, last_error=None)
 )
 _erase_details = (
-    update(deliveries).where(deliveries.c.job_change_id.in_(_ids)).values(reason="", reasons=None, last_error=None),
-    update(trace).where(trace.c.job_change_id.in_(_ids)).values(detail=""),
-    update(wrong_data).where(wrong_data.c.job_change_id.in_(_ids)).values(words=None),
-    delete(ownership_unmatched).where(ownership_unmatched.c.job_change_id.in_(_ids)),
-    delete(laters).where(laters.c.job_change_id.in_(_ids)),
-    delete(webhook_events).where(webhook_events.c.job_change_id.in_(_ids)),
+    update(deliveries)
+    .where(one_of(deliveries.c.job_change_id, "ids"))
+    .values(reason="", reasons=None, last_error=None),
+    update(trace).where(one_of(trace.c.job_change_id, "ids")).values(detail=""),
+    update(wrong_data).where(one_of(wrong_data.c.job_change_id, "ids")).values(words=None),
+    delete(ownership_unmatched).where(one_of(ownership_unmatched.c.job_change_id, "ids")),
+    delete(laters).where(one_of(laters.c.job_change_id, "ids")),
+    delete(webhook_events).where(one_of(webhook_events.c.job_change_id, "ids")),
 )
 
 
@@ -160,7 +161,7 @@ def erase(connection: Connection, job_change_ids: Sequence[str], now: int) -> Er
     return Erased(erased, ended, canceled, messages, busy)
 
 
-_payloads = select(job_changes.c.workspace_id, job_changes.c.payload).where(job_changes.c.id.in_(_ids))
+_payloads = select(job_changes.c.workspace_id, job_changes.c.payload).where(one_of(job_changes.c.id, "ids"))
 
 
 def _forget_moves(connection: Connection, ids: Mapping[str, Sequence[str]]) -> None:
@@ -172,7 +173,7 @@ def _forget_moves(connection: Connection, ids: Mapping[str, Sequence[str]]) -> N
 
 _locked = (
     select(job_changes.c.id, job_changes.c.workspace_id, job_changes.c.payload, job_changes.c.decision)
-    .where(job_changes.c.id.in_(_ids))
+    .where(one_of(job_changes.c.id, "ids"))
     .order_by(job_changes.c.id)
     .with_for_update()
 )

@@ -20,6 +20,7 @@ from store.schema import (
     workspaces,
     wrong_data,
 )
+from store.schema.lists import one_of
 from store.slack import members
 
 ERASED_AT_ONCE = 500
@@ -55,21 +56,15 @@ _with_expired = select(workspaces.c.id).where(
 )
 _erase = (
     update(job_changes)
-    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(job_changes.c.id, "ids"))
     .values(payload=None, decision=None, reason=None, last_error=None)
 )
 _erase_reasons = (
-    update(deliveries)
-    .where(deliveries.c.job_change_id.in_(bindparam("ids", expanding=True)))
-    .values(reason="", reasons=None, last_error=None)
+    update(deliveries).where(one_of(deliveries.c.job_change_id, "ids")).values(reason="", reasons=None, last_error=None)
 )
-_erase_details = update(trace).where(trace.c.job_change_id.in_(bindparam("ids", expanding=True))).values(detail="")
-_erase_comments = (
-    update(wrong_data).where(wrong_data.c.job_change_id.in_(bindparam("ids", expanding=True))).values(words=None)
-)
-_erase_missed = delete(ownership_unmatched).where(
-    ownership_unmatched.c.job_change_id.in_(bindparam("ids", expanding=True))
-)
+_erase_details = update(trace).where(one_of(trace.c.job_change_id, "ids")).values(detail="")
+_erase_comments = update(wrong_data).where(one_of(wrong_data.c.job_change_id, "ids")).values(words=None)
+_erase_missed = delete(ownership_unmatched).where(one_of(ownership_unmatched.c.job_change_id, "ids"))
 
 
 _with_purgeable = select(workspaces.c.id).where(
@@ -81,14 +76,14 @@ _purgeable = (
     .limit(bindparam("most"))
     .with_for_update(of=job_changes, skip_locked=True)
 )
-_of_purged = deliveries.c.job_change_id.in_(bindparam("ids", expanding=True))
+_of_purged = one_of(deliveries.c.job_change_id, "ids")
 _posts_of = select(deliveries.c.post_id).where(_of_purged, deliveries.c.post_id.is_not(None))
 _earlier_posts_of = (
     select(earlier_posts.c.post_id).join(deliveries, deliveries.c.id == earlier_posts.c.delivery_id).where(_of_purged)
 )
-_delete_job_changes = delete(job_changes).where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+_delete_job_changes = delete(job_changes).where(one_of(job_changes.c.id, "ids"))
 _delete_empty_posts = delete(posts).where(
-    posts.c.id.in_(bindparam("ids", expanding=True)),
+    one_of(posts.c.id, "ids"),
     ~exists().where(deliveries.c.post_id == posts.c.id),
     ~exists().where(earlier_posts.c.post_id == posts.c.id),
 )
@@ -172,7 +167,7 @@ _stranded = (
 )
 _wake = (
     update(lanes)
-    .where(lanes.c.id.in_(bindparam("ids", expanding=True)), lanes.c.due_at.is_(None))
+    .where(one_of(lanes.c.id, "ids"), lanes.c.due_at.is_(None))
     .values(due_at=case((lanes.c.paced_until > bindparam("now"), lanes.c.paced_until), else_=bindparam("now")))
 )
 

@@ -11,6 +11,7 @@ from domain.people import Absence
 from domain.rule_versions import PoolAssignment
 from domain.states import DeliveryState, Role
 from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools, posts
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing, put
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -36,8 +37,8 @@ class ChoiceState:
 _accounts = select(ownership_accounts.c.pool, ownership_accounts.c.account, ownership_accounts.c.member).where(
     # Not as pairs: SQLite would then read all rows of the workspace. Other combinations are filtered out afterwards.
     ownership_accounts.c.workspace_id == bindparam("of_workspace"),
-    ownership_accounts.c.pool.in_(bindparam("pools", expanding=True)),
-    ownership_accounts.c.account.in_(bindparam("accounts", expanding=True)),
+    one_of(ownership_accounts.c.pool, "pools"),
+    one_of(ownership_accounts.c.account, "accounts"),
 )
 _pools = select(ownership_pools.c.pool, ownership_pools.c.state).where(
     ownership_pools.c.workspace_id == bindparam("of_workspace")

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 from domain.day_counts import DAY_MS
 from store.schema import salesforce_known_records as known_records
 from store.schema import salesforce_moves as moves
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing, put
 
 SAME_MOVE_MS = 31 * DAY_MS
@@ -16,11 +17,11 @@ SAME_MOVE_MS = 31 * DAY_MS
 
 _known = select(known_records.c.event_id).where(
     known_records.c.source_id == bindparam("of_source"),
-    known_records.c.event_id.in_(bindparam("event_ids", expanding=True)),
+    one_of(known_records.c.event_id, "event_ids"),
 )
 _moves = select(moves.c.key, moves.c.source).where(
     moves.c.workspace_id == bindparam("of_workspace"),
-    moves.c.key.in_(bindparam("keys", expanding=True)),
+    one_of(moves.c.key, "keys"),
     moves.c.at > bindparam("since"),
 )
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Insert, bindparam, delete, exists, func, sele
 
 from domain.people import Member
 from store.schema import directory_listings, members
+from store.schema.lists import one_of
 from store.schema.upserts import insert_missing
 
 VALID_MS = 24 * 60 * 60 * 1000
@@ -19,7 +20,7 @@ LISTED_VALID_MS = 7 * 24 * 60 * 60 * 1000
 
 _cached = select(members.c.email, members.c.user_id, members.c.problem).where(
     members.c.workspace_id == bindparam("of_workspace"),
-    members.c.email.in_(bindparam("emails", expanding=True)),
+    one_of(members.c.email, "emails"),
     members.c.expires_at > bindparam("now"),
 )
 _refresh = (
@@ -29,7 +30,7 @@ _refresh = (
 )
 _with_ids = select(members.c.user_id, members.c.problem).where(
     members.c.workspace_id == bindparam("of_workspace"),
-    members.c.user_id.in_(bindparam("ids", expanding=True)),
+    one_of(members.c.user_id, "ids"),
     members.c.expires_at > bindparam("now"),
 )
 _is_listed = exists().where(

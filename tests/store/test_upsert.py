@@ -1,4 +1,4 @@
-"""Replacing a row while another transaction does the same."""
+"""Statements whose text differs between the databases: replacing a row, and comparing a column with a list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from domain.audit import AuditEntry
 from domain.salesforce import SalesforceApp, SalesforceConnection
@@ -23,6 +23,8 @@ from store.schema import imports as imports_table
 from store.schema import mappings as mappings_table
 from store.schema import salesforce_apps as apps_table
 from store.schema import salesforce_connections as connections_table
+from store.schema import workspaces as workspaces_table
+from store.schema.lists import one_of
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.servers import GENEROUS_TIMEOUT
@@ -111,3 +113,33 @@ def _until_it_waits(database):
     end = time.monotonic() + GENEROUS_TIMEOUT
     while not database.run_sync(lambda connection: connection.execute(waiting).scalar_one()):
         assert time.monotonic() < end
+
+
+QUERY = select(workspaces_table.c.id).where(one_of(workspaces_table.c.id, "ids")).order_by(workspaces_table.c.id)
+
+
+@pytest.mark.both_databases
+async def test_a_list_selects_the_rows_with_one_of_its_values(database):
+    """Of any length, also none."""
+    for workspace_id in ("T1", "T2", "T3"):
+        await database.run(add_workspace, workspace_id)
+
+    async def found(*ids):
+        return await database.run(lambda c: list(c.execute(QUERY, {"ids": list(ids)}).scalars()))
+
+    assert await found() == []
+    assert await found("T2") == ["T2"]
+    assert await found("T3", "T1", "T9") == ["T1", "T3"]
+
+
+@pytest.mark.both_databases
+async def test_postgresql_gets_one_statement_for_lists_of_every_length(database):
+    """So that it plans the statement once, and psycopg parses it once."""
+    statements = set()
+    event.listen(database.engine, "before_cursor_execute", lambda *arguments: statements.add(arguments[2]))
+
+    for length in (1, 2, 300):
+        await database.run(lambda c, ids: c.execute(QUERY, {"ids": ids}).all(), [str(n) for n in range(length)])
+
+    selects = [statement for statement in statements if statement.startswith("SELECT")]
+    assert len(selects) == (3 if database.is_sqlite else 1)
