@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, case, exists, func, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
 
 from domain.decision.reasons import Reasons, to_stored
 from domain.decision.sentences import for_reader
@@ -17,6 +17,7 @@ from store.delivery.due_lanes import LANES
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.delivery.trace import add_steps
 from store.schema import deliveries, delivery_reasons, job_changes, lanes, posts, workspaces
+from store.schema.lists import one_of
 
 LANE_GAP_MS = 1_000
 """One message a second for each channel: https://docs.slack.dev/apis/web-api/rate-limits"""
@@ -48,19 +49,16 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[int | 
                 _move(connection, settlement)
             case Parked():
                 _park(connection, settlement)
-    _release_sent(connection, [item for item in ours if isinstance(item, Sent)])
-    lane_ids = sorted({item.claim.lane_id for item in ours})
-    due = {row.id: row.due_at for row in connection.execute(_due_times, {"ids": lane_ids})}
+    due = _release_sent(connection, [item for item in ours if isinstance(item, Sent)])
+    if others := {item.claim.lane_id for item in ours if not isinstance(item, Sent)}:
+        due |= {row.id: row.due_at for row in connection.execute(_due_times, {"ids": sorted(others)})}
     return [due.get(item.claim.lane_id) for item in settlements]
 
 
 _lock_workspaces = (
-    select(workspaces.c.id)
-    .where(workspaces.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(workspaces.c.id)
-    .with_for_update()
+    select(workspaces.c.id).where(one_of(workspaces.c.id, "ids")).order_by(workspaces.c.id).with_for_update()
 )
-_due_times = select(lanes.c.id, lanes.c.due_at).where(lanes.c.id.in_(bindparam("ids", expanding=True)))
+_due_times = select(lanes.c.id, lanes.c.due_at).where(one_of(lanes.c.id, "ids"))
 
 
 _set_post_sent = (
@@ -70,7 +68,7 @@ _set_post_sent = (
 )
 _set_delivered = (
     update(deliveries)
-    .where(deliveries.c.post_id == bindparam("of_post"), deliveries.c.state == DeliveryState.SENDING)
+    .where(one_of(deliveries.c.post_id, "post_ids"), deliveries.c.state == DeliveryState.SENDING)
     .values(state=DeliveryState.DELIVERED, settled_at=bindparam("at"), last_error=None, last_code=None)
 )
 _set_outcome = (
@@ -80,16 +78,17 @@ _set_outcome = (
         outcome=bindparam("new_outcome"), told=bindparam("notified"), reason=bindparam("why"), ended_at=bindparam("at")
     )
 )
-_set_first_outcome = _set_outcome.where(job_changes.c.ended_at.is_(None))
-_set_dri_notified = (
-    update(job_changes)
-    .where(
-        job_changes.c.id == bindparam("of_job_change"),
-        job_changes.c.outcome == Outcome.DELIVERED,
-        job_changes.c.told == "channel",
+# The other side of the job change may have been posted in a channel before. The DRI counts more.
+_set_delivered_outcome = _set_outcome.where(
+    or_(
+        job_changes.c.ended_at.is_(None),
+        and_(
+            bindparam("notified") == "dri",
+            job_changes.c.outcome == Outcome.DELIVERED,
+            job_changes.c.told == "channel",
+        ),
     )
-    .values(told="dri", reason=bindparam("why"))
-)
+).values(ended_at=func.coalesce(job_changes.c.ended_at, bindparam("at")))
 
 
 def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
@@ -99,7 +98,8 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
         _set_post_sent,
         [{"of_post": item.claim.post_id, "to_channel": item.channel, "message_ts": item.ts} for item in sent],
     )
-    connection.execute(_set_delivered, [{"of_post": item.claim.post_id, "at": item.at} for item in sent])
+    now = max(item.at for item in sent)  # one time for all makes one statement for all
+    connection.execute(_set_delivered, {"post_ids": [item.claim.post_id for item in sent], "at": now})
     reminders.schedule(connection, {item.claim.post_id: item.at for item in sent})
     # A copy may have become a fallback while it was being sent, see `_move`.
     copies = [delivery.id for item in sent for delivery in item.claim.deliveries if delivery.role == Role.COPY]
@@ -113,18 +113,12 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
         if role != Role.COPY
     ]
     if ended:
-        connection.execute(_set_first_outcome, ended)
-    # The other side of the job change may have been posted in a channel before.
-    if by_dri := [values for values in ended if values["notified"] == "dri"]:
-        columns = ("of_job_change", "why")
-        connection.execute(_set_dri_notified, [{name: values[name] for name in columns} for values in by_dri])
+        connection.execute(_set_delivered_outcome, ended)
     delivered = [str(values["of_job_change"]) for values in ended]
-    webhooks.queue(connection, WebhookEvent.DELIVERED, delivered, sent[0].at)
+    webhooks.queue(connection, WebhookEvent.DELIVERED, delivered, now)
 
 
-_roles = select(deliveries.c.id, deliveries.c.role, delivery_reasons).where(
-    deliveries.c.id.in_(bindparam("ids", expanding=True))
-)
+_roles = select(deliveries.c.id, deliveries.c.role, delivery_reasons).where(one_of(deliveries.c.id, "ids"))
 
 
 def _ended(delivery: ClaimedDelivery, outcome: str, notified: str | None, why: str, at: int) -> dict[str, object]:
@@ -134,12 +128,11 @@ def _ended(delivery: ClaimedDelivery, outcome: str, notified: str | None, why: s
 
 _release = (
     update(lanes)
-    .where(lanes.c.id == bindparam("of_lane"))
+    .where(one_of(lanes.c.id, "ids"))
     .values(
         lease=None,
         failures=0,
         paced_until=bindparam("next"),
-        dm=func.coalesce(bindparam("new_dm"), lanes.c.dm),
         due_at=case(
             (
                 exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == DeliveryState.PENDING),
@@ -149,19 +142,18 @@ _release = (
         ),
     )
 )
+_release_and_return = _release.returning(lanes.c.id, lanes.c.due_at)
+_set_dm = update(lanes).where(lanes.c.id == bindparam("of_lane")).values(dm=bindparam("new_dm"))
 
 
-def _release_sent(connection: Connection, sent: Sequence[Sent]) -> None:
-    rows = [
-        {
-            "of_lane": item.claim.lane_id,
-            "next": item.at + LANE_GAP_MS,
-            "new_dm": item.channel if item.channel != item.claim.channel else None,
-        }
-        for item in sent
-    ]
-    if rows:
-        connection.execute(_release, rows)
+def _release_sent(connection: Connection, sent: Sequence[Sent]) -> dict[int, int | None]:
+    """Release the lanes of these posts. Return when each is due next."""
+    if not sent:
+        return {}
+    if learnt := [item for item in sent if item.channel not in {item.claim.channel, item.claim.dm}]:
+        connection.execute(_set_dm, [{"of_lane": item.claim.lane_id, "new_dm": item.channel} for item in learnt])
+    values = {"ids": [item.claim.lane_id for item in sent], "next": max(item.at for item in sent) + LANE_GAP_MS}
+    return {row.id: row.due_at for row in connection.execute(_release_and_return, values)}
 
 
 _reschedule = (
@@ -240,7 +232,7 @@ def _fail(connection: Connection, item: Failed | Moved, failed: Sequence[Claimed
         webhooks.queue(connection, WebhookEvent.FAILED, failed_ids, item.at)
     _trace(connection, failed, item.at, Step.FAILED, item.reason)
     connection.execute(_set_post_failed, {"of_post": item.claim.post_id})
-    connection.execute(_release, {"of_lane": item.claim.lane_id, "next": item.at + LANE_GAP_MS, "new_dm": None})
+    connection.execute(_release, {"ids": [item.claim.lane_id], "next": item.at + LANE_GAP_MS})
 
 
 _promote_copies = (
@@ -272,7 +264,7 @@ def _move(connection: Connection, item: Moved) -> None:
         values = {"of_job_change": delivery.job_change_id, "of_workspace": claim.workspace_id}
         values |= {"why": why, "why_stored": to_stored(reasons)}
         if connection.execute(_promote_copies, values).scalar_one_or_none() == DeliveryState.DELIVERED:
-            connection.execute(_set_first_outcome, _ended(delivery, Outcome.DELIVERED, "channel", why, item.at))
+            connection.execute(_set_delivered_outcome, _ended(delivery, Outcome.DELIVERED, "channel", why, item.at))
             webhooks.queue(connection, WebhookEvent.DELIVERED, [delivery.job_change_id], item.at)
     new = [
         NewDelivery(delivery.job_change_id, DEFAULT_CHANNEL, Role.FALLBACK, _why_moved(item, delivery), delivery.side)

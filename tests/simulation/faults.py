@@ -170,7 +170,12 @@ FAULTS = (
         "deliveries.c.state == DeliveryState.PENDING),\n"
         "                None,\n",
     ),
-    Fault("lanes have no pace", POSTS, '"next": item.at + LANE_GAP_MS,\n', '"next": item.at,\n'),
+    Fault(
+        "lanes have no pace",
+        POSTS,
+        "max(item.at for item in sent) + LANE_GAP_MS}",
+        "max(item.at for item in sent)}",
+    ),
     Fault(
         "a redraw is forgotten that was asked for during another",
         REDRAWS,
