@@ -42,6 +42,9 @@ def configure(level: str, log_format: str) -> None:
     # It logs an error whenever Slack sends a request for a workspace that has just removed the app, which is normal and
     # logged in listeners/slack/oauth.py. Bolt resets the level of this logger with each app, but keeps filters.
     logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization").addFilter(lambda _record: False)
+    # A logger without a level of its own makes slack_sdk compose a line about each call, with its whole content, which
+    # is not logged then.
+    logging.getLogger("slack_sdk.web.async_base_client").setLevel(logging.WARNING)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
     for name in SHARED_WITH_SDK:
