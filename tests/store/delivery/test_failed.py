@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, update
 
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import lanes, posts, routing, trace
-from store.delivery.failed import oldest, retry
+from store.delivery.failed import failed_among, oldest, page, retry
 from store.delivery.settlements import Failed
 from store.schema import deliveries, job_changes
 from store.slack import workspaces
@@ -32,9 +32,9 @@ async def workspace(database):
     return await database.run(add_workspace)
 
 
-async def fail_in_posting(database, destination="U_DANA", role=Role.DRI):
+async def fail_in_posting(database, destination="U_DANA", role=Role.DRI, workspace_id="T1"):
     """Add a job change whose delivery has failed. Return its id."""
-    (job_change_id,) = await database.run(add_routed, destination, role=role)
+    (job_change_id,) = await database.run(add_routed, destination, role=role, workspace_id=workspace_id)
     claims = await database.run(claim)
     settled = [Failed(each, SOMEDAY, "Slack refused it") for each in claims]
     await database.run(posts.settle, settled)
@@ -167,6 +167,32 @@ async def test_failed_job_changes_are_listed_in_batches(database):
     assert set(await database.run(oldest, SOMEDAY, 10)) == {first, second}
     assert len(await database.run(oldest, SOMEDAY, 1)) == 1
     assert await database.run(oldest, SOMEDAY - 1, 10) == []
+
+
+async def test_failed_job_changes_are_shown_in_pages_of_their_workspace(database):
+    """Newest first and each once, also those that failed at the same moment."""
+    await database.run(add_workspace, "T2")
+    other = await fail_in_posting(database, workspace_id="T2")
+    ids = [await fail_in_posting(database, f"U{number}") for number in range(5)]
+    newest = update(job_changes).where(job_changes.c.id == ids[0]).values(ended_at=SOMEDAY + 1)
+    await database.run(lambda connection: connection.execute(newest).rowcount)
+
+    pages, after = [], None
+    while shown := await database.run(page, "T1", after, 2):
+        pages.append([failed.job_change_id for failed in shown])
+        after = (shown[-1].ended_at, shown[-1].job_change_id)
+
+    assert pages == [[ids[0], ids[4]], [ids[3], ids[2]], [ids[1]]]
+    assert [failed.job_change_id for failed in await database.run(page, "T2", None, 10)] == [other]
+
+
+async def test_a_workspace_retries_its_own_failed_job_changes_only(database):
+    """Whatever ids are asked for."""
+    await database.run(add_workspace, "T2")
+    job_change_id = await fail_in_posting(database)
+
+    assert await database.run(failed_among, "T2", [job_change_id]) == []
+    assert await database.run(failed_among, "T1", [job_change_id, "unknown"]) == [job_change_id]
 
 
 async def test_after_a_restart_lanes_are_due_soon_with_their_posts_in_doubt(database):

@@ -211,6 +211,19 @@ async def test_more_workspaces_than_share_a_claim_take_turns(database, workspace
     assert set(names) - first <= second
 
 
+async def test_workspaces_without_work_take_no_turns(database, workspace):
+    """However many of them there are, and although none of them was served before."""
+    await database.run(add_routed, "U_DANA")
+    await database.run(claim)
+    for number in range(MOST_WORKSPACES):
+        await database.run(add_workspace, f"T{number:02}")
+    await database.run(add_routed, "U_KIM")
+
+    (claimed,) = await database.run(claim, SOMEDAY + 1)
+
+    assert claimed.destination == "U_KIM"
+
+
 async def test_nothing_is_posted_for_a_workspace_without_the_app(database, workspace):
     """Its deliveries wait until the app is installed again."""
     await database.run(add_routed, "U_DANA")

@@ -34,6 +34,8 @@ async def test_a_pause_ends_by_itself(database, clock):
 
     assert await database.run(pauses.paused_until, T1, POSTING, now + 999) == now + 1000
     assert await database.run(pauses.paused_until, T1, POSTING, now + 1000) is None
+    assert await database.run(pauses.last_until, T1, POSTING) == now + 1000
+    assert await database.run(pauses.last_until, T1, "slack:users.info") == 0
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one(database, clock):

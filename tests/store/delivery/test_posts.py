@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.decision.reasons import legacy
-from domain.states import DEFAULT_CHANNEL, Outcome, Role
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role
 from store.delivery.failed import failures
 from store.delivery.posts import settle
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
@@ -145,6 +145,21 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
     assert [each.role for each in moved.deliveries] == [Role.FALLBACK]
     assert await database.run(delivery_states, job_change_id) == ["moved", "delivered"]
     assert await database.run(outcome_of, job_change_id) == ("delivered", "channel", "The DRI's account is disabled.")
+
+
+async def test_a_copy_for_a_dead_direct_message_fails_while_the_rest_of_its_post_moves(database):
+    """Nobody has to act on a copy, so the channel does not need it. The lane is free again."""
+    (to_act_on,) = await database.run(add_routed, "U_GONE")
+    (copied,) = await database.run(add_routed, "U_GONE", role=Role.COPY)
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [Moved(claimed, SOMEDAY, legacy("The DRI is gone."), "gone")])
+
+    assert await database.run(delivery_states, to_act_on) == ["moved", "pending"]
+    assert await database.run(delivery_states, copied) == [DeliveryState.FAILED]
+    assert await database.run(outcome_of, copied) == (None, None, None)
+    lane = await database.run(lane_of, "U_GONE")
+    assert (lane.lease, lane.due_at) == (None, None)
 
 
 @pytest.mark.parametrize("copy_went_first", [True, False])
