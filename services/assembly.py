@@ -13,7 +13,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.delivery import JobChangeRecord
 from services.clock import steady_ms
 from services.delivery.courier import Courier
-from services.delivery.look_ups import LookUps
 from services.delivery.router import Router
 from services.delivery.webhook_calls import WebhookCalls
 from services.delivery.webhooks import Webhooks, WebhookSender
@@ -248,14 +247,7 @@ def build_worker(foundation: Foundation, services: Services, shown: Callable[[Jo
     signer = services.delivery_actions.signer
     return Worker(
         database,
-        Router(
-            database,
-            services.decider,
-            LookUps(database, services.decider, now),
-            slack.notices,
-            now,
-            services.journal,
-        ),
+        Router(database, services.decider, slack.notices, now, services.journal),
         Courier(database, slack.api, slack.notices, signer, now, services.journal, slack.layouts),
         foundation.work_events,
         foundation.notifier,

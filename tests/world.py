@@ -17,7 +17,6 @@ from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Message, Team, User
 from services.delivery.courier import Courier
-from services.delivery.look_ups import LookUps
 from services.delivery.router import Router
 from services.delivery.worker import Worker, WorkEvents
 from services.intake.intake import Intake
@@ -175,7 +174,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         decider = Decider(database, records, schemas, directory, groups, clock)
         worker = Worker(
             database,
-            Router(database, decider, LookUps(database, decider, clock), notices, clock),
+            Router(database, decider, notices, clock),
             Courier(database, slack_api, notices, ButtonSigner(cipher), clock),
             work_events,
             WorkNotifier(database),

@@ -1,24 +1,14 @@
-"""Looking up the Salesforce records of a batch, and keeping them while its job changes wait for Slack."""
+"""What Salesforce returned for a batch, and keeping it while job changes of the batch wait for Slack."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from random import random
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons
-from domain.errors import PermanentError, TransientError
-from domain.job_change.model import JobChange
-from domain.workspace import Workspace
-from services.ownership.decider import Decider, Rules
-from services.retry import wait_ms
 from services.salesforce.queries.objects import FieldInfo
 from services.salesforce.records import BatchRecords, RequiredRecords
-from store.database import Database
-from store.delivery import pauses
-from store.salesforce import connections
 
-SALESFORCE = "salesforce"
 KEPT_MS = 10 * 60_000
 """How old records may be when a job change is decided with them. The first listing of all members takes as long."""
 
@@ -49,6 +39,10 @@ class LookUp:
         """Return whether the org was queried now."""
         return self.base_url is not None and self.kept_until is None
 
+    def is_valid(self, now: int) -> bool:
+        """Return whether job changes may still be decided with it."""
+        return self.kept_until is None or now < self.kept_until
+
     @property
     def has_succeeded(self) -> bool:
         """Return whether Salesforce answered now, or is not connected. False if there was nothing to query."""
@@ -71,82 +65,34 @@ class LookUpPostponed:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class KeptLookUp:
+    """What was looked up for job changes that wait for Slack. `connected_at` is when the org was connected."""
+
     looked_up: LookUp = field(repr=False)
-    until: int
     job_change_ids: frozenset[str]
     required: RequiredRecords
     connected_at: int | None
 
 
 @dataclass(frozen=True)
-class LookUps:
-    """Looks up the records of batches. Another replica, or this process after a restart, asks again."""
+class KeptLookUps:
+    """The latest look-up of each workspace. Another replica, or this process after a restart, asks again."""
 
-    database: Database
-    decider: Decider
-    now: Callable[[], int]
-    _kept: dict[str, _Kept] = field(default_factory=dict, init=False, repr=False)
+    _kept: dict[str, KeptLookUp] = field(default_factory=dict, init=False)
 
-    async def look_up(
-        self, workspace: Workspace, changes: Mapping[str, JobChange], rules: Rules, problem: str | None
-    ) -> LookUp | LookUpPostponed:
-        """
-        Look up the records of the whole batch, or postpone it while the workspace is willing to wait.
-
-        If there is a `problem` with Salesforce, it is not queried.
-        """
-        if kept := await self._take_kept(workspace.id, changes, rules):
-            return kept
-        if problem is not None:
-            return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=problem)
-        try:
-            records = await self.decider.find_records(workspace.id, changes, rules)
-            return LookUp(records, described=self.decider.schemas.described(workspace.id, rules.required.fields))
-        except (TransientError, PermanentError) as error:
-            return await self._after_error(workspace, error)
-
-    async def keep(self, workspace_id: str, job_change_ids: Collection[str], rules: Rules, looked_up: LookUp) -> None:
-        """Keep the records of job changes that wait for Slack, so that Salesforce is not asked for them again."""
-        now = self.now()
-        for ended in [key for key, kept in self._kept.items() if kept.until <= now]:
+    def keep(self, workspace_id: str, kept: KeptLookUp, now: int) -> None:
+        """Keep the records of job changes, so that Salesforce is not asked for them again."""
+        for ended in [key for key, other in self._kept.items() if not other.looked_up.is_valid(now)]:
             del self._kept[ended]
-        if looked_up.base_url is not None:
-            until = looked_up.kept_until or now + KEPT_MS
-            self._kept[workspace_id] = _Kept(
-                replace(looked_up, kept_until=until),
-                until,
-                frozenset(job_change_ids),
-                rules.required,
-                await self._connected_at(workspace_id),
-            )
+        if kept.looked_up.base_url is not None:
+            looked_up = replace(kept.looked_up, kept_until=kept.looked_up.kept_until or now + KEPT_MS)
+            self._kept[workspace_id] = replace(kept, looked_up=looked_up)
 
-    async def _take_kept(self, workspace_id: str, changes: Mapping[str, JobChange], rules: Rules) -> LookUp | None:
+    def take(
+        self, workspace_id: str, job_change_ids: Collection[str], required: RequiredRecords, now: int
+    ) -> KeptLookUp | None:
+        """Return the look-up of a batch, or None if it was not kept for all of it and for the same rules."""
         kept = self._kept.get(workspace_id)
-        if kept is None or kept.until <= self.now() or kept.required != rules.required:
+        if kept is None or not kept.looked_up.is_valid(now) or kept.required != required:
             return None
-        if not changes.keys() <= kept.job_change_ids or await self._connected_at(workspace_id) != kept.connected_at:
-            return None
-        return self._kept.pop(workspace_id).looked_up
-
-    async def _connected_at(self, workspace_id: str) -> int | None:
-        status = await self.database.run(connections.status_of, workspace_id)
-        return status.connected_at if status else None
-
-    async def _after_error(
-        self, workspace: Workspace, error: TransientError | PermanentError
-    ) -> LookUp | LookUpPostponed:
-        """
-        Pause Salesforce for every replica.
-
-        Batches wait until `salesforce_patience_minutes` have passed since the first failure. Then they are decided
-        without Salesforce.
-        """
-        now, reason = self.now(), str(error)
-        failing = await self.database.run(pauses.record_failure, workspace.id, SALESFORCE, now, reason)
-        until = now + wait_ms(error, failing.failures, random())  # noqa: S311
-        await self.database.run(pauses.pause, workspace.id, SALESFORCE, until, now, reason)
-        patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
-        if now < patience_ends:
-            return LookUpPostponed(min(until, patience_ends), reason)
-        return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=reason)
+        return self._kept.pop(workspace_id) if kept.job_change_ids.issuperset(job_change_ids) else None

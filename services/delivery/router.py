@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import random
 
 from sqlalchemy import Connection
 
@@ -12,11 +13,12 @@ from domain.decision.reasons import ReasonCode, Reasons
 from domain.decision.record import Decision, RecordLinks
 from domain.decision.sentences import for_reader
 from domain.delivery import MissedJobChange
+from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DEFAULT_CHANNEL, Outcome
 from domain.workspace import Workspace
-from services.delivery.look_ups import SALESFORCE, LookUp, LookUpPostponed, LookUps
+from services.delivery.look_ups import KeptLookUp, KeptLookUps, LookUp, LookUpPostponed
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
 from services.ownership.choice.case import Case
@@ -26,6 +28,7 @@ from services.ownership.choice.delivery_plan import decision_of, missed_job_chan
 from services.ownership.choice.person_notes import person_notes
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
+from services.retry import wait_ms
 from services.salesforce.call_budget import CallBudget
 from services.salesforce.records import PersonRecords
 from store.database import Database
@@ -39,6 +42,8 @@ READ_AT_ONCE = 20
 
 LEASE_MS = 30_000
 """Renewed while a batch is being routed, so that another process takes over within half a minute after a crash."""
+
+SALESFORCE = "salesforce"
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,10 @@ class Router:
 
     database: Database
     decider: Decider
-    look_ups: LookUps
     notices: Notices
     now: Callable[[], int]
     journal: Journal = UNCOUNTED
+    _kept: KeptLookUps = field(default_factory=KeptLookUps, init=False, repr=False)
 
     async def route(self, batch: Batch) -> bool:
         """Decide a claimed batch and store the result. Return whether there are deliveries to post now."""
@@ -80,7 +85,7 @@ class Router:
             return False
         readable, unreadable = await _read(batch, self.now())
         changes = {item.id: item.change for item in readable}
-        looked_up = await self.look_ups.look_up(workspace, changes, rules, batch.salesforce_problem)
+        looked_up = await self._look_up(workspace, changes, rules, batch.salesforce_problem)
         if isinstance(looked_up, LookUpPostponed):
             result = BatchResult(
                 (), [RoutingPostponed(item.id, looked_up.due_at, looked_up.reason) for item in readable]
@@ -88,7 +93,9 @@ class Router:
         else:
             result = await self._decide(workspace, readable, rules, looked_up)
             if waiting := [item.job_change_id for item in result.postponed]:
-                await self.look_ups.keep(workspace.id, waiting, rules, looked_up)
+                connected_at = await self._connected_at(workspace.id)
+                kept = KeptLookUp(looked_up, frozenset(waiting), rules.required, connected_at)
+                self._kept.keep(workspace.id, kept, self.now())
         routed = [*unreadable, *result.routed]
         daily_limit = workspace.salesforce_daily_calls
         if await self.database.run_until_available(_settle, batch, routed, result, daily_limit, self.now()):
@@ -97,6 +104,47 @@ class Router:
         if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
             await self.notices.default_channel_missing(workspace.id)
         return bool(destinations)
+
+    async def _look_up(
+        self, workspace: Workspace, changes: Mapping[str, JobChange], rules: Rules, problem: str | None
+    ) -> LookUp | LookUpPostponed:
+        """
+        Look up the records of the whole batch, or postpone it while the workspace is willing to wait.
+
+        If there is a `problem` with Salesforce, it is not queried.
+        """
+        kept = self._kept.take(workspace.id, changes.keys(), rules.required, self.now())
+        if kept is not None and kept.connected_at == await self._connected_at(workspace.id):
+            return kept.looked_up
+        if problem is not None:
+            return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=problem)
+        try:
+            records = await self.decider.find_records(workspace.id, changes, rules)
+            return LookUp(records, described=self.decider.schemas.described(workspace.id, rules.required.fields))
+        except (TransientError, PermanentError) as error:
+            return await self._after_error(workspace, error)
+
+    async def _connected_at(self, workspace_id: str) -> int | None:
+        status = await self.database.run(connections.status_of, workspace_id)
+        return status.connected_at if status else None
+
+    async def _after_error(
+        self, workspace: Workspace, error: TransientError | PermanentError
+    ) -> LookUp | LookUpPostponed:
+        """
+        Pause Salesforce for every replica.
+
+        Batches wait until `salesforce_patience_minutes` have passed since the first failure. Then they are decided
+        without Salesforce.
+        """
+        now, reason = self.now(), str(error)
+        failing = await self.database.run(pauses.record_failure, workspace.id, SALESFORCE, now, reason)
+        until = now + wait_ms(error, failing.failures, random())  # noqa: S311
+        await self.database.run(pauses.pause, workspace.id, SALESFORCE, until, now, reason)
+        patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
+        if now < patience_ends:
+            return LookUpPostponed(min(until, patience_ends), reason)
+        return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=reason)
 
     async def _decide(
         self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: LookUp

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from services.clock import SteadyClock
 from services.delivery.courier import Courier
 from services.delivery.failed import FailedJobChanges
-from services.delivery.look_ups import LookUps
 from services.delivery.router import Router
 from services.delivery.worker import POLL_SECONDS, Worker, WorkEvents
 from services.intake.intake import Intake
@@ -102,7 +101,7 @@ class Replica(Process):
         reminders = ReminderSender(database, slack, Managers(database, salesforce, directory), now)
         self.worker = Worker(
             database,
-            Router(database, decider, LookUps(database, decider, now), notices, now),
+            Router(database, decider, notices, now),
             Courier(database, slack, notices, SIGNER, now),
             self.events,
             WorkNotifier(database),
