@@ -126,6 +126,8 @@ _next_workspace = ROUTE_TURNS.waiting(
     _has_due_job_change & _may_be_routed,
     _salesforce_problem.label("salesforce_problem"),
     _gathered_until.label("gathered_until"),
+    turns.c.lease.is_not(None).label("was_never_settled"),
+    turns.c.served_at,
 )
 _due_job_changes = (
     select(job_changes.c.id, job_changes.c.payload, job_changes.c.accepted_at, job_changes.c.attempts)
@@ -144,17 +146,27 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
     While Salesforce is paused, nothing is claimed until the workspace is no longer willing to wait. The first batch
     after the pause finds out whether Salesforce has recovered, in whichever replica. While job changes are gathered,
     only a full batch is claimed.
+
+    A claim leaves the job changes as they are, because rewriting 200 of them costs more than deciding them. That the
+    workspace still has a lease says that its latest batch was never settled, and when it was claimed says what it was.
     """
     rows, lease = ROUTE_TURNS.claim(connection, _next_workspace, now, lease_ms)
     if not rows:
         return None
-    workspace_id, problem, gathered_until = rows[0].workspace_id, rows[0].salesforce_problem, rows[0].gathered_until
+    turn = rows[0]
+    if turn.was_never_settled:
+        earlier = _next_batch(connection, turn.workspace_id, turn.served_at)
+        connection.execute(_count_attempt, {"ids": [item.id for item in earlier]})
+    claimed = _next_batch(connection, turn.workspace_id, now)
+    problem, gathered_until = turn.salesforce_problem, turn.gathered_until
+    return Batch(turn.workspace_id, lease.token, lease.until, claimed, problem, gathered_until)
+
+
+def _next_batch(connection: Connection, workspace_id: str, now: int) -> tuple[ClaimedJobChange, ...]:
     due = connection.execute(_due_job_changes, {"of_workspace": workspace_id, "now": now})
     job_changes_due = [ClaimedJobChange(*values) for values in due]
     size = batch_size(job_changes_due[0].attempts) if job_changes_due else 0
-    claimed = tuple(item for item in job_changes_due[:size] if batch_size(item.attempts) >= size)
-    connection.execute(_count_attempt, {"ids": [item.id for item in claimed]})
-    return Batch(workspace_id, lease.token, lease.until, claimed, problem, gathered_until)
+    return tuple(item for item in job_changes_due[:size] if batch_size(item.attempts) >= size)
 
 
 _set_routed = (
@@ -220,7 +232,7 @@ def wake(connection: Connection, workspace_id: str, now: int) -> None:
 
 def release_all(connection: Connection) -> None:
     """Release the turns that a dead process held. No other process may run. See also `lanes.release_all`."""
-    connection.execute(update(turns).values(lease=None, lease_until=0))
+    connection.execute(update(turns).values(lease_until=0))  # the token stays: its batch was never settled
 
 
 _retry_later = (
@@ -229,7 +241,7 @@ _retry_later = (
     .values(
         due_at=bindparam("due"),
         last_error=bindparam("error"),
-        attempts=job_changes.c.attempts - bindparam("not_counted"),
+        attempts=job_changes.c.attempts + bindparam("counted"),
     )
 )
 _set_failed = (
@@ -253,8 +265,8 @@ def give_up(
     limit = most_attempts or sys.maxsize
     failed = [item.id for item in batch.job_changes if item.attempts + 1 >= limit]
     retried = [item.id for item in batch.job_changes if item.attempts + 1 < limit]
-    not_counted = 1 if most_attempts is None else 0
-    connection.execute(_retry_later, {"ids": retried, "due": due_at, "error": reason, "not_counted": not_counted})
+    counted = 0 if most_attempts is None else 1
+    connection.execute(_retry_later, {"ids": retried, "due": due_at, "error": reason, "counted": counted})
     connection.execute(_set_failed, {"ids": failed, "error": reason, "now": now})
     add_steps(connection, [TraceStep(job_change_id, now, Step.FAILED, reason) for job_change_id in failed])
     webhooks.queue(connection, WebhookEvent.FAILED, failed, now)

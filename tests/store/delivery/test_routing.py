@@ -113,6 +113,20 @@ async def test_a_job_change_that_crashes_its_batch_ends_up_alone(database):
     assert batch.job_changes[0].id == ids[0]
 
 
+async def test_only_the_batch_that_was_never_settled_has_used_an_attempt(database):
+    """What has arrived since then is not suspected of the crash."""
+    crashed = await database.run(add_job_change)
+    await take(database)
+    arrived = await database.run(add_job_change, due_at=SOMEDAY + 1)
+
+    again = await take(database, SOMEDAY + LEASE_MS)
+    await database.run(routing.settle, again, [routed_to(crashed)], [], SOMEDAY + LEASE_MS)
+    after_it = await take(database, SOMEDAY + LEASE_MS + 1)
+
+    assert [(item.id, item.attempts) for item in again.job_changes] == [(crashed, 1), (arrived, 0)]
+    assert [(item.id, item.attempts) for item in after_it.job_changes] == [(arrived, 0)]
+
+
 async def test_a_job_change_that_crashes_every_attempt_fails_with_its_reason(database):
     """An operator can read the reason and retry it."""
     job_change_id = await database.run(add_job_change)
@@ -225,7 +239,7 @@ async def test_after_a_restart_the_turns_of_the_dead_process_are_free_at_once(da
 
     await database.run(routing.release_all)
 
-    assert await take(database) is not None
+    assert [item.attempts for item in (await take(database)).job_changes] == [1]
 
 
 @pytest.mark.parametrize(("attempts", "size"), [(0, 200), (1, 20), (2, 1), (9, 1)])
