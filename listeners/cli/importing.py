@@ -7,6 +7,7 @@ import signal
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -14,8 +15,8 @@ from rich.text import Text
 
 from domain.day_counts import counted
 from domain.errors import PermanentError
-from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument
+from listeners.cli.running.preparing import run_with_app
+from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument
 from services.intake.files.columns import DEFAULT_SOURCE, missing
 from services.intake.files.importer import FileImporter, ImportPlan, ImportRun
 from services.intake.files.refused_rows import refused_rows_path
@@ -46,20 +47,18 @@ def import_file(options: Namespace, terminal: Terminal) -> int:
     if workspace is None or not (workspace.is_active or workspace.may_come_back):
         raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
     try:
-        return asyncio.run(_import(options, terminal))
+        return run_with_app(terminal, partial(_import, options, terminal))
     except PermanentError as error:
         raise RefusedError(f"{error}.") from None
     except OSError as error:
         raise RefusedError(f"{error.filename or options.file} cannot be used: {error.strerror}.") from None
 
 
-async def _import(options: Namespace, terminal: Terminal) -> int:
-    settings = terminal.settings()
-    async with terminal.build(settings, cipher_of(settings)) as app:
-        plan = await app.importing.plan(options.file, options.workspace, options.source, is_dry_run=options.dry_run)
-        _print_plan(plan, terminal)
-        run = ImportRun()
-        is_done = await _run_with_progress(app.importing, plan, run, terminal)
+async def _import(options: Namespace, terminal: Terminal, app: App) -> int:
+    plan = await app.importing.plan(options.file, options.workspace, options.source, is_dry_run=options.dry_run)
+    _print_plan(plan, terminal)
+    run = ImportRun()
+    is_done = await _run_with_progress(app.importing, plan, run, terminal)
     _print_counts(plan, run, terminal)
     if not is_done:
         terminal.note("Interrupted. Run the same command to continue from here.")

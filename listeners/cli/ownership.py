@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 from domain.audit import OPERATOR
 from domain.day_counts import counted
 from domain.decision.sentences import for_reader
 from domain.errors import PermanentError, TransientError
 from listeners.cli.explain import candidate_line, destination_name
-from listeners.cli.running.preparing import cipher_of
+from listeners.cli.running.preparing import run_with_app
 from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument
 from listeners.intake.api_view import Decision
 from services.messages.labels import ROLES
@@ -58,18 +59,14 @@ def simulate(options: Namespace, terminal: Terminal) -> int:
     return _run(options, terminal, _simulate)
 
 
-def _run(options: Namespace, terminal: Terminal, action: Callable[[Namespace, Terminal, App], Awaitable[int]]) -> int:
+def _run(
+    options: Namespace, terminal: Terminal, action: Callable[[Namespace, Terminal, App], Coroutine[Any, Any, int]]
+) -> int:
     with terminal.database() as database:
         if database.run_sync(workspaces.find, options.workspace) is None:
             raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
-
-    async def run() -> int:
-        settings = terminal.settings()
-        async with terminal.build(settings, cipher_of(settings)) as app:
-            return await action(options, terminal, app)
-
     try:
-        return asyncio.run(run())
+        return run_with_app(terminal, partial(action, options, terminal))
     except (PermanentError, TransientError) as error:
         raise RefusedError(f"{error}.") from None
     except OSError as error:

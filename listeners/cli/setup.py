@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
+from functools import partial
 from getpass import getpass
 
 from domain.audit import OPERATOR
 from domain.workspace import BEARER, SIGNING
-from listeners.cli.running.preparing import cipher_of
+from listeners.cli.running.preparing import run_with_app
 from listeners.cli.terminal import MANIFEST, App, RefusedError, Terminal, add_workspace_argument, shown_time
 from listeners.intake.senders_view import result_line, sender_line
 from services.intake.keys import GRACE_MS, LONGEST_SECRET
@@ -81,20 +81,18 @@ def make_key(options: Namespace, terminal: Terminal) -> int:
     secret = _vendor_secret(sender) if sender and sender.proof.is_made_by_vendor else None
     kind = BEARER if options.kind == BEARER else SIGNING
 
-    async def make() -> str | None:
-        settings = terminal.settings()
-        async with terminal.build(settings, cipher_of(settings)) as app:
-            grace_ms = 0 if options.stolen else GRACE_MS
-            if sender is None:
-                return await app.intake_keys.make(options.workspace, kind, OPERATOR, grace_ms)
-            key = await app.intake_keys.make_for(options.workspace, sender, OPERATOR, secret, grace_ms)
-            url = app.added_senders.url(options.workspace, sender.name)
-            terminal.note(f"{sender.label} {sender.proof.about}: {sender.documents}")
-            for number, step in enumerate(sender.steps, 1):
-                terminal.note(f"{number}. {step.format(url=url, secret=_PRINTED)}")
-            return key
+    async def make(app: App) -> str | None:
+        grace_ms = 0 if options.stolen else GRACE_MS
+        if sender is None:
+            return await app.intake_keys.make(options.workspace, kind, OPERATOR, grace_ms)
+        key = await app.intake_keys.make_for(options.workspace, sender, OPERATOR, secret, grace_ms)
+        url = app.added_senders.url(options.workspace, sender.name)
+        terminal.note(f"{sender.label} {sender.proof.about}: {sender.documents}")
+        for number, step in enumerate(sender.steps, 1):
+            terminal.note(f"{number}. {step.format(url=url, secret=_PRINTED)}")
+        return key
 
-    if (key := asyncio.run(make())) is not None:
+    if (key := run_with_app(terminal, make)) is not None:
         terminal.write(key)
         terminal.note("Store it now: it is shown only once.")
     expiry = "stops working within seconds" if options.stolen else "keeps working for 24 hours"
@@ -134,13 +132,8 @@ def add_sender_arguments(parser: ArgumentParser) -> None:
 
 
 def show_senders(options: Namespace, terminal: Terminal) -> int:
-    async def run() -> int:
-        settings = terminal.settings()
-        async with terminal.build(settings, cipher_of(settings)) as app:
-            return await _show_senders(options, terminal, app)
-
     with terminal.database():
-        return asyncio.run(run())
+        return run_with_app(terminal, partial(_show_senders, options, terminal))
 
 
 async def _show_senders(options: Namespace, terminal: Terminal, app: App) -> int:

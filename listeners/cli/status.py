@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
-from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, add_workspace_filter, shown_time
+from listeners.cli.running.preparing import run_with_app
+from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, add_workspace_filter, shown_time
 from services.clock import utc_text
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.messages.wording import sentence
@@ -37,7 +37,8 @@ def add_status_arguments(parser: ArgumentParser) -> None:
 def show_status(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         active_ids = [workspace.id for workspace in database.run_sync(workspaces.all_active)]
-    statuses = asyncio.run(_statuses(terminal, [options.workspace] if options.workspace else active_ids))
+    workspace_ids = [options.workspace] if options.workspace else active_ids
+    statuses = run_with_app(terminal, partial(_statuses, workspace_ids))
     if options.workspace and not statuses:
         raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
     with terminal.database() as database:
@@ -59,10 +60,8 @@ def show_status(options: Namespace, terminal: Terminal) -> int:
     return 0
 
 
-async def _statuses(terminal: Terminal, workspace_ids: Sequence[str]) -> list[WorkspaceStatus]:
-    settings = terminal.settings()
-    async with terminal.build(settings, cipher_of(settings)) as app:
-        statuses = [await app.status.of(workspace_id) for workspace_id in workspace_ids]
+async def _statuses(workspace_ids: Sequence[str], app: App) -> list[WorkspaceStatus]:
+    statuses = [await app.status.of(workspace_id) for workspace_id in workspace_ids]
     return [status for status in statuses if status]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import stat
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
-from listeners.cli.terminal import MIGRATE, RefusedError, Terminal, opened
+from listeners.cli.terminal import MIGRATE, App, RefusedError, Terminal, opened
 from services.clock import SteadyClock
 from services.settings import Settings
 from store import migrations
@@ -27,6 +29,8 @@ ATTEMPTS, WAIT_SECONDS = 100, 0.3
 """How often a migration tries to lock its tables, and how long it waits between two attempts."""
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -86,6 +90,17 @@ def migrate(database: Database, wait: Callable[[float], None] = time.sleep, atte
     raise RefusedError(
         "The migration could not lock a table. Check pg_stat_activity for long-running statements, then try again."
     )
+
+
+def run_with_app(terminal: Terminal, work: Callable[[App], Coroutine[Any, Any, Result]]) -> Result:
+    """Do the work of a verb that does not serve. Raises RefusedError, and what `work` does."""
+
+    async def run() -> Result:
+        settings = terminal.settings()
+        async with terminal.build(settings, cipher_of(settings)) as app:
+            return await work(app)
+
+    return asyncio.run(run())
 
 
 def cipher_of(settings: Settings) -> Cipher:
