@@ -273,17 +273,13 @@ def _outage(error: DBAPIError | PoolTimeoutError) -> DatabaseUnavailableError | 
         return DatabaseUnavailableError("the database did not answer: every connection is in use")
     # OperationalError covers "cannot connect", "locked" and "server closed the connection". InterfaceError is a
     # connection that died earlier. The others (integrity, data, syntax) are bugs, except read-only.
-    code, first_line = _code(error), str(error.orig).partition("\n")[0][:200]
+    codes = [getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname")]
+    code = next((str(code) for code in codes if code), type(error.orig).__name__)
+    first_line = str(error.orig).partition("\n")[0][:200]
     is_outage = error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
     if is_outage or code in _WRITE_PROBLEMS:
         return DatabaseUnavailableError(f"the database did not answer: {code}: {first_line}", code=code)
     return None
-
-
-def _code(error: DBAPIError) -> str:
-    """Return the SQLSTATE, the name of SQLite's error, or the type of an error without a code."""
-    codes = [getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname")]
-    return next((str(code) for code in codes if code), type(error.orig).__name__)
 
 
 def _engine(url: str, *, reading: bool = False) -> Engine:

@@ -127,24 +127,15 @@ def _risks_and_opportunities(change: JobChange, side: Side | None) -> list[str]:
         return ["🎉 Reason to reach out"]
     if side is None:
         side = Side.CURRENT if change.change_type in _JOIN_TYPES else Side.PAST
+    kind, left, joined = change.change_type, change.previous.company, change.current.company
+    leaves_company = kind in _LEAVE_TYPES or (kind is ChangeType.NEW_HIRE and left is not None)
+    joins_company = kind in _JOIN_TYPES or (kind is ChangeType.DEPARTURE and joined is not None)
     texts = []
-    if side != Side.CURRENT and _leaves_company(change):
-        texts.append(f"⚠️ Risk at {_company(change.previous.company, escape) or 'the previous company'}")
-    if side != Side.PAST and _joins_company(change):
-        texts.append(f"🌱 Opportunity at {_company(change.current.company, escape) or 'the new company'}")
+    if side != Side.CURRENT and leaves_company:
+        texts.append(f"⚠️ Risk at {_company(left, escape) or 'the previous company'}")
+    if side != Side.PAST and joins_company:
+        texts.append(f"🌱 Opportunity at {_company(joined, escape) or 'the new company'}")
     return texts
-
-
-def _leaves_company(change: JobChange) -> bool:
-    return change.change_type in _LEAVE_TYPES or (
-        change.change_type is ChangeType.NEW_HIRE and change.previous.company is not None
-    )
-
-
-def _joins_company(change: JobChange) -> bool:
-    return change.change_type in _JOIN_TYPES or (
-        change.change_type is ChangeType.DEPARTURE and change.current.company is not None
-    )
 
 
 def _job(job: Job, other_than: Company | None = None) -> str:

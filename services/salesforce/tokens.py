@@ -81,18 +81,12 @@ def checked_instance_url(url: object, login_url: str) -> str:
     except ValueError:
         raise PermanentError("Salesforce returned an instance URL that is not valid") from None
     is_here = is_loopback(host) and is_loopback(urlsplit(login_url).hostname) and parts.scheme in {"http", "https"}
-    is_salesforce = parts.scheme == "https" and port in {None, 443} and is_salesforce_host(host)
+    is_host_name = _HOST_NAME.fullmatch(host) is not None  # urlsplit also accepts backslashes and other characters
+    is_in_domain = is_host_name and host.endswith(tuple(f".{domain}" for domain in SALESFORCE_DOMAINS))
+    is_salesforce = parts.scheme == "https" and port in {None, 443} and is_in_domain
     if "@" in parts.netloc or not (is_here or is_salesforce):
         raise PermanentError("Salesforce returned an instance URL outside its own domains, so nothing was sent there")
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def is_salesforce_host(host: str) -> bool:
-    """Whether the host name belongs to a domain of Salesforce."""
-    is_host_name = (
-        _HOST_NAME.fullmatch(host.lower()) is not None
-    )  # urlsplit also accepts backslashes and other characters
-    return is_host_name and host.lower().endswith(tuple(f".{domain}" for domain in SALESFORCE_DOMAINS))
 
 
 def _refusal(error: str, description: str) -> PermanentError | TransientError:

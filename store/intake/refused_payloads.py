@@ -54,7 +54,10 @@ def note(connection: Connection, refusals: Sequence[NewRefusal]) -> list[None]:
     if rows:
         connection.execute(insert(table), rows)
         for workspace_id, sender in sorted({(str(row["workspace_id"]), str(row["sender"])) for row in rows}):
-            _trim(connection, workspace_id, sender)
+            newest = select(table.c.id).where(_of(workspace_id, sender)).order_by(table.c.id.desc())
+            last = connection.execute(newest.offset(MOST_KEPT).limit(1)).scalar_one_or_none()
+            if last is not None:
+                connection.execute(delete(table).where(_of(workspace_id, sender), table.c.id <= last))
     return [None] * len(refusals)
 
 
@@ -67,13 +70,6 @@ def _row(refusal: NewRefusal) -> dict[str, object]:
         "reason": (receipt.refusal or "")[: senders.LONGEST_REASON],
         "payload": refusal.payload,
     }
-
-
-def _trim(connection: Connection, workspace_id: str, sender: str) -> None:
-    newest = select(table.c.id).where(_of(workspace_id, sender)).order_by(table.c.id.desc())
-    last = connection.execute(newest.offset(MOST_KEPT).limit(1)).scalar_one_or_none()
-    if last is not None:
-        connection.execute(delete(table).where(_of(workspace_id, sender), table.c.id <= last))
 
 
 def of_sender(connection: Connection, workspace_id: str, sender: str, most: int) -> list[RefusedPayload]:

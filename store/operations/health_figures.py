@@ -72,12 +72,18 @@ def collect(connection: Connection, now: int) -> HealthFigures:
         in_doubt=connection.execute(in_doubt).scalar_one(),
         parked=connection.execute(_parked).scalar_one(),
         overdue_since=min((since for since in oldest if since is not None), default=None),
-        pauses=_pauses(connection, now),
+        pauses={(subject, reason): count for subject, reason, count in connection.execute(_open_pauses, {"now": now})},
         failing=dict.fromkeys(Vendor, 0) | Counter(outage.vendor for outage in outages(connection)),
         salesforce=_salesforce(connection, now),
     )
 
 
+_pause_reason = case((pauses.c.failures > 0, "failing"), else_="asked")
+_open_pauses = (
+    select(pauses.c.subject, _pause_reason, func.count())
+    .where(pauses.c.until > bindparam("now"))
+    .group_by(pauses.c.subject, _pause_reason)
+)
 _waits = exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING)
 _parked = select(func.count()).where(lanes.c.destination == DEFAULT_CHANNEL, lanes.c.due_at.is_(None), _waits)
 
@@ -88,14 +94,6 @@ _unsent_since = (
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .where(deliveries.c.state == _PENDING, lanes.c.due_at.is_not(None), _held_until <= bindparam("now"))
 )
-
-
-def _pauses(connection: Connection, now: int) -> dict[tuple[str, str], int]:
-    why = case((pauses.c.failures > 0, "failing"), else_="asked")
-    rows = connection.execute(
-        select(pauses.c.subject, why, func.count()).where(pauses.c.until > now).group_by(pauses.c.subject, why)
-    )
-    return {(subject, reason): count for subject, reason, count in rows}
 
 
 def _salesforce(connection: Connection, now: int) -> SalesforceUse:

@@ -62,10 +62,12 @@ def load(connection: Connection, workspace_id: str, now: int, *, count_recent: b
     """The state of a workspace. `count_recent` is needed if the rules have a daily limit per person."""
     parameters = {"of_workspace": workspace_id, "now": now}
     muted = connection.execute(_muted, parameters).all()
+    since = {"of_workspace": workspace_id, "since": now - DAY_MS}
+    recent = connection.execute(_recent, since).all() if count_recent else ()
     return ChoiceState(
         pools={row.pool: row.state for row in connection.execute(_pools, {"of_workspace": workspace_id})},
         delegates={row.user_id: row.delegate for row in connection.execute(_away, parameters)},
-        recent_counts=_count_since(connection, workspace_id, now - DAY_MS) if count_recent else {},
+        recent_counts={row.destination: row.recent for row in recent},
         muted=frozenset((row.user_id, row.signal) for row in muted if row.user_id is not None),
         required=frozenset(row.signal for row in muted if row.user_id is None),
     )
@@ -93,11 +95,6 @@ _recent = (
     .join(_recent_lanes, _recent_lanes.c.lane_id == lanes.c.id)
     .group_by(lanes.c.destination)
 )
-
-
-def _count_since(connection: Connection, workspace_id: str, since: int) -> dict[str, int]:
-    rows = connection.execute(_recent, {"of_workspace": workspace_id, "since": since})
-    return {row.destination: row.recent for row in rows}
 
 
 def accounts(

@@ -123,19 +123,17 @@ def claim(
 ) -> Renewal | None:
     """Claim the right to renew the token that the workspace uses. None if it does not expire."""
     stored = find(connection, cipher, client_id, workspace_id)
-    leader = _leader(connection, stored.owner_id) if stored else None
-    if stored is None or leader is None:
+    if stored is None:
+        return None
+    # One workspace has the lease for all workspaces of an organization, which share a token.
+    leader: str | None = connection.execute(
+        select(func.min(workspaces_table.c.id)).where(_uses_token_of(stored.owner_id))
+    ).scalar_one()
+    if leader is None:
         return None
     lease = RENEWALS.acquire(connection, leader, now, lease_ms)
     stored = find(connection, cipher, client_id, workspace_id)  # again: another replica may just have renewed it
     return Renewal(stored, leader, lease.token if lease else None) if stored else None
-
-
-def _leader(connection: Connection, owner_id: str) -> str | None:
-    """The workspace that has the lease: one for all workspaces of an organization, which share a token."""
-    users = select(func.min(workspaces_table.c.id)).where(_uses_token_of(owner_id))
-    leader: str | None = connection.execute(users).scalar_one()
-    return leader
 
 
 def release(connection: Connection, workspace_id: str, lease: str) -> None:

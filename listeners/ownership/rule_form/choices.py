@@ -210,15 +210,12 @@ def groups_of(choices: Choices, slot: Slot, chain: Sequence[Source]) -> dict[str
     }
     groups["Others"] |= {**NEEDING_FIELD, NOBODY: "Nobody"}
     if slot.value and not any(slot.value in group for group in groups.values()):
-        groups = {"Current value": {slot.value: _unchanged_label(slot, choices, chain)}, **groups}
+        try:
+            label = source_label(_SOURCE.validate_python(raw_source(slot, chain)), choices.labels)
+        except ValidationError:
+            label = "Current value"
+        groups = {"Current value": {slot.value: label}, **groups}
     return groups
-
-
-def _unchanged_label(slot: Slot, choices: Choices, chain: Sequence[Source]) -> str:
-    try:
-        return source_label(_SOURCE.validate_python(raw_source(slot, chain)), choices.labels)
-    except ValidationError:
-        return "Current value"
 
 
 def _json(source: Source) -> str | None:

@@ -76,20 +76,16 @@ def general_credentials(headers: Headers) -> Credentials:
     """What every sender may prove itself with: Standard Webhooks, or a key."""
     scheme, _, bearer = headers.get("Authorization", "").partition(" ")
     keys = [headers.get("X-Api-Key", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
-    return Credentials(_standard_signature(headers), tuple(raw(key) for key in keys if key))
+    signatures, signature = headers.get("webhook-signature"), None
+    message_id, timestamp = headers.get("webhook-id"), headers.get("webhook-timestamp")
+    if signatures and message_id and timestamp:
+        signature = Signature(raw(message_id), raw(timestamp), raw(signatures))
+    return Credentials(signature, tuple(raw(key) for key in keys if key))
 
 
 def raw(header: str) -> bytes:
     """The bytes that were sent: the reverse of how aiohttp decodes headers."""
     return header.encode("utf-8", "surrogateescape")
-
-
-def _standard_signature(headers: Headers) -> Signature | None:
-    signatures = headers.get("webhook-signature")
-    message_id, timestamp = headers.get("webhook-id"), headers.get("webhook-timestamp")
-    if not (signatures and message_id and timestamp):
-        return None
-    return Signature(raw(message_id), raw(timestamp), raw(signatures))
 
 
 def secret_header(name: str) -> Proof:

@@ -8,7 +8,7 @@ first rule that matches applies. If no rule matches, the catch-all applies.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -228,25 +228,16 @@ class RuleSet(RulePart):
         return tuple(rule for rule in self.rules if rule.enabled)
 
 
-def _unknown_names(rule_set: RuleSet) -> list[RuleIssue]:
+def _unknown_names(rule_set: RuleSet) -> Iterator[RuleIssue]:
     """Pools and mappings that a chain uses but that are not defined."""
-    return [
-        issue
-        for number, rule in enumerate(rule_set.rules)
-        for name, sources in (("tell", rule.tell), ("also_notify", rule.also_notify or ()))
-        for place, source in enumerate(sources)
-        for issue in _unknown_name(source, f"rules.{number}.{name}.{place}", rule_set.pools, rule_set.mappings)
-    ]
-
-
-def _unknown_name(
-    source: Source | Informed, path: str, pools: Mapping[str, object], mappings: Mapping[str, object]
-) -> Sequence[RuleIssue]:
-    if isinstance(source, PoolSource) and source.pool not in pools:
-        return [RuleIssue(f"{path}.pool", f"there is no pool named {source.pool}")]
-    if isinstance(source, Mapped) and source.table not in mappings:
-        return [RuleIssue(f"{path}.table", f"there is no mapping named {source.table}")]
-    return []
+    for number, rule in enumerate(rule_set.rules):
+        for name, sources in (("tell", rule.tell), ("also_notify", rule.also_notify or ())):
+            for place, source in enumerate(sources):
+                path = f"rules.{number}.{name}.{place}"
+                if isinstance(source, PoolSource) and source.pool not in rule_set.pools:
+                    yield RuleIssue(f"{path}.pool", f"there is no pool named {source.pool}")
+                elif isinstance(source, Mapped) and source.table not in rule_set.mappings:
+                    yield RuleIssue(f"{path}.table", f"there is no mapping named {source.table}")
 
 
 def _unknown_names_in_raw(raw: Mapping[str, object]) -> list[RuleIssue]:

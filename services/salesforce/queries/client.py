@@ -193,7 +193,9 @@ class SalesforceClient:
         try:
             return self._composite(queries)
         except SalesforceError as error:
-            if not _refuses_composite(error):
+            # This is about the resource itself: errors of the queries are inside the answer.
+            is_refused = error.status == 400 and isinstance(refusal(400, error.content), PermanentError)
+            if not is_refused and error.status not in _NO_COMPOSITE:
                 raise
         self._has_composite = False
         return [self._answer(query) for query in queries]
@@ -291,12 +293,6 @@ def _translated() -> Iterator[None]:
         raise TransientError(f"Salesforce did not respond ({type(error).__name__})") from error
     except (KeyError, TypeError, ValueError) as error:  # the answer has another shape than the library or we expect
         raise TransientError("Salesforce returned an invalid answer") from error
-
-
-def _refuses_composite(error: SalesforceError) -> bool:
-    """Whether the resource itself is not available. Errors of the queries are inside the answer."""
-    is_refused = error.status == 400 and isinstance(refusal(400, error.content), PermanentError)
-    return is_refused or error.status in _NO_COMPOSITE
 
 
 def _resource(query: RecordQuery) -> str:

@@ -116,18 +116,13 @@ def _user_ids(people: Iterable[PersonRecords], required: RequiredRecords) -> set
     """Return the users that rules or lookup fields name, and owners if their manager or other address is required."""
     ids = set(required.user_ids)
     for records in people:
-        ids |= set(_lookup_field_values(records, required.user_fields))
+        for sobject, record in _all_records(records):
+            for name, value in record.fields.items():
+                if isinstance(value, str) and f"{sobject}.{name}" in required.user_fields:
+                    ids.add(value)
         if required.managers or required.email_field or required.slack_id_field:
             ids |= set(_owners(records))
     return ids
-
-
-def _lookup_field_values(records: PersonRecords, names: frozenset[str]) -> Iterator[str]:
-    """Yield the Salesforce ids in the lookup fields that rules name, such as `account.sdr__c`."""
-    for sobject, record in _all_records(records):
-        for name, value in record.fields.items():
-            if isinstance(value, str) and f"{sobject}.{name}" in names:
-                yield value
 
 
 def _owners(records: PersonRecords) -> Iterator[str]:
