@@ -12,7 +12,8 @@ class Team:
     """A workspace. `enterprise_id` is set if it belongs to an Enterprise Grid organization.
 
     `blocks_not_released` are types of blocks that Slack does not accept here yet. It releases a new type to one
-    workspace after the other.
+    workspace after the other. `workflows` are those that can be started, by the URLs of their link triggers, each with
+    the inputs that a button may set. `workflow_runs` are the triggers that buttons have used.
     """
 
     id: str
@@ -24,6 +25,8 @@ class Team:
     channels: list[str] = field(default_factory=list, repr=False)
     usergroups: dict[str, "UserGroup"] = field(default_factory=dict, repr=False)
     blocks_not_released: set[str] = field(default_factory=set)
+    workflows: dict[str, set[str]] = field(default_factory=dict)
+    workflow_runs: list[Json] = field(default_factory=list, repr=False)
 
 
 @dataclass(slots=True)

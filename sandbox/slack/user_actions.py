@@ -61,6 +61,10 @@ class UserActions:
         if message is None or message.ephemeral_to not in (None, user_id) or not self._can_read(user_id, conversation):
             raise LookupError(f"{user_id} cannot see a message {ts} in {channel}")
         block, element = find_element(message.blocks or [], action_id, value, block_id)
+        if element["type"] == "workflow_button":
+            # "interactions with workflow button elements will not send block_actions events": see slack_sdk's model
+            self.world.teams[conversation.team_id].workflow_runs.append(element["workflow"]["trigger"])
+            return Reply(200)
         action = _use_element(message.input_states, block, element, value, self.world.new_ts())
         actor = self._actor(user_id, team_id=None if conversation.is_im else conversation.team_id)
         url = self.base_url() + self.response_urls.add(actor.token, conversation, actor.user, message)

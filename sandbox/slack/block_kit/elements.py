@@ -116,9 +116,14 @@ inputs: dict[str, Shape] = {
     "file_input": field({"filetypes": anything, "max_files": integer}),
     "rich_text_input": field({"dispatch_action_config": dispatch, "initial_value": anything}),
 }
-workflow_button = element(
-    {"text": text(75, plain), "workflow": anything},
-    {"style": choice("primary", "danger"), "accessibility_label": string(75)},
+# /composition-objects/trigger-object, /composition-objects/workflow-object
+trigger = Shape(
+    {"url": url()},
+    {"customizable_input_parameters": items(Shape({"name": string(255, 1), "value": string(3000)}), 100, 0)},
+)
+workflow_button = Shape(
+    {**any_type, "text": text(75, plain), "workflow": Shape({"trigger": trigger}), "action_id": string(255, 1)},
+    {"style": choice("primary", "danger"), "accessibility_label": string(75), "confirm": confirm},
 )
 buttons: dict[str, Shape] = {"button": button, "overflow": overflow, "workflow_button": workflow_button}
 

@@ -43,7 +43,7 @@ def _common(actor: Actor, kind: str) -> Json:
 def action_json(block: Json, element: Json, value: Value, ts: str) -> Json:
     """An item of `actions`: the element that was used, and the value chosen in it."""
     data: Json = {"action_id": element["action_id"], "block_id": block["block_id"]}
-    if element["type"] in ("button", "workflow_button"):
+    if element["type"] == "button":
         data |= {name: element[name] for name in ("text", "value", "style", "url") if name in element}
         data |= {"type": element["type"]}
     else:

@@ -29,6 +29,11 @@ def button(**fields: Any) -> dict[str, Any]:
     return {"type": "button", "text": plain(), "action_id": "go", **fields}
 
 
+def workflow_button(**fields: Any) -> dict[str, Any]:
+    trigger = {"url": "https://slack.com/shortcuts/Ft0123ABC456/321", "customizable_input_parameters": []}
+    return {"type": "workflow_button", "text": plain(), "action_id": "run", "workflow": {"trigger": trigger}, **fields}
+
+
 def option(value: str = "one") -> dict[str, Any]:
     return {"text": plain(), "value": value}
 
@@ -113,6 +118,9 @@ def test_valid_blocks_are_accepted_in_messages_and_home(block: dict[str, Any]) -
         ({"type": "card", "body": mrkdwn("x" * 201)}, "must be less than 201 characters"),
         ({"type": "card", "actions": [button(action_id=f"{n}") for n in range(4)]}, "no more than 3 items allowed"),
         ({"type": "card", "actions": [{"type": "overflow", "options": [option()]}]}, "unsupported type: overflow"),
+        ({"type": "card", "actions": [workflow_button()]}, "unsupported type: workflow_button"),
+        ({"type": "actions", "elements": [workflow_button(action_id=None)]}, "missing required field: action_id"),
+        ({"type": "actions", "elements": [workflow_button(workflow={})]}, "missing required field: trigger"),
         (table([]), "no fewer than 1 items allowed [json-pointer:/blocks/0/rows/0]"),
         (table([cell()] * 21), "no more than 20 items allowed"),
         (table(*[[cell()]] * 101), "no more than 100 items allowed"),
@@ -166,6 +174,8 @@ def test_a_block_id_must_be_unique() -> None:
         (field(type="plain_text_input"), True, True, True),
         (field(type="number_input", is_decimal_allowed=True), False, False, True),
         (field(type="datetimepicker"), True, False, True),
+        ({"type": "actions", "elements": [workflow_button()]}, True, False, False),
+        (section(accessory=workflow_button()), True, False, False),
     ],
 )
 def test_a_block_is_accepted_on_its_surfaces_only(kind: dict[str, Any], message: bool, home: bool, modal: bool) -> None:

@@ -115,6 +115,32 @@ async def test_slack_accepts_a_new_block_only_where_it_was_released(acme) -> Non
     assert await acme.client.chat_postMessage(channel=acme.dana.id, text="a", blocks=[SECTION, card])
 
 
+async def test_a_workflow_button_needs_a_workflow_that_can_be_started(acme) -> None:
+    """And may set only the inputs of that workflow. Using it starts the workflow; the app is not told."""
+    url, inputs = "https://slack.com/shortcuts/Ft0123ABC456/321", [{"name": "contact_id", "value": "003"}]
+    trigger = {"url": url, "customizable_input_parameters": inputs}
+    button = {"type": "workflow_button", "action_id": "run", "text": {"type": "plain_text", "text": "Run"}}
+    row = {"type": "actions", "elements": [button | {"workflow": {"trigger": trigger}}]}
+
+    async def errors() -> list[str]:
+        refused = await refusal(acme.client.chat_postMessage(channel=acme.dana.id, text="a", blocks=[SECTION, row]))
+        return refused["errors"]
+
+    place = "[json-pointer:/blocks/1/elements/0/workflow/trigger"
+    assert await errors() == [f"invalid trigger url {place}/url]"]
+    acme.team.workflows[url] = {"account_id"}
+    assert await errors() == [f"unknown input parameter {place}/customizable_input_parameters/0]"]
+
+    acme.team.workflows[url] = {"contact_id"}
+    posted = await acme.client.chat_postMessage(channel=acme.dana.id, text="a", blocks=[SECTION, row])
+    reply = await acme.slack.press(acme.dana.id, posted["channel"], posted["ts"], "run")
+    assert (reply.status, acme.team.workflow_runs) == (200, [trigger])
+
+    del acme.team.workflows[url]
+    update = {"channel": posted["channel"], "ts": posted["ts"], "text": "a", "blocks": [SECTION, row]}
+    assert (await refusal(acme.client.chat_update(**update)))["error"] == "invalid_blocks"
+
+
 async def test_invalid_blocks_are_reported_with_json_pointers(acme) -> None:
     """`invalid_blocks` has a message per error, with a pointer to the field."""
     blocks = [SECTION, {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}]

@@ -1,10 +1,12 @@
 """chat.*: posting, updating and linking to messages."""
 
+from collections.abc import Collection, Iterator, Mapping
+
 from sandbox.slack.block_kit.blocks import check_message
-from sandbox.slack.block_kit.parts import with_ids
+from sandbox.slack.block_kit.parts import elements_of, with_ids
 from sandbox.slack.block_kit.tables import TABLES
 from sandbox.slack.shapes import message_json
-from sandbox.slack.state import Channel, Json, Message
+from sandbox.slack.state import Channel, Json, Message, Team
 from sandbox.slack.web_api.calls import ApiError, Call
 
 MAX_TEXT = 40_000  # "will truncate messages containing more than 40,000 characters", chat.postMessage
@@ -118,7 +120,7 @@ def _content(call: Call, channel: Channel) -> Json:
     if len(markdown) > MAX_MARKDOWN:
         raise ApiError("msg_too_long")
     if blocks is not None:
-        _check_blocks(blocks, call.world.teams[channel.team_id].blocks_not_released)
+        _check_blocks(blocks, call.world.teams[channel.team_id])
     if attachments is not None:
         _check_attachments(attachments)
     if not (text or markdown or blocks or attachments):
@@ -131,14 +133,15 @@ def _content(call: Call, channel: Channel) -> Json:
     }
 
 
-def _check_blocks(blocks: object, not_released: set[str]) -> None:
+def _check_blocks(blocks: object, team: Team) -> None:
     if not isinstance(blocks, list):
         raise ApiError("invalid_blocks_format")
-    errors = check_message(blocks) or [
+    unknown_types = (
         f"unsupported type: {block['type']} [json-pointer:/blocks/{position}/type]"
         for position, block in enumerate(blocks)
-        if block["type"] in not_released
-    ]
+        if block["type"] in team.blocks_not_released
+    )
+    errors = check_message(blocks) or [*unknown_types, *_workflow_errors(blocks, team.workflows)]
     if errors:
         raise ApiError(
             "invalid_blocks", errors=errors, response_metadata={"messages": [f"[ERROR] {error}" for error in errors]}
@@ -150,6 +153,26 @@ def _check_blocks(blocks: object, not_released: set[str]) -> None:
         raise ApiError("msg_blocks_too_long")
     if _text_length(blocks) > MAX_BLOCKS:
         raise ApiError("msg_blocks_too_long")
+
+
+def _workflow_errors(blocks: list[Json], workflows: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """The URL "must be associated with a valid trigger", and each name "match an input parameter" of its workflow.
+
+    Slack does not publish the text of these errors.
+    https://docs.slack.dev/reference/block-kit/composition-objects/trigger-object
+    """
+    for position, block in enumerate(blocks):
+        for number, element in enumerate(elements_of(block)):
+            if element["type"] != "workflow_button":
+                continue
+            trigger = element["workflow"]["trigger"]
+            pointer = f"/blocks/{position}/elements/{number}/workflow/trigger"
+            if trigger["url"] not in workflows:
+                yield f"invalid trigger url [json-pointer:{pointer}/url]"
+                continue
+            for place, given in enumerate(trigger.get("customizable_input_parameters") or ()):
+                if given["name"] not in workflows[trigger["url"]]:
+                    yield f"unknown input parameter [json-pointer:{pointer}/customizable_input_parameters/{place}]"
 
 
 def _text_length(part: object) -> int:
