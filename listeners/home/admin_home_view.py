@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from domain.audit import OPERATOR
 from domain.day_counts import counted
-from domain.notices import SetupSteps
+from domain.messages.notices import SetupSteps
 from domain.preferences import (
     CHANNEL_GETS,
     REMINDER_ESCALATION,

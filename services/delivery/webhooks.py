@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from domain.audit import AuditEntry
 from domain.delivery import JobChangeRecord
 from domain.errors import PermanentError, TransientError
-from domain.notices import WEBHOOK_OFF
+from domain.messages.notices import WEBHOOK_OFF
 from domain.workspace import OutgoingWebhook, WebhookEvent
 from services.delivery.webhook_calls import GoneError, WebhookCalls
 from services.intake.signatures import text_of

@@ -10,7 +10,7 @@ from domain.day_counts import OUTCOME_NAMES, DayCount, RecipientCount
 from domain.delivery import NO_HISTORY, History
 from domain.errors import Outage
 from domain.job_change.model import JobChange
-from domain.notices import ChecklistItem, SetupSteps, checklist
+from domain.messages.notices import ChecklistItem, SetupSteps, checklist
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.people import Absence
 from domain.preferences import Value

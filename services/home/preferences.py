@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
+from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.preferences import Value
 from domain.workspace import Workspace
 from services.home.mute_options import REQUIRABLE, labels

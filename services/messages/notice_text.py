@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from domain.notices import (
+from domain.messages.notices import (
     ALL_STEPS,
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,

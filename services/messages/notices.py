@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from domain.notices import (
+from domain.messages.notices import (
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,
     NOT_ME,

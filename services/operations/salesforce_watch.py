@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError
-from domain.notices import SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
+from domain.messages.notices import SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
 from domain.salesforce import ConnectionStatus
 from services.messages.notices import Notices
 from services.salesforce.health import CALLS_ARE_FINE, CALLS_ARE_LOW

@@ -11,7 +11,7 @@ import aiohttp
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError
-from domain.notices import SALESFORCE_BROKEN
+from domain.messages.notices import SALESFORCE_BROKEN
 from domain.salesforce import (
     CLIENT_CREDENTIALS,
     WEB_SERVER,

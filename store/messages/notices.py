@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, and_, bindparam, case, delete, exists, insert, literal, or_, select, update
 
 from domain.job_change.model import TEST_SOURCE
-from domain.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
+from domain.messages.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
 from domain.salesforce import ACTIVE
 from store.leases import LeaseQueue
 from store.schema import (

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, or_, select, update
 
-from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SLACK_TOKEN_ENDS, WEBHOOK_OFF
+from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SLACK_TOKEN_ENDS, WEBHOOK_OFF
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
 from store.delivery import pauses

@@ -15,7 +15,7 @@ from domain.day_counts import (
     DayCount,
 )
 from domain.errors import Outage, Vendor
-from domain.notices import ALL_STEPS, SetupSteps
+from domain.messages.notices import ALL_STEPS, SetupSteps
 from domain.salesforce import WEB_SERVER, SalesforceConnection
 from domain.workspace import ListedKey, Workspace
 from services.home.home_state import (

@@ -11,7 +11,7 @@ import pytest
 from domain.day_counts import RecipientCount
 from domain.delivery import FailedJobChange
 from domain.errors import Vendor
-from domain.notices import ALL_STEPS, WELCOME, SetupSteps, checklist
+from domain.messages.notices import ALL_STEPS, WELCOME, SetupSteps, checklist
 from domain.states import AssignedState
 from domain.workspace import ListedKey
 from listeners.dialogs.blocks import loading_view, message_view

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import PermanentError, TransientError
-from domain.notices import SetupSteps
+from domain.messages.notices import SetupSteps
 from domain.salesforce import SalesforceConnection
 from sandbox.slack.state import Message
 from services.home.status import Status

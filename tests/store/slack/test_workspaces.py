@@ -7,7 +7,7 @@ import json
 import pytest
 from sqlalchemy import insert, select
 
-from domain.notices import DEFAULT_CHANNEL_BROKEN
+from domain.messages.notices import DEFAULT_CHANNEL_BROKEN
 from domain.states import DEFAULT_CHANNEL
 from store.schema import lanes
 from store.slack import workspaces
