@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 
+from domain.messages.card_buttons import CardButton
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 
 SURE_SIGNS = frozenset({"app_uninstalled", "tokens_revoked", "team_access_revoked", "account_inactive", "erased"})
@@ -36,7 +37,7 @@ class Workspace:
     or the code with which Slack rejected the app's token. `signal_channels` has the channel of each signal with a
     channel of its own. `retention_days` None means the operator's default. `token_ends_at` (milliseconds) is set while
     Slack does not renew the token any more. `url` is where its messages are, such as "https://acme.slack.com"; None
-    means that it is not known yet.
+    means that it is not known yet. `card_buttons_problem` is why Slack refuses the buttons that start a workflow.
     """
 
     id: str
@@ -68,6 +69,8 @@ class Workspace:
     team_id: str | None = None
     token_ends_at: int | None = None
     url: str | None = None
+    card_buttons: tuple[CardButton, ...] = ()
+    card_buttons_problem: str | None = None
 
     @property
     def is_active(self) -> bool:

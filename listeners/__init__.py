@@ -12,7 +12,7 @@ from slack_bolt.response import BoltResponse
 from listeners.dialogs import dialog, failures
 from listeners.home import admin_dialogs, app_home, member_home, notice_actions, setup
 from listeners.intake import keys, mappings, senders
-from listeners.messages import actions, webhook
+from listeners.messages import actions, card_buttons, webhook
 from listeners.ownership import rule_list
 from listeners.salesforce import person_keys, settings, sources
 from listeners.slack import directory, lifecycle
@@ -55,6 +55,7 @@ def register_listeners(app: AsyncApp, database: Database, now: Callable[[], int]
     admin_dialogs.register(app)
     setup.register(app)
     webhook.register(app)
+    card_buttons.register(app)
     failed.register(app)
     keys.register(app)
     senders.register(app)

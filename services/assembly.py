@@ -207,7 +207,7 @@ def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
         directory=Directory(api, database, now),
         groups=UserGroups(api, database, now),
         notices=Notices(database, api, now, f"{settings.public_url}/slack/install"),
-        layouts=Layouts(settings.message_layout == "cards"),
+        layouts=Layouts(database, newer_blocks=settings.message_layout == "cards"),
         manifest=manifest,
     )
 
@@ -248,7 +248,7 @@ def build_worker(foundation: Foundation, services: Services, shown: Callable[[Jo
     return Worker(
         database,
         Router(database, services.decider, slack.notices, now, services.journal),
-        Courier(database, slack.api, slack.notices, signer, now, services.journal, slack.layouts),
+        Courier(database, slack.api, slack.notices, signer, now, slack.layouts, services.journal),
         foundation.work_events,
         foundation.notifier,
         Housekeeping(

@@ -21,6 +21,7 @@ from services.delivery.router import Router
 from services.delivery.worker import Worker, WorkEvents
 from services.intake.intake import Intake
 from services.messages.button_values import ButtonSigner
+from services.messages.layouts import Layouts
 from services.messages.notices import Notices
 from services.operations.housekeeping import Housekeeping
 from services.ownership.decider import Decider
@@ -175,7 +176,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         worker = Worker(
             database,
             Router(database, decider, notices, clock),
-            Courier(database, slack_api, notices, ButtonSigner(cipher), clock),
+            Courier(database, slack_api, notices, ButtonSigner(cipher), clock, Layouts(database)),
             work_events,
             WorkNotifier(database),
             Housekeeping(database, 90, clock),

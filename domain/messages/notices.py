@@ -13,6 +13,7 @@ SALESFORCE_BROKEN = "salesforce_broken"
 SALESFORCE_CALLS_LOW = "salesforce_calls_low"
 SLACK_TOKEN_ENDS = "slack_token_ends"  # noqa: S105
 WEBHOOK_OFF = "webhook_off"
+CARD_BUTTONS_REFUSED = "card_buttons_refused"
 """Problems that only an admin can fix."""
 
 WELCOME, NUDGE = "welcome", "nudge"

@@ -1,18 +1,23 @@
-"""Setting up a workspace from the terminal: the Slack app's manifest, and the senders of job changes."""
+"""Setting up a workspace from the terminal: the Slack app's manifest, senders, and the buttons on cards."""
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from functools import partial
 from getpass import getpass
+from pathlib import Path
 
 from domain.audit import OPERATOR
+from domain.messages.card_buttons import CardButton, InvalidButtonsError, buttons_to_json, card_buttons
 from domain.workspace import BEARER, SIGNING
 from listeners.cli.running.preparing import run_with_app
 from listeners.cli.terminal import MANIFEST, App, RefusedError, Terminal, add_workspace_argument, shown_time
 from listeners.intake.senders_view import result_line, sender_line
+from services.clock import wall_ms
+from services.home.preferences import card_buttons_change
 from services.intake.keys import GRACE_MS, LONGEST_SECRET
 from services.intake.senders import registry
 from services.intake.senders.proofs import API_KEY, STANDARD_WEBHOOKS
@@ -155,3 +160,36 @@ async def _show_senders(options: Namespace, terminal: Terminal, app: App) -> int
     for sender in await added.all_of(workspace_id):
         terminal.write(f"{sender.name}: {sender_line(sender, shown_time)}")
     return 0
+
+
+def add_card_buttons_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("action", choices=("export", "import"), help="what to do with the buttons")
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the JSON file to import")
+    add_workspace_argument(parser)
+
+
+def change_card_buttons(options: Namespace, terminal: Terminal) -> int:
+    with terminal.database() as database:
+        workspace = database.run_sync(workspaces.find, options.workspace)
+        if workspace is None:
+            raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
+        if options.action == "export":
+            terminal.write(buttons_to_json(workspace.card_buttons, indent=2))
+            return 0
+        if options.file is None:
+            raise RefusedError("Specify the FILE to import.", status=2)
+        change = card_buttons_change(workspace.id, OPERATOR, _buttons_in(options.file), None, wall_ms())
+        terminal.note(database.run_sync(change).text)
+    return 0
+
+
+def _buttons_in(path: Path) -> tuple[CardButton, ...]:
+    """Raises RefusedError."""
+    try:
+        return card_buttons(json.loads(path.read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        raise RefusedError(f"{path} cannot be used: {error.strerror}.") from None
+    except ValueError:
+        raise RefusedError(f"{path} is not a JSON file.") from None
+    except InvalidButtonsError as error:
+        raise RefusedError(str(error)) from None

@@ -73,6 +73,12 @@ VERBS = (
         setup.show_senders,
         setup.add_sender_arguments,
     ),
+    Verb(
+        "card-buttons",
+        "export or import the buttons on cards",
+        setup.change_card_buttons,
+        setup.add_card_buttons_arguments,
+    ),
     Verb("erase", "erase a person or a workspace everywhere", erase.erase, erase.add_arguments),
     Verb("rotate-keys", "re-encrypt all secrets with the first encryption key", rotate_keys.rotate_keys),
     Verb("move", "move all data from SQLite to PostgreSQL", move.move, move.add_arguments),

@@ -39,6 +39,8 @@ from listeners.intake.keys_view import (
 )
 from listeners.intake.mappings_view import MAPPINGS
 from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
+from listeners.messages.card_buttons_view import CHANGE_BUTTONS, buttons_line
+from listeners.messages.card_buttons_view import TITLE as BUTTONS_TITLE
 from listeners.messages.webhook_view import CHANGE_WEBHOOK, webhook_line
 from listeners.ownership.home_view import KEEP_DEFAULT, ownership_blocks, unmatched_line
 from listeners.ownership.rule_list_view import OPEN, PEOPLE
@@ -129,6 +131,8 @@ def policy_blocks(state: HomeState) -> Iterator[Block]:
     if state.member:
         required = ", ".join(labels(state.member.required)) or "None. Everyone can mute any job change."
         yield section(f"*Required notifications*\n{required}", button("Change…", CHANGE_REQUIRED), "required")
+    added = f"*{BUTTONS_TITLE}*\n{buttons_line(state.workspace)}"
+    yield section(added, button("Change…", CHANGE_BUTTONS), "card-buttons")
 
 
 def limits_blocks(state: HomeState) -> Iterator[Block]:

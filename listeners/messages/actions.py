@@ -35,11 +35,11 @@ from listeners.messages.actions_view import (
 from services.messages.actions import ActionResult, DeliveryActions
 from services.messages.available_actions import ActionableDelivery, ActionKind
 from services.messages.button_values import ButtonPress, delivery_id_in
-from services.messages.elements import ACTION, MENU
+from services.messages.elements import ACTION, LINK, MENU
 from services.messages.snooze import SnoozeOption
 
-LINKS = re.compile(r"^link_")
-"""Buttons of older messages that only open a page. Slack sends an interaction for them too, and expects an answer."""
+LINKS = re.compile(f"^{LINK}")
+"""Buttons that only open a page. Slack sends an interaction for them too, and expects an answer."""
 
 _DIALOGS: dict[ActionKind, Callable[[ActionableDelivery], View]] = {
     ActionKind.REASSIGN: reassign_view,

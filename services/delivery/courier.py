@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import random
 
 from domain.decision.reasons import ReasonCode
@@ -18,8 +18,8 @@ from domain.errors import (
 from domain.states import DEFAULT_CHANNEL, Role, is_person
 from services.journal import UNCOUNTED, Journal
 from services.messages.button_values import ButtonSigner
-from services.messages.cards import cards
-from services.messages.compose import Card, Message
+from services.messages.cards import Card, cards
+from services.messages.compose import Message
 from services.messages.layouts import Layouts
 from services.messages.notices import Notices
 from services.retry import MOST_DOUBTS, backoff_ms, is_hopeless
@@ -50,8 +50,8 @@ class Courier:
     notices: Notices
     signer: ButtonSigner
     now: Callable[[], int]
+    layouts: Layouts
     journal: Journal = UNCOUNTED
-    layouts: Layouts = field(default_factory=Layouts)
 
     async def deliver(self, claim: Claim) -> int | None:
         """Attempt a claimed post and settle it. Return when its lane is due next, or None if nothing is waiting."""
@@ -82,7 +82,7 @@ class Courier:
     async def _attempt(self, claim: Claim) -> Settlement:
         acted_on = {delivery.job_change_id for delivery in claim.deliveries if delivery.acted_at is not None}
         by_job_change = await self.database.run(histories.histories, acted_on) if acted_on else {}
-        shown = cards(claim.deliveries, claim.destination, by_job_change)
+        shown = cards(claim.deliveries, claim.destination, by_job_change, claim.buttons)
         if not shown:
             return Failed(claim, self.now(), "the job change was erased before it was delivered")
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
+from domain.messages.card_buttons import CardButton, buttons_to_json
+from domain.messages.notices import CARD_BUTTONS_REFUSED, DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.preferences import Value
 from domain.workspace import Workspace
 from services.home.mute_options import REQUIRABLE, labels
@@ -206,3 +207,20 @@ def _store_channel(
     workspaces.open_default_lane(connection, workspace_id, entry.at)
     notices.refresh(connection, workspace_id, entry.at)
     return True
+
+
+def card_buttons_change(
+    workspace_id: str, actor: str, buttons: Sequence[CardButton], seen_version: int | None, now: int
+) -> Change:
+    """Add these buttons to cards instead of the earlier ones, and have Slack check again those that it refused."""
+    entry = AuditEntry(now, actor, "card_buttons", ", ".join(button.label for button in buttons) or "none")
+    values: dict[str, object] = {"card_buttons": buttons_to_json(buttons), "card_buttons_problem": None}
+
+    def store(connection: Connection) -> ChangeResult:
+        if not audit.recorded(connection, workspace_id, entry, workspaces.change, seen_version, **values):
+            return ChangeResult(False, CHANGED_MEANWHILE)
+        workspaces.clear_notice(connection, workspace_id, CARD_BUTTONS_REFUSED)
+        notices.refresh(connection, workspace_id, now)
+        return ChangeResult(True, "Saved.")
+
+    return store

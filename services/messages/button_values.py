@@ -67,7 +67,7 @@ class ButtonSigner:
         """Sign every value in a part of a message: of its buttons, and of the options of its menus."""
         if isinstance(part, list):
             return [self._signed(item, message) for item in part]
-        if not isinstance(part, dict):
+        if not isinstance(part, dict) or part.get("type") == "workflow_button":  # its values are for the workflow
             return part
         signed = {
             name: self._signed(value, message) if isinstance(value, dict | list) else value

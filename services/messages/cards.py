@@ -1,32 +1,81 @@
-"""Builds cards from rows: a delivery, its job change, and what people did with it. Pure."""
+"""Cards: what a message shows of a delivery, its job change, and what people did with it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from domain.decision.record import Decision
+from domain.decision.record import Decision, RecordLinks
 from domain.decision.sentences import SharedReason, for_reader, shared_by
 from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History, Report, Snooze
 from domain.job_change.model import JobChange
+from domain.job_change.parts import ChangeType, Company
+from domain.messages.card_buttons import CardButton
 from domain.states import DEFAULT_CHANNEL, HELD, HandlingState, Role, Side, is_person
-from services.messages.available_actions import WRONG_DATA_KINDS, available_actions
-from services.messages.compose import Card
+from services.messages.available_actions import WRONG_DATA_KINDS, AvailableActions, available_actions
 from services.messages.wording import field_text, slack_time
 
 MOST_NOTES = 5
 MOST_CONTEXT = 4
 """Fields of records on a card."""
 
+_NO_ACTIONS = AvailableActions((), ())
 
-def cards(deliveries: Sequence[ClaimedDelivery], destination: str, histories: Mapping[str, History]) -> list[Card]:
-    """Return the cards in order, without erased job changes. `histories` is keyed by job change id."""
+
+@dataclass(frozen=True)
+class Card:
+    """
+    One job change for one destination.
+
+    `reason` says why it was sent here; it may contain foreign names, unescaped. `shared` is what it may have in common
+    with other cards of a bundle; None: the reason itself. `contact_url` is the person's contact or lead in Salesforce.
+    `side` is the side whose owner is notified; None means the usual one for the change type. `notes` say in mrkdwn
+    what people did about it; `context` has what the admins want to see of its records, in mrkdwn. `buttons` are those
+    that the admins have added, filled.
+    """
+
+    job_change: JobChange
+    reason: str
+    role: Role
+    delivery_id: int
+    contact_url: str | None
+    account_url: str | None
+    is_test: bool = False
+    side: Side | None = None
+    notes: tuple[str, ...] = ()
+    actions: AvailableActions = _NO_ACTIONS
+    context: tuple[str, ...] = ()
+    shared: SharedReason | None = None
+    buttons: tuple[CardButton, ...] = ()
+
+    @property
+    def group(self) -> str:
+        """What the cards of a bundle are grouped by."""
+        return self.shared.heading if self.shared else self.reason
+
+    @property
+    def without_workflows(self) -> Card:
+        """Without the buttons that start a workflow."""
+        return replace(self, buttons=tuple(button for button in self.buttons if not button.is_workflow))
+
+
+def cards(
+    deliveries: Sequence[ClaimedDelivery],
+    destination: str,
+    histories: Mapping[str, History],
+    buttons: Sequence[CardButton] = (),
+) -> list[Card]:
+    """Return the cards in order, without those of erased job changes. `histories` is keyed by job change id."""
     composed = (
-        card(delivery, destination, histories.get(delivery.job_change_id, NO_HISTORY)) for delivery in deliveries
+        card(delivery, destination, histories.get(delivery.job_change_id, NO_HISTORY), buttons)
+        for delivery in deliveries
     )
     return [built for built in composed if built]
 
 
-def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HISTORY) -> Card | None:
+def card(
+    delivery: ClaimedDelivery, destination: str, history: History = NO_HISTORY, buttons: Sequence[CardButton] = ()
+) -> Card | None:
     """Return None if the job change was erased or cannot be read. `destination` is the lane's."""
     change = JobChange.if_readable(delivery.payload)
     if change is None:
@@ -54,7 +103,35 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
             in_person=in_person,
             is_own=closed is not None and closed.actor == destination,
         ),
+        buttons=_filled(buttons, delivery.job_change_id, change, links) if buttons else (),
     )
+
+
+def _filled(
+    buttons: Sequence[CardButton], job_change_id: str, change: JobChange, links: RecordLinks
+) -> tuple[CardButton, ...]:
+    """The buttons for this job change. The ids of records are those of its links, or else the sender's."""
+    job, ids = change.previous if change.change_type is ChangeType.DEPARTURE else change.current, change.salesforce
+    company = job.company or Company()
+    values = {
+        "contact_id": _record_id(links.contact) or ids.contact_id,
+        "lead_id": _record_id(links.lead) or ids.lead_id,
+        "account_id": _record_id(links.account) or company.salesforce_id,
+        "job_change_id": job_change_id,
+        "change_type": change.change_type.value,
+        "person_name": change.person.name,
+        "email": next(iter(change.person.emails), None),
+        "linkedin_url": change.person.linkedin_url,
+        "company": company.name or company.domain,
+        "company_domain": company.domain,
+    }
+    known = {name: value for name, value in values.items() if value}
+    return tuple(filled for button in buttons if (filled := button.filled(known)))
+
+
+def _record_id(link: str | None) -> str:
+    """The router makes these links out of the ids."""
+    return (link or "").rpartition("/")[2]
 
 
 def notes(history: History, reader: str) -> Iterator[str]:

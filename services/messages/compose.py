@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from domain.decision.sentences import SharedReason
-from domain.job_change.model import JobChange
-from domain.states import Role, Side
-from services.messages.available_actions import AvailableActions
+from domain.messages.card_buttons import LONGEST_LABEL
+from domain.states import Role
+from services.messages.cards import Card
 from services.messages.elements import (
     ACTION,
     MENU,
     Block,
     action_row,
+    added_buttons,
     button,
     context,
     mrkdwn,
@@ -62,43 +62,12 @@ _LONGEST_GROUP = (
     70  # of an option group's 75: https://docs.slack.dev/reference/block-kit/composition-objects/option-group-object
 )
 _NOTHING = "—"  # in an empty cell
-_NO_ACTIONS = AvailableActions((), ())
 _TITLES: dict[frozenset[Role], str] = {
     frozenset({Role.DRI}): "{count} job changes for you",
     frozenset({Role.FALLBACK}): "{count} job changes without a DRI",
     frozenset({Role.COPY}): "{count} job changes, sent to their DRIs",
 }
 _TEST = "Test message with sample data: nobody changed jobs."
-
-
-@dataclass(frozen=True)
-class Card:
-    """
-    One job change for one destination.
-
-    `reason` says why it was sent here; it may contain foreign names, unescaped. `shared` is what it may have in common
-    with other cards of a bundle; None: the reason itself. `contact_url` is the person's contact or lead in Salesforce.
-    `side` is the side whose owner is notified; None means the usual one for the change type. `notes` say in mrkdwn
-    what people did about it; `context` has what the admins want to see of its records, in mrkdwn.
-    """
-
-    job_change: JobChange
-    reason: str
-    role: Role
-    delivery_id: int
-    contact_url: str | None
-    account_url: str | None
-    is_test: bool = False
-    side: Side | None = None
-    notes: tuple[str, ...] = ()
-    actions: AvailableActions = _NO_ACTIONS
-    context: tuple[str, ...] = ()
-    shared: SharedReason | None = None
-
-    @property
-    def group(self) -> str:
-        """What the cards of a bundle are grouped by."""
-        return self.shared.heading if self.shared else self.reason
 
 
 @dataclass(frozen=True)
@@ -121,11 +90,14 @@ def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = N
     """
     One message with 1 to MOST_CARDS cards. `digest` is "daily" or "weekly" for a reader who chose a digest.
 
-    `plainness` says what to leave out after Slack refused the message: 1 leaves out links, because an address that
-    Slack does not accept is the likeliest cause; 2 leaves out blocks, because the text contains everything.
+    `plainness` says what to leave out after Slack refused the message: 1 leaves out links and the admins' buttons,
+    because an address that Slack does not accept is the likeliest cause; 2 leaves out blocks, because the text contains
+    everything.
     """
     if not 1 <= len(cards) <= MOST_CARDS:
         raise ValueError(f"a message carries 1 to {MOST_CARDS} job changes, not {len(cards)}")
+    if plainness:
+        cards = [replace(card, buttons=()) for card in cards]
     if plainness >= 2:
         return Message(_text(cards, digest, with_links=True), None)
     most_links = 0 if plainness else len(cards)
@@ -175,28 +147,33 @@ def _blocks(cards: Sequence[Card], with_links: int) -> Iterator[Block]:
     for number, (heading, card) in enumerate(_in_groups(cards)):
         if heading:
             yield context(bold(heading, _LONGEST_REASON))
-        links = _links(card) if number < with_links else []
+        has_links = number < with_links
         if len(cards) > MOST_DETAILED:
-            yield from _compact_blocks(card, links)
+            yield from _compact_blocks(card, _all_links(card) if has_links else [])
         else:
-            yield from _card_blocks(card, links, in_bundle=len(cards) > 1)
+            yield from _card_blocks(card, _links(card) if has_links else [], in_bundle=len(cards) > 1)
 
 
 def _card_blocks(card: Card, links: Sequence[str], *, in_bundle: bool) -> Iterator[Block]:
     """The blocks of one card. In a bundle, everything about the move and the reason is in one line."""
     change, actions = card.job_change, card.actions
+    has_row = bool(actions.buttons or card.buttons)
     news = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
-    yield section(news, None if actions.buttons else overflow_menu(card.delivery_id, actions.menu))
+    yield section(news, None if has_row else overflow_menu(card.delivery_id, actions.menu))
     details, why = [_details(card)], [*_reason(card), " · ".join(links)]
     for line in [[*details, *why]] if in_bundle else [details, why]:
         yield from _line(line)
     yield from _line(["\n".join(card.notes)])
-    if actions.buttons:
-        yield action_row(f"{ACTION}{card.delivery_id}", card.delivery_id, actions)
+    if has_row:
+        yield action_row(f"{ACTION}{card.delivery_id}", card.delivery_id, actions, card.buttons)
 
 
 def _compact_blocks(card: Card, links: Sequence[str]) -> Iterator[Block]:
-    """A card in a long bundle: one line for the news and one for everything else. All actions are in its menu."""
+    """
+    A card in a long bundle: one line for the news and one for everything else. All actions are in its menu.
+
+    A menu cannot start workflows. More rows of buttons would exceed Slack's 50 blocks.
+    """
     change, menu = card.job_change, overflow_menu(card.delivery_id, card.actions.in_one_menu)
     yield section(sentence(headline(change, bold, card.side)), menu)
     yield from _line([background(change, card.side), _details(card), *_reason(card), " · ".join(links)])
@@ -231,7 +208,9 @@ def _with_card_block(card: Card) -> list[Block]:
         block["actions"] = [button(card.delivery_id, action) for action in card.actions.buttons]
     reason, notes = escape(card.reason, _LONGEST_REASON) if card.reason else "", "\n".join(card.notes)
     first, *rest = [line for line in (reason, " · ".join(_links(card)), notes) if line]
-    return [block, section(first, overflow_menu(card.delivery_id, card.actions.menu)), *map(context, rest)]
+    # The buttons of a card block cannot start workflows: https://docs.slack.dev/reference/block-kit/blocks/card-block
+    added: list[Block] = [{"type": "actions", "elements": added_buttons(card.buttons)}] if card.buttons else []
+    return [block, section(first, overflow_menu(card.delivery_id, card.actions.menu)), *map(context, rest), *added]
 
 
 def _with_table_block(cards: Sequence[Card]) -> list[Block]:
@@ -242,7 +221,7 @@ def _with_table_block(cards: Sequence[Card]) -> list[Block]:
             background(card.job_change, card.side),
             " · ".join(meaning(card.job_change, card.side)),
             escape(card.reason, _LONGEST_REASON),
-            " · ".join(_links(card)),
+            " · ".join(_all_links(card)),
             "\n".join(card.notes),
         )
         for card in cards
@@ -283,7 +262,7 @@ def _lines(card: Card, *, with_links: bool) -> Iterator[str]:
         yield sentence(", ".join(details))
     yield from map(sentence, _reason(card))
     yield from card.notes
-    if with_links and (links := _links(card)):
+    if with_links and (links := _all_links(card)):
         yield " · ".join(links)
 
 
@@ -306,3 +285,9 @@ def _links(card: Card) -> list[str]:
         link(card.job_change.links.source_url, "Source"),
     ]
     return [rendered for rendered in links if rendered]
+
+
+def _all_links(card: Card) -> list[str]:
+    """With the pages that the admins' buttons open, for where there is no room for buttons."""
+    added = (link(button.url, escape(button.label, LONGEST_LABEL)) for button in card.buttons if not button.is_workflow)
+    return [*_links(card), *filter(None, added)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from domain.messages.card_buttons import CardButton
 from services.messages.available_actions import AvailableActions, MessageAction
 
 ACTION = "delivery_"
@@ -17,14 +18,36 @@ ACTION = "delivery_"
 MENU = "delivery_menu"
 """The action_id of the menus. An option's value is its ActionKind, a colon and the delivery's id."""
 
+LINK = "link_"
+"""The prefix of the action_id of buttons that only open a page. Older messages have such, too."""
+
 Block = dict[str, Any]
 
 
-def action_row(block_id: str, delivery_id: int, available: AvailableActions) -> Block:
-    """The actions of a delivery: its buttons, and the menu beside them."""
+def action_row(
+    block_id: str, delivery_id: int, available: AvailableActions, card_buttons: Sequence[CardButton] = ()
+) -> Block:
+    """The actions of a delivery: its buttons, those that the admins have added, and the menu beside them."""
     menu = overflow_menu(delivery_id, available.menu)
-    elements = [*(button(delivery_id, action) for action in available.buttons), *([menu] if menu else [])]
-    return {"type": "actions", "block_id": block_id, "elements": elements}
+    buttons = [*(button(delivery_id, action) for action in available.buttons), *added_buttons(card_buttons)]
+    return {"type": "actions", "block_id": block_id, "elements": [*buttons, *([menu] if menu else [])]}
+
+
+def added_buttons(card_buttons: Sequence[CardButton]) -> list[Block]:
+    """
+    The buttons that the admins have added, filled. Slack sends an interaction for those that open a page, and starts
+    workflows itself.
+    """
+    return [_added_button(number, card_button) for number, card_button in enumerate(card_buttons)]
+
+
+def _added_button(number: int, card_button: CardButton) -> Block:
+    block: Block = {"type": "button", "action_id": f"{LINK}{number}", "text": plain_text(card_button.label)}
+    if not card_button.is_workflow:
+        return block | {"url": card_button.url}
+    inputs = [{"name": name, "value": value} for name, value in card_button.inputs.items()]
+    trigger = {"url": card_button.url} | ({"customizable_input_parameters": inputs} if inputs else {})
+    return block | {"type": "workflow_button", "workflow": {"trigger": trigger}}
 
 
 def button(delivery_id: int, action: MessageAction) -> Block:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from domain.messages.card_buttons import LONGEST_LABEL
 from domain.messages.notices import (
     ALL_STEPS,
+    CARD_BUTTONS_REFUSED,
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,
     NOT_ME,
@@ -184,6 +186,20 @@ def _webhook_off(context: NoticeContext) -> NoticeMessage:
     )
 
 
+def _card_buttons_refused(context: NoticeContext) -> NoticeMessage:
+    problem = context.workspace.card_buttons_problem
+    if not problem:
+        return _text_only("✅ *Fixed.* The buttons on cards were saved again.", is_final=True)
+    names = ", ".join(
+        f"“{escape(button.label, LONGEST_LABEL)}”" for button in context.workspace.card_buttons if button.is_workflow
+    )
+    return _text_only(
+        f"⚠️ *Slack does not accept a workflow button on cards* ({names}): {escape(problem, 300)}. Perhaps its workflow"
+        " was deleted or unpublished, or does not allow one of the inputs. Messages are sent without it. Open *Buttons"
+        " on cards* in the *Home* tab of this app, and save a link that works."
+    )
+
+
 def _not_me(context: NoticeContext) -> NoticeMessage:
     if not context.denials:
         return _text_only("The report was withdrawn: the Salesforce account is theirs.", is_final=True)
@@ -205,9 +221,10 @@ _MESSAGES: Mapping[str, Callable[[NoticeContext], NoticeMessage]] = {
     SALESFORCE_CALLS_LOW: _calls_low,
     SLACK_TOKEN_ENDS: _token_ends,
     WEBHOOK_OFF: _webhook_off,
+    CARD_BUTTONS_REFUSED: _card_buttons_refused,
     NOT_ME: _not_me,
 }
-_SENT_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, WEBHOOK_OFF, NOT_ME}
+_SENT_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, WEBHOOK_OFF, CARD_BUTTONS_REFUSED, NOT_ME}
 
 
 def _text_only(text: str, *, is_final: bool = False) -> NoticeMessage:

@@ -202,7 +202,7 @@ class Notices:
 def _find_changes(connection: Connection, now: int) -> list[tuple[str, str]]:
     """Schedule the messages that show old setup steps, and return the problems of which nobody was notified."""
     notices.wake_outdated(connection, now)
-    return workspaces.unreported_problems(connection)
+    return notices.unreported_problems(connection)
 
 
 def _add_once(connection: Connection, workspace_id: str, kind: str, user_ids: list[str], now: int) -> bool:

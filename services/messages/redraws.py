@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from random import random
 
 from domain.errors import MessageRefusedError, PermanentError, TransientError
 from services.messages.button_values import ButtonSigner
-from services.messages.cards import cards
-from services.messages.compose import MOST_CARDS, Card, Message
+from services.messages.cards import Card, cards
+from services.messages.compose import MOST_CARDS, Message
 from services.messages.layouts import Layouts
 from services.retry import backoff_ms, wait_ms
 from services.slack.api import Posted, Slack
@@ -50,7 +50,7 @@ class Redrawer:
     slack: Slack
     signer: ButtonSigner
     now: Callable[[], int]
-    layouts: Layouts = field(default_factory=Layouts)
+    layouts: Layouts
 
     async def redraw(self, job_change_id: str) -> RedrawResult:
         """Update every message about this job change, as far as that is possible now."""
@@ -84,7 +84,8 @@ class Redrawer:
         """False if one of its job changes was erased: then the message stays unchanged."""
         deliveries = await self.database.run(redraws.deliveries_in, redraw.post_id)
         job_change_ids = {delivery.job_change_id for delivery in deliveries}
-        shown = cards(deliveries, redraw.destination, await self.database.run(histories.histories, job_change_ids))
+        by_job_change = await self.database.run(histories.histories, job_change_ids)
+        shown = cards(deliveries, redraw.destination, by_job_change, redraw.buttons)
         if not shown or len(shown) < len(deliveries) or len(shown) > MOST_CARDS:
             return False
         await self._update_plainer_if_refused(redraw, posted, shown, plainness=deliveries[0].plainness)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, func, select, update
 
+from domain.messages.card_buttons import CardButton, usable_buttons
 from domain.notification_hours import NotificationHours
 from domain.states import DEFAULT_CHANNEL
 from store.delivery.held_back import HOURS, hours_of, of_reader
@@ -27,7 +28,7 @@ class Lane:
     """
     A lane that is due. `channel` is where it posts now, also for the lane of the default channel.
 
-    `hours` is None if its reader has not chosen any, or if it is a channel.
+    `hours` is None if its reader has not chosen any, or if it is a channel. `buttons` are added to its cards.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Lane:
     dm: str | None
     slack_is_failing: bool
     hours: NotificationHours | None
+    buttons: tuple[CardButton, ...] = ()
 
 
 _has_due_lane = exists().where(lanes.c.workspace_id == turns.c.workspace_id, lanes.c.due_at <= bindparam("now"))
@@ -62,6 +64,8 @@ _workspaces_with_due_lanes = POST_TURNS.waiting(
     _has_due_lane & ~_posting_is_paused,
     workspaces.c.default_channel_id,
     workspaces.c.posts_per_minute,
+    workspaces.c.card_buttons,
+    workspaces.c.card_buttons_problem,
     _posts_last_minute.label("posts"),
     _first_of_last_minute.label("first_post_at"),
     _slack_failures.label("failures"),
@@ -93,16 +97,17 @@ def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
     connection.execute(_set_served, {"workspaces": [row.workspace_id for row in served], "now": now})
     share = -(-most // len(served))
     due, without_channel = [], []
-    for workspace_id, default_channel, per_minute, posted, first_post_at, failures in served:
+    for workspace_id, default_channel, per_minute, buttons, problem, posted, first_post_at, failures in served:
         # While Slack is failing for this workspace, one lane at a time finds out whether it has recovered.
         most_here = min(1 if failures else share, _allowed(per_minute, posted, first_post_at, now))
+        usable = usable_buttons(buttons, problem)
         for row in connection.execute(_due_lanes, {"of_workspace": workspace_id, "now": now, "most": most_here}):
             channel = default_channel if row.destination == DEFAULT_CHANNEL else row.destination
             if channel is None:
                 without_channel.append(row.id)
             else:
                 lane = (row.id, workspace_id, row.destination, channel, row.failures, row.dm, failures > 0)
-                due.append(Lane(*lane, hours_of(row)))
+                due.append(Lane(*lane, hours_of(row), usable))
     if without_channel:
         connection.execute(_park, {"ids": without_channel})
     return due

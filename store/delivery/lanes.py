@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, literal, select, update
 
 from domain.delivery import ClaimedDelivery
+from domain.messages.card_buttons import CardButton
 from domain.notification_hours import NotificationHours
 from domain.states import DeliveryState
 from store.delivery.due_lanes import LANES, Lane, take_due_lanes
@@ -38,7 +39,7 @@ class Claim:
     that died with its process does not count.
     `dm` is the id of the direct message channel, once an earlier post has learnt it.
     `digest` is daily or weekly, or None if the post is not a digest.
-    `hours` is None if its reader has not chosen any.
+    `hours` is None if its reader has not chosen any. `buttons` are added to the cards.
     """
 
     lane_id: int
@@ -57,6 +58,7 @@ class Claim:
     deliveries: tuple[ClaimedDelivery, ...]
     digest: str | None = None
     hours: NotificationHours | None = None
+    buttons: tuple[CardButton, ...] = ()
 
     def due_since(self, delivery: ClaimedDelivery) -> int:
         """Return since when (milliseconds) the delivery could be sent. The hours of its reader do not count."""
@@ -105,6 +107,7 @@ class _LeasedLanes:
             deliveries=waiting,
             digest=digest,
             hours=lane.hours,
+            buttons=lane.buttons,
         )
 
 

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, bindparam, case, delete, select, update
 
 from domain.delivery import ClaimedDelivery
+from domain.messages.card_buttons import CardButton, usable_buttons
 from store.leases import LeaseQueue
-from store.schema import deliveries, delivery_reasons, earlier_posts, job_changes, lanes, posts, redraws
+from store.schema import deliveries, delivery_reasons, earlier_posts, job_changes, lanes, posts, redraws, workspaces
 from store.schema.upserts import insert_missing
 
 
 @dataclass(frozen=True)
 class Redraw:
-    """A message to redraw under a lease. `channel` and `ts` are None until Slack has the message."""
+    """
+    A message to redraw under a lease. `channel` and `ts` are None until Slack has the message.
+
+    `card_buttons` and `card_buttons_problem` are those of its workspace.
+    """
 
     post_id: str
     workspace_id: str
@@ -26,6 +31,13 @@ class Redraw:
     lease: str
     lease_until: int
     digest: str | None = None
+    card_buttons: str = "[]"
+    card_buttons_problem: str | None = None
+
+    @property
+    def buttons(self) -> tuple[CardButton, ...]:
+        """The buttons that are added to its cards."""
+        return usable_buttons(self.card_buttons, self.card_buttons_problem)
 
 
 def _posts_of(job_change_id: str) -> Select[str]:
@@ -73,8 +85,11 @@ _due = REDRAWS.due(
         redraws.c.version,
         redraws.c.attempts,
         posts.c.digest,
+        workspaces.c.card_buttons,
+        workspaces.c.card_buttons_problem,
     )
     .join(posts, posts.c.id == redraws.c.post_id)
+    .join(workspaces, workspaces.c.id == posts.c.workspace_id)
     .join(lanes, lanes.c.id == posts.c.lane_id)
 )
 

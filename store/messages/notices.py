@@ -8,10 +8,23 @@ from uuid import uuid4
 from sqlalchemy import Connection, and_, bindparam, case, delete, exists, insert, literal, or_, select, update
 
 from domain.job_change.model import TEST_SOURCE
-from domain.messages.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
+from domain.messages.notices import (
+    CARD_BUTTONS_REFUSED,
+    DEFAULT_CHANNEL_BROKEN,
+    NO_DEFAULT_CHANNEL,
+    NOT_ME,
+    NUDGE,
+    SLACK_TOKEN_ENDS,
+    WEBHOOK_OFF,
+    WELCOME,
+    Notice,
+    SetupSteps,
+)
 from domain.salesforce import ACTIVE
+from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from store.leases import LeaseQueue
 from store.schema import (
+    deliveries,
     intake_keys,
     job_changes,
     lanes,
@@ -19,6 +32,7 @@ from store.schema import (
     ownership_rules,
     salesforce_connections,
     salesforce_sources,
+    webhooks,
     workspaces,
 )
 
@@ -144,6 +158,40 @@ _wake_outdated = update(notices).where(notices.c.id.in_(_outdated)).values(due_a
 def wake_outdated(connection: Connection, now: int) -> None:
     """Make the notices due that show other setup steps than those that are done now, in all workspaces at once."""
     connection.execute(_wake_outdated, {"now": now})
+
+
+_waits_for_default_channel = (
+    exists()
+    .select_from(lanes.join(deliveries, deliveries.c.lane_id == lanes.c.id))
+    .where(
+        lanes.c.workspace_id == workspaces.c.id,
+        lanes.c.destination == DEFAULT_CHANNEL,
+        deliveries.c.state == literal("pending", literal_execute=True),
+    )
+)
+
+
+def unreported_problems(connection: Connection) -> list[tuple[str, str]]:
+    """Return workspaces with a problem that only admins can fix, and the notice that was not sent about it yet."""
+    is_broken = workspaces.c.default_channel_problem.is_not(None)
+    is_missing = workspaces.c.default_channel_id.is_(None) & _waits_for_default_channel
+    return [
+        (workspace_id, notice)
+        for notice, applies in (
+            (DEFAULT_CHANNEL_BROKEN, is_broken),
+            (NO_DEFAULT_CHANNEL, is_missing),
+            (SLACK_TOKEN_ENDS, workspaces.c.token_ends_at.is_not(None)),
+            (CARD_BUTTONS_REFUSED, workspaces.c.card_buttons_problem.is_not(None)),
+            (WEBHOOK_OFF, exists().where(webhooks.c.workspace_id == workspaces.c.id, webhooks.c.off_at.is_not(None))),
+        )
+        for workspace_id in connection.execute(
+            select(workspaces.c.id).where(
+                workspaces.c.state == WorkspaceState.ACTIVE,
+                ~workspaces.c.notices.contains(f'"{notice}"', autoescape=True),
+                applies,
+            )
+        ).scalars()
+    ]
 
 
 def known_dm(connection: Connection, workspace_id: str, user_id: str) -> str | None:

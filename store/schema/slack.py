@@ -38,6 +38,8 @@ workspaces = Table(
     Column("reminder_hours", Integer, nullable=False, server_default="0"),  # working hours; 0: no reminders
     Column("reminder_escalation", Text, nullable=False, server_default="nobody"),  # manager | channel | nobody
     Column("signal_channels", Text, nullable=False, server_default="{}"),  # JSON: channels by signal
+    Column("card_buttons", Text, nullable=False, server_default="[]"),  # JSON, see domain/messages/card_buttons.py
+    Column("card_buttons_problem", Text),  # why Slack refuses those that start a workflow; null: no problem known
     Column("merge_reports", Boolean, nullable=False, server_default=text("true")),  # one move from two senders
     Column("retention_days", Integer),  # shorter than that of the operator; null: that of the operator
     Column("url", Text),  # the address of the workspace at Slack, for links to messages; null: not known yet

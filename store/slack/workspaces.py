@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, literal, or_, select, update
 
-from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SLACK_TOKEN_ENDS, WEBHOOK_OFF
+from domain.messages.card_buttons import stored_buttons
+from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, SLACK_TOKEN_ENDS
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
 from store.delivery import pauses
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
-from store.schema import deliveries, first_workspace, lanes, turns, webhooks, workspaces
+from store.schema import deliveries, first_workspace, lanes, turns, workspaces
 from store.schema.upserts import insert_missing
 
 takes_job_changes = (workspaces.c.state == WorkspaceState.ACTIVE) | workspaces.c.gone_because.not_in(sorted(SURE_SIGNS))
@@ -86,6 +87,7 @@ def _workspace(row: Row[Any]) -> Workspace:
     parsed = {
         "scopes": frozenset(filter(None, values["scopes"].split(","))),
         "signal_channels": json.loads(values["signal_channels"]),
+        "card_buttons": stored_buttons(values["card_buttons"]),
     }
     return Workspace(**values | parsed)
 
@@ -164,6 +166,14 @@ def change(connection: Connection, workspace_id: str, /, seen_version: int | Non
     return bool(changed.rowcount)
 
 
+def workflows_refused(connection: Connection, workspace_id: str, urls: Collection[str], problem: str) -> None:
+    """Leave out the buttons that start a workflow, unless admins have replaced those with these URLs meanwhile."""
+    workspace = find(connection, workspace_id)
+    if workspace and any(button.url in urls for button in workspace.card_buttons):
+        values = {"card_buttons_problem": problem}
+        connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(values))
+
+
 def set_url(connection: Connection, workspace_id: str, url: str) -> None:
     """Store the address of the workspace's messages at Slack. It is no preference, so the version stays."""
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(url=url))
@@ -201,33 +211,6 @@ def was_notified(connection: Connection, workspace_id: str, notice: str) -> bool
 _in_default_lane = (lanes.c.destination == DEFAULT_CHANNEL) & (
     deliveries.c.state == literal("pending", literal_execute=True)
 )
-_is_waiting = (
-    exists()
-    .select_from(lanes.join(deliveries, deliveries.c.lane_id == lanes.c.id))
-    .where(lanes.c.workspace_id == workspaces.c.id, _in_default_lane)
-)
-
-
-def unreported_problems(connection: Connection) -> list[tuple[str, str]]:
-    """Return workspaces with a problem that only admins can fix, and the notice that was not sent about it yet."""
-    is_broken = workspaces.c.default_channel_problem.is_not(None)
-    is_missing = workspaces.c.default_channel_id.is_(None) & _is_waiting
-    return [
-        (workspace_id, notice)
-        for notice, applies in (
-            (DEFAULT_CHANNEL_BROKEN, is_broken),
-            (NO_DEFAULT_CHANNEL, is_missing),
-            (SLACK_TOKEN_ENDS, workspaces.c.token_ends_at.is_not(None)),
-            (WEBHOOK_OFF, exists().where(webhooks.c.workspace_id == workspaces.c.id, webhooks.c.off_at.is_not(None))),
-        )
-        for workspace_id in connection.execute(
-            select(workspaces.c.id).where(
-                workspaces.c.state == WorkspaceState.ACTIVE,
-                ~workspaces.c.notices.contains(f'"{notice}"', autoescape=True),
-                applies,
-            )
-        ).scalars()
-    ]
 
 
 def notified(connection: Connection, notice: str) -> set[str]:

@@ -50,6 +50,7 @@ from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
 from services.messages.actions import DeliveryActions
 from services.messages.button_values import ButtonSigner
+from services.messages.layouts import Layouts
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.ownership.decider import Decider
@@ -157,7 +158,9 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "salesforce_sources": SalesforceSources(database, describe, clock),
             "field_mappings": FieldMappings(database, clock),
             "ownership": _ownership(database, directory, salesforce, clock),
-            "delivery_actions": DeliveryActions(database, api, Redrawer(database, api, signer, clock), signer, clock),
+            "delivery_actions": DeliveryActions(
+                database, api, Redrawer(database, api, signer, clock, Layouts(database)), signer, clock
+            ),
             "slack_organizations": Organizations(api, SlackInstall(client, store.bot_token), store, database, clock),
             "directory": directory,
             "home": home,

@@ -20,6 +20,8 @@ KINDS = ("action", "view", "view_closed", "shortcut", "command", "options", "fun
 ANYTHING = re.compile("")
 """The catch-all listeners of failures.py."""
 
+EVIL = "https://evil.example/"
+
 
 class _RecordingApp(AsyncApp):
     """A Bolt app that records which ids it has listeners for."""
@@ -234,9 +236,11 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ),
         ForgedRequest("view", "hand_on_delivery", metadata=about, values=_choice({"selected_user": ids.colleague})),
         *_admin_requests(ids, home),
+        ForgedRequest("action", "home_card_buttons", "home", {}, home),
+        ForgedRequest("view", "home_card_buttons", metadata=home, values={"label_0": text("x"), "url_0": text(EVIL)}),
         ForgedRequest("action", "home_webhook", "home", {}, home),
         ForgedRequest("action", "webhook_test"),
-        ForgedRequest("view", "home_webhook", values={"url": text("https://evil.example/"), "events": _chosen("1")}),
+        ForgedRequest("view", "home_webhook", values={"url": text(EVIL), "events": _chosen("1")}),
         ForgedRequest("action", "webhook_remove"),
         *_member_requests(ids),
         ForgedRequest("action", "salesforce_disconnect", "home", {}, home),

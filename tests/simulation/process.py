@@ -15,6 +15,7 @@ from services.delivery.worker import POLL_SECONDS, Worker, WorkEvents
 from services.intake.intake import Intake
 from services.messages.actions import DeliveryActions
 from services.messages.button_values import ButtonSigner
+from services.messages.layouts import Layouts
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.messages.reminders import ReminderSender
@@ -94,15 +95,15 @@ class Replica(Process):
         salesforce = simulation.salesforce
         notices = Notices(database, slack, now)
         decider = Decider(database, salesforce, OrgSchemas(salesforce, now), directory, groups, now)
-        self.events = WorkEvents()
+        self.events, layouts = WorkEvents(), Layouts(database)
         self.intake = Intake(database, now, self._accepted)
-        self.actions = DeliveryActions(database, slack, Redrawer(database, slack, SIGNER, now), SIGNER, now)
+        self.actions = DeliveryActions(database, slack, Redrawer(database, slack, SIGNER, now, layouts), SIGNER, now)
         self.failed = FailedJobChanges(database, self._accepted, now)
         reminders = ReminderSender(database, slack, Managers(database, salesforce, directory), now)
         self.worker = Worker(
             database,
             Router(database, decider, notices, now),
-            Courier(database, slack, notices, SIGNER, now),
+            Courier(database, slack, notices, SIGNER, now, layouts),
             self.events,
             WorkNotifier(database),
             NoHousekeeping(),

@@ -51,6 +51,28 @@ def file(tmp_path):
     return written
 
 
+def test_buttons_on_cards_are_imported_and_exported_as_json(operator, file):
+    """In the form in which they are exported; faults are reported with their place."""
+    buttons = [
+        {"label": "CRM", "url": "https://crm.example/{contact_id}"},
+        {"kind": "workflow", "label": "Run", "url": "https://slack.com/shortcuts/Ft01/2", "inputs": {"a": "{email}"}},
+    ]
+    operator.types("card-buttons", "import", file(buttons), "--workspace", "T1")
+    assert (operator.status, operator.err) == (0, "Saved.\n")
+    assert json.loads(operator.types("card-buttons", "export", "--workspace", "T1")) == buttons
+
+    operator.types("card-buttons", "import", file([{"label": "CRM", "url": "http://x"}, {}]), "--workspace", "T1")
+    assert operator.status == 1
+    assert operator.err == (
+        "buttons.0.url: The URL has to start with https://\n"
+        "buttons.1.label: Field required\nbuttons.1.url: Field required\n"
+    )
+    for wrong, problem in (("{", "is not a JSON file"), (buttons * 2, "at most 2 items")):
+        operator.types("card-buttons", "import", file(wrong), "--workspace", "T1")
+        assert (operator.status, problem in operator.err) == (1, True)
+    assert json.loads(operator.types("card-buttons", "export", "--workspace", "T1")) == buttons
+
+
 def test_rules_are_imported_and_exported_as_json(operator, file, tmp_path):
     """An export contains the rules that were imported, published by the operator."""
     operator.types("ownership", "import", file(RULES), "--workspace", "T1")

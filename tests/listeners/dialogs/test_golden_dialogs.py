@@ -19,6 +19,7 @@ from domain.day_counts import RecipientCount
 from domain.decision.reasons import legacy
 from domain.delivery import Delivery, FailedJobChange
 from domain.job_change.model import JobChange
+from domain.messages.card_buttons import card_buttons
 from domain.people import Absence, OwnerLink, OwnerMatching, PersonKey, SearchFields, UnmatchedOwner
 from domain.preferences import EVERYTHING
 from domain.rule_versions import PublishedRules
@@ -38,6 +39,7 @@ from listeners.intake.keys_view import how_to_send_view, key_view
 from listeners.intake.mappings_view import mapping_view, mappings_view
 from listeners.intake.senders_view import add_view, refused_view, senders_view, steps_view
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
+from listeners.messages.card_buttons_view import buttons_view
 from listeners.messages.webhook_view import webhook_view
 from listeners.ownership.history_view import history_view, version_view
 from listeners.ownership.pools_view import advanced_view, pool_view
@@ -138,6 +140,16 @@ ADDED = ListedSender(
 )
 NEW = ListedSender(AddedSender("lusha", SOMEDAY, "operator"), registry.find("lusha"), [], has_mapping=False)
 
+BUTTONS = card_buttons(
+    [
+        {
+            "kind": "workflow",
+            "label": "Start outreach",
+            "url": "https://slack.com/shortcuts/Ft0123ABC456/321",
+            "inputs": {"contact": "{contact_id}", "company": "{company}"},
+        }
+    ]
+)
 DIALOGS = {
     "loading": loading_view("Rule"),
     "admins_only": message_view("Rule"),
@@ -147,6 +159,7 @@ DIALOGS = {
     "not_me": not_me_view(MEMBER),
     "required_notifications": required_notifications_view({"departure"}),
     "limits": limits_view(ACME, 90, "Saved."),
+    "card_buttons": buttons_view(replace(ACME, card_buttons=BUTTONS, card_buttons_problem="invalid_blocks")),
     "webhook": webhook_view(WEBHOOK, "https://hooks.example.com/", "Saved."),
     "signal_channels": signal_channels_view(ACME, SOMEDAY),
     "statistics": statistics_view(Statistics(busy_days(), 2, [RecipientCount("U_MO", 12)])),

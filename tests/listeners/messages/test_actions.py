@@ -72,7 +72,7 @@ async def test_a_direct_message_has_two_buttons_and_a_menu(acme, sent):
 
 async def test_card_and_table_blocks_have_the_same_actions(world):
     """The buttons of a card work, and so does the menu of a table, which names each job change."""
-    layouts = Layouts(newer_blocks=True)
+    layouts = Layouts(world.database, newer_blocks=True)
     world.worker = replace(world.worker, courier=replace(world.worker.courier, layouts=layouts))
     await world.default_channel()
     async with open_message_world(world) as acme:
@@ -92,7 +92,7 @@ async def test_card_and_table_blocks_have_the_same_actions(world):
 
 async def test_an_update_is_sent_in_usual_blocks_where_slack_refuses_cards(world):
     """At once, and it shows what the person did."""
-    layouts = Layouts(newer_blocks=True)
+    layouts = Layouts(world.database, newer_blocks=True)
     world.worker = replace(world.worker, courier=replace(world.worker.courier, layouts=layouts))
     await world.default_channel()
     async with open_message_world(world) as acme:

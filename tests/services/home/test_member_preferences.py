@@ -216,5 +216,5 @@ async def test_the_delegate_gets_job_changes_until_the_absence_ends(world, dana)
 def actions_in(world):
     slack = world.worker.courier.slack
     signer = world.worker.courier.signer
-    redrawer = Redrawer(world.database, slack, signer, world.clock)
+    redrawer = Redrawer(world.database, slack, signer, world.clock, world.worker.courier.layouts)
     return DeliveryActions(world.database, slack, redrawer, signer, world.clock)

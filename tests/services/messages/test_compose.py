@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from domain.decision.sentences import SharedReason
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
+from domain.messages.card_buttons import ButtonKind, CardButton
 from domain.states import HandlingState, Side
 from sandbox.slack.block_kit.blocks import check_message
 from services.messages.available_actions import available_actions
 from services.messages.button_values import ButtonSigner
-from services.messages.cards import MOST_NOTES
+from services.messages.cards import MOST_NOTES, Card
 from services.messages.compose import (
     LONGEST_EDIT,
     MOST_CARDS,
     MOST_DETAILED,
     Block,
-    Card,
     Message,
     Role,
     compose,
@@ -33,6 +33,10 @@ from store.encryption import Cipher
 from tests.services.messages.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
+CRM = CardButton(label="<CRM> & more", url="https://crm.example/?name=Ada%20Smith")
+OUTREACH = CardButton(
+    kind=ButtonKind.WORKFLOW, label="Outreach", url="https://slack.com/shortcuts/Ft0123ABC456/321", inputs={"id": "003"}
+)
 LABELS = {"LinkedIn", "Profile", "Contact", "Lead", "Account", "Source"}
 
 
@@ -130,14 +134,18 @@ def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
 
 
 def test_signed_values_fit_into_buttons_and_options() -> None:
-    """Also with the largest id. The signature is another one for each message and each action."""
+    """
+    Also with the largest id. The signature is another one for each message and each action. The buttons of the admins
+    stay as they are.
+    """
     signer = ButtonSigner(Cipher.of([Fernet.generate_key().decode()]))
     actions = available_actions("dri", "open", in_person=True)
-    composed = compose([card(job_change(), delivery_id=10**18 - 1, actions=actions)])
+    composed = compose([card(job_change(), delivery_id=10**18 - 1, actions=actions, buttons=(CRM, OUTREACH))])
 
     signed = [signer.signed(composed, "T1", post_id).blocks or [] for post_id in ("post 1", "post 2")]
     first, second = ([option["value"] for option in blocks[-1]["elements"][-1]["options"]] for blocks in signed)
 
+    assert signed[0][-1]["elements"][2:4] == (composed.blocks or [])[-1]["elements"][2:4]
     assert max(map(len, first)) <= 150
     assert len({value.partition(".")[2] for value in first + second}) == len(first + second)
 
@@ -316,6 +324,7 @@ def cards(draw: st.DrawFn) -> Card:
             draw(st.sampled_from(HandlingState)),
             in_person=role == "dri",
         ),
+        buttons=draw(st.sampled_from([(), (CRM, OUTREACH)])),
     )
 
 
@@ -334,7 +343,7 @@ def test_no_input_exceeds_the_limits_of_slack(given: list[Card], plainness: int)
     for element in _elements(message):
         options = element.get("options", [element])
         assert 1 <= len(options) <= 5
-        assert all(len(option["text"]["text"]) <= 75 and len(option["value"]) <= 75 for option in options)
+        assert all(len(option["text"]["text"]) <= 75 and len(option.get("value", "")) <= 75 for option in options)
     ids = [block["block_id"] for block in message.blocks or [] if "block_id" in block]
     assert len(ids) <= (MOST_DETAILED if len(given) > 1 else 1)
 

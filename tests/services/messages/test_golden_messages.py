@@ -13,9 +13,11 @@ import pytest
 
 from domain.decision.reasons import ReasonCode, Reasons
 from domain.decision.sentences import SharedReason, for_reader, shared_by
+from domain.messages.card_buttons import ButtonKind, CardButton
 from domain.states import HandlingState
 from services.messages.available_actions import available_actions
-from services.messages.compose import Card, Message, compose, compose_with_newer_blocks
+from services.messages.cards import Card
+from services.messages.compose import Message, compose, compose_with_newer_blocks
 from services.messages.wording import slack_time
 from tests.services.messages.sample_job_changes import SAMPLES
 
@@ -45,10 +47,18 @@ def no_dri(whom: str, problem: ReasonCode) -> Reasons:
     return (ReasonCode.NO_DRI_FOUND.of(problems=(ReasonCode.SKIPPED.of(whom=whom, problem=(problem.of(),)),)),)
 
 
+LINK = CardButton(label="Open in CRM", url="https://crm.example/003000000000001AAA?by=Ada%20Smith")
+WORKFLOW = CardButton(
+    kind=ButtonKind.WORKFLOW,
+    label="Start outreach",
+    url="https://slack.com/shortcuts/Ft0123ABC456/321",
+    inputs={"contact": "003000000000001AAA"},
+)
 USUAL, BARE = CARDS["new company"], CARDS["new company, required fields only"].job_change
 FALLBACK = Card(
     BARE, NOT_FOUND, "fallback", 1, None, None, actions=available_actions("fallback", HandlingState.OPEN, **CHANNEL)
 )
+SEVEN = list(CARDS.values())[:7]
 SENT_TO_DRI = "Sent to Dana Reyes, who owns Ada Smith in Salesforce."
 MESSAGES = {
     **{name: compose([card]) for name, card in CARDS.items()},
@@ -125,6 +135,24 @@ MESSAGES = {
         [replace(USUAL, reason="You own Initech in Salesforce. You own Globex in Salesforce.", side="both")]
     ),
     "plainer, no links": compose([USUAL], plainness=1),
+    "added buttons": compose([replace(USUAL, buttons=(LINK, WORKFLOW))]),
+    "added buttons, closed": compose(
+        [
+            replace(
+                USUAL,
+                buttons=(LINK, WORKFLOW),
+                actions=available_actions("dri", HandlingState.REASSIGNED, **PERSON),
+            )
+        ]
+    ),
+    "added buttons, bundle of two": compose(
+        [replace(CARDS[name], buttons=(LINK, WORKFLOW)) for name in ("new company", "departure")]
+    ),
+    "added buttons, bundle of seven": compose([replace(card, buttons=(LINK, WORKFLOW)) for card in SEVEN]),
+    "added buttons, card block": compose_with_newer_blocks([replace(USUAL, buttons=(LINK, WORKFLOW))]),
+    "added buttons, table block": compose_with_newer_blocks(
+        [replace(card, buttons=(LINK, WORKFLOW)) for card in SEVEN[:2]], digest="daily"
+    ),
     "plainest, no blocks": compose([USUAL], plainness=2),
     "bundle": compose(
         [
@@ -132,7 +160,7 @@ MESSAGES = {
             for name in ("new company", "departure", "promotion", "new hire", "lateral")
         ]
     ),
-    "bundle of seven": compose([*list(CARDS.values())[:7]]),
+    "bundle of seven": compose(SEVEN),
     "bundle, grouped by the reason": compose(
         [
             replace(FALLBACK, delivery_id=number, reason=for_reader(reasons), shared=shared_by(reasons))

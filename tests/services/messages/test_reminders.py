@@ -87,7 +87,13 @@ async def reminder_world(world, clock):
     return ReminderWorld(
         world,
         ReminderSender(world.database, slack, managers, clock),
-        DeliveryActions(world.database, slack, Redrawer(world.database, slack, signer, clock), signer, clock),
+        DeliveryActions(
+            world.database,
+            slack,
+            Redrawer(world.database, slack, signer, clock, world.worker.courier.layouts),
+            signer,
+            clock,
+        ),
     )
 
 
