@@ -9,8 +9,9 @@ from slack_bolt.async_app import AsyncApp
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.mentions import save_result_text
-from listeners.ownership import history, pools, rule_editor, simulate, unmatched_owners
+from listeners.ownership import history, pools, rule_editor, unmatched_owners
 from listeners.ownership.dialogs import OwnershipDialogs
+from listeners.ownership.effects import simulate
 from listeners.ownership.rule_editor import edit_rule
 from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, RULE_MENU, TITLE, TURN, ShownList
 

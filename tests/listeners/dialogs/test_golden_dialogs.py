@@ -41,6 +41,7 @@ from listeners.intake.senders_view import add_view, refused_view, senders_view, 
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
 from listeners.messages.card_buttons_view import buttons_view
 from listeners.messages.webhook_view import webhook_view
+from listeners.ownership.effects.simulate_view import SimulationForm, comparison_blocks, publication_view, simulate_view
 from listeners.ownership.history_view import history_view, version_view
 from listeners.ownership.pools_view import advanced_view, pool_view
 from listeners.ownership.pools_view import mapping_view as pairs_view
@@ -48,7 +49,6 @@ from listeners.ownership.rule_form.choices import choices_of
 from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import begin_view, rule_view
 from listeners.ownership.rule_list_view import ListContext, list_view
-from listeners.ownership.simulate_view import SimulationForm, comparison_blocks, publication_view, simulate_view
 from listeners.ownership.unmatched_owners_view import UnmatchedOwnersPage, unmatched_owners_view
 from listeners.salesforce.person_keys_view import person_keys_view
 from listeners.salesforce.settings_view import connect_view

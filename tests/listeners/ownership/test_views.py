@@ -17,6 +17,7 @@ from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import DraftRules, PublishedRules
 from domain.states import Role
+from listeners.ownership.effects.simulate_view import SimulationForm, comparison_blocks, simulate_view, simulated_blocks
 from listeners.ownership.history_view import history_view
 from listeners.ownership.pools_view import advanced_view, mapping_view, pool_view
 from listeners.ownership.rule_editor import NEW_RULE
@@ -33,7 +34,6 @@ from listeners.ownership.rule_form.fields import rule_form_of
 from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import begin_view, rule_view
 from listeners.ownership.rule_list_view import ListContext, list_view
-from listeners.ownership.simulate_view import SimulationForm, comparison_blocks, simulate_view, simulated_blocks
 from listeners.ownership.unmatched_owners_view import UnmatchedOwnersPage, read_aliases, unmatched_owners_view
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of

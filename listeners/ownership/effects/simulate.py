@@ -15,8 +15,7 @@ from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
 from listeners.dialogs.mentions import labels_of, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
-from listeners.ownership.rule_list_view import A_PAGE, PUBLISH, SIMULATE, ShownList
-from listeners.ownership.simulate_view import (
+from listeners.ownership.effects.simulate_view import (
     COMPANY,
     COMPARE,
     EMAIL,
@@ -29,6 +28,7 @@ from listeners.ownership.simulate_view import (
     simulate_view,
     simulated_blocks,
 )
+from listeners.ownership.rule_list_view import A_PAGE, PUBLISH, SIMULATE, ShownList
 from services.ownership.rulebook import CHANGED_BY_OTHERS
 from services.ownership.rules.current_rules import SaveResult
 from services.ownership.rules.rule_set import RuleSet

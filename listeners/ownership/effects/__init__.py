@@ -1,0 +1,1 @@
+"""What rules would do, and what became of their messages."""
