@@ -17,7 +17,8 @@ class ClaimedDelivery:
     A delivery in a claimed post.
 
     `payload` None means erased; `plainness` 0 is the full card. `last_code` is Slack's code of the error before.
-    `accepted_at`, of the job change, is None when its message is drawn again.
+    `accepted_at`, of the job change, is None when its message is drawn again. `rule` is the key of the rule that chose
+    its destination.
     """
 
     id: int
@@ -32,6 +33,7 @@ class ClaimedDelivery:
     acted_at: int | None = None
     last_code: str | None = None
     accepted_at: int | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class NewDelivery:
     """
     A delivery to create. `destination` is a Slack user, a channel or DEFAULT_CHANNEL.
 
-    `reasons` are shown in the message. `side` is past, current or both; None follows from the change type.
+    `reasons` are shown in the message. `side` is past, current or both; None follows from the change type. `rule` is
+    the key of the rule that chose the destination, EVERYTHING_ELSE if none matched. None means that it is not part of
+    the scorecard: a test, a copy, or what a person chose.
     """
 
     job_change_id: str
@@ -47,6 +51,7 @@ class NewDelivery:
     role: Role
     reasons: Reasons
     side: str | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True)

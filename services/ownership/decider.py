@@ -13,6 +13,7 @@ from domain.decision.reasons import Reason
 from domain.errors import PermanentError, WorkspaceGoneError
 from domain.job_change.model import JobChange
 from domain.people import NOT_LOOKED_UP, Member, OwnerMatching
+from domain.rule_versions import PublishedRules
 from domain.workspace import Workspace
 from services.ownership.choice.availability import Absence, Availability, BatchState, Matching, MissingLookups
 from services.ownership.choice.case import Case, lookup_of
@@ -94,7 +95,7 @@ class Decider:
         cached = self._prepared.get(workspace_id)
         if cached is None or cached[0] != version:
             published = await self.database.run(rule_sets.in_force, workspace_id)
-            cached = (version, PreparedRules.of(_read(published.rules) if published else NO_RULES))
+            cached = (version, PreparedRules.of(_read(published) if published else NO_RULES))
             self._prepared[workspace_id] = cached
         return workspace, _ready(*cached, matching, muted)
 
@@ -228,9 +229,9 @@ def case_of(key: str, change: JobChange, batch: BatchRecords | None, trouble: Re
     )
 
 
-def _read(text: str) -> RuleSet:
+def _read(published: PublishedRules) -> RuleSet:
     try:
-        return RuleSet.from_stored(text)
+        return RuleSet.from_stored(published.rules, published.original_names)
     except InvalidRulesError as error:  # published by another version: the catch-all still finds owners
         logger.error("the published ownership rules cannot be read: %s", error)  # noqa: TRY400 - it says all
         return NO_RULES

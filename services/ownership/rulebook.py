@@ -13,9 +13,12 @@ from domain.rule_versions import ACTION, PublishedRules, SeenVersion
 from services.ownership.org_schema import OrgSchemas
 from services.ownership.rules.check import OrgSchema, check
 from services.ownership.rules.current_rules import CurrentRules, SaveResult
+from services.ownership.rules.edits import with_distinct_keys, with_known_keys
 from services.ownership.rules.issues import InvalidRulesError, RuleIssue
 from services.ownership.rules.rule_set import NO_RULES, RuleSet
+from services.ownership.rules.scorecard import Scorecard
 from store.database import Database
+from store.home import scorecard
 from store.ownership import rule_sets
 
 CHANGED_BY_OTHERS = (
@@ -43,11 +46,16 @@ class Rulebook:
         draft = await self.database.run(rule_sets.draft, workspace_id)
         rules, problem = NO_RULES, None
         try:
-            rules = RuleSet.from_stored(published.rules) if published else NO_RULES
-            draft_rules = RuleSet.from_stored(draft.rules) if draft else None
+            rules = RuleSet.from_stored(published.rules, published.original_names) if published else NO_RULES
+            draft_rules = RuleSet.from_stored(draft.rules, draft.original_names) if draft else None
         except InvalidRulesError as error:
             draft, draft_rules, problem = None, None, str(error)
         return CurrentRules(published.version if published else 0, rules, draft, draft_rules, problem)
+
+    async def scorecard(self, workspace_id: str) -> Scorecard:
+        """What became of the messages of each published rule."""
+        figures = await self.database.read(scorecard.figures, workspace_id, self.now())
+        return Scorecard.of(await self.read(workspace_id), figures)
 
     async def org(self, workspace_id: str) -> OrgSchema | None:
         """What rules can name, for pickers. None means no Salesforce. Raises PermanentError, TransientError."""
@@ -70,8 +78,9 @@ class Rulebook:
 
         `seen` is the version that the admin changed; None overwrites any draft.
         """
-        change = self._change(actor, "drafted", summary)
-        revision = await self.database.run(rule_sets.save_draft, workspace_id, rules.to_json(), seen, change)
+        rules, change = with_distinct_keys(rules), self._change(actor, "drafted", summary)
+        text, names = rules.to_json(), rules.original_names
+        revision = await self.database.run(rule_sets.save_draft, workspace_id, text, seen, change, names)
         return (
             SaveResult(False, CHANGED_BY_OTHERS)
             if revision is None
@@ -100,9 +109,11 @@ class Rulebook:
         self, workspace_id: str, actor: str, rules: RuleSet, seen_version: int | None, note: str = ""
     ) -> SaveResult:
         """Publish rules, unless they have errors or others were published since `seen_version`."""
+        rules = with_distinct_keys(rules)
+        text, names = rules.to_json(), rules.original_names
 
         async def stored(change: AuditEntry) -> int | None:
-            return await self.database.run(rule_sets.publish, workspace_id, rules.to_json(), seen_version, change)
+            return await self.database.run(rule_sets.publish, workspace_id, text, seen_version, change, names)
 
         return await self._published(workspace_id, actor, rules, note, stored)
 
@@ -130,7 +141,7 @@ class Rulebook:
         if earlier is None:
             return SaveResult(False, NO_VERSION)
         try:
-            rules = RuleSet.from_stored(earlier.rules)
+            rules = RuleSet.from_stored(earlier.rules, earlier.original_names)
         except InvalidRulesError as error:
             return SaveResult(False, "This version can no longer be read.", error.issues)
         return await self.publish(workspace_id, actor, rules, seen_version, f"rolled back to version {version}")
@@ -140,7 +151,8 @@ class Rulebook:
         rules = parse(text)
         if isinstance(rules, InvalidRulesError):
             return SaveResult(False, f"Nothing was imported. {_fix_first(rules.issues)}", rules.issues)
-        return await self.publish(workspace_id, actor, rules, None, "imported from JSON")
+        known = (await self.read(workspace_id)).rules
+        return await self.publish(workspace_id, actor, with_known_keys(rules, known), None, "imported from JSON")
 
     async def export_json(self, workspace_id: str) -> str:
         """The published rules as JSON, in the format of `import_json`."""

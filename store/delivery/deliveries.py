@@ -63,6 +63,7 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
                 "reason": for_reader(delivery.reasons),
                 "reasons": to_stored(delivery.reasons),
                 "side": delivery.side,
+                "rule": delivery.rule,
                 "state": DeliveryState.PENDING,
                 "created_at": now,
             }

@@ -158,6 +158,7 @@ _claimed_columns = (
     job_changes.c.acted_at,
     deliveries.c.last_code,
     job_changes.c.accepted_at,
+    deliveries.c.rule,
 )
 _deliveries_of_posts = (
     select(*_claimed_columns)

@@ -115,6 +115,7 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
     if ended:
         connection.execute(_set_delivered_outcome, ended)
     delivered = [str(values["of_job_change"]) for values in ended]
+    decisions.record_sent(connection, delivered)
     webhooks.queue(connection, WebhookEvent.DELIVERED, delivered, now)
 
 
@@ -246,7 +247,7 @@ _promote_copies = (
         ),
         deliveries.c.role == Role.COPY,
     )
-    .values(role=Role.FALLBACK, reason=bindparam("why"), reasons=bindparam("why_stored"))
+    .values(role=Role.FALLBACK, reason=bindparam("why"), reasons=bindparam("why_stored"), rule=bindparam("by_rule"))
     .returning(deliveries.c.state)
 )
 
@@ -257,19 +258,18 @@ def _move(connection: Connection, item: Moved) -> None:
     _end(connection, item, moved, DeliveryState.MOVED)
     _trace(connection, moved, item.at, Step.MOVED, item.reason)
     decisions.record_unreachable(connection, moved, claim.destination, item.problem)
+    new: list[NewDelivery] = []
     for delivery in moved:
+        reasons, key = _why_moved(item, delivery), delivery.job_change_id
+        new.append(NewDelivery(key, DEFAULT_CHANNEL, Role.FALLBACK, reasons, delivery.side, delivery.rule))
         # The default channel may already have a copy. That copy then becomes the fallback.
-        reasons = _why_moved(item, delivery)
         why = for_reader(reasons)
-        values = {"of_job_change": delivery.job_change_id, "of_workspace": claim.workspace_id}
+        values = {"of_job_change": key, "of_workspace": claim.workspace_id, "by_rule": delivery.rule}
         values |= {"why": why, "why_stored": to_stored(reasons)}
         if connection.execute(_promote_copies, values).scalar_one_or_none() == DeliveryState.DELIVERED:
             connection.execute(_set_delivered_outcome, _ended(delivery, Outcome.DELIVERED, "channel", why, item.at))
-            webhooks.queue(connection, WebhookEvent.DELIVERED, [delivery.job_change_id], item.at)
-    new = [
-        NewDelivery(delivery.job_change_id, DEFAULT_CHANNEL, Role.FALLBACK, _why_moved(item, delivery), delivery.side)
-        for delivery in moved
-    ]
+            decisions.record_sent(connection, [key])
+            webhooks.queue(connection, WebhookEvent.DELIVERED, [key], item.at)
     add_deliveries(connection, claim.workspace_id, new, item.at)
     acted_on = {delivery.job_change_id for delivery in moved if delivery.acted_at is not None}
     for fallback in new:

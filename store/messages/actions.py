@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from domain.delivery import Delivery, Handling, NewDelivery, TraceStep
 from domain.states import FINISHED, HELD, HandlingState, Role, Step, is_person
-from store.delivery import redraws, webhooks
+from store.delivery import decisions, redraws, webhooks
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
 from store.messages import histories
@@ -247,6 +247,7 @@ def record_action(connection: Connection, delivery: Delivery, now: int, step: st
     connection.execute(update(job_changes).where(job_changes.c.id == delivery.job_change_id).values(acted_at=now))
     add_steps(connection, [TraceStep(delivery.job_change_id, now, step, detail)])
     redraws.mark(connection, delivery.job_change_id, now)
+    decisions.record_acted(connection, delivery, step, now)
     webhooks.queue_action(connection, step, delivery.job_change_id, now)
 
 

@@ -16,6 +16,7 @@ _published_columns = (
     ownership_rules.c.published_at,
     ownership_rules.c.published_by,
     ownership_rules.c.note,
+    ownership_rules.c.original_names,
 )
 
 
@@ -51,7 +52,12 @@ def version(connection: Connection, workspace_id: str, number: int) -> Published
 
 
 def publish(
-    connection: Connection, workspace_id: str, rules: str, seen_version: int | None, change: AuditEntry
+    connection: Connection,
+    workspace_id: str,
+    rules: str,
+    seen_version: int | None,
+    change: AuditEntry,
+    original_names: str | None = None,
 ) -> int | None:
     """
     Publish a rule set and delete the draft. Returns the new version.
@@ -64,7 +70,7 @@ def publish(
     newest = version_in_force(connection, workspace_id)
     if seen_version not in {None, newest}:
         return None
-    return _publish(connection, workspace_id, rules, newest + 1, change)
+    return _publish(connection, workspace_id, rules, original_names, newest + 1, change)
 
 
 def publish_draft(connection: Connection, workspace_id: str, seen: SeenVersion, change: AuditEntry) -> int | None:
@@ -72,14 +78,24 @@ def publish_draft(connection: Connection, workspace_id: str, seen: SeenVersion, 
     if not _locked(connection, workspace_id) or _current(connection, workspace_id) != seen:
         return None
     drafted = draft(connection, workspace_id)
-    return _publish(connection, workspace_id, drafted.rules, seen.version + 1, change) if drafted else None
+    if drafted is None:
+        return None
+    return _publish(connection, workspace_id, drafted.rules, drafted.original_names, seen.version + 1, change)
 
 
-def _publish(connection: Connection, workspace_id: str, rules: str, version: int, change: AuditEntry) -> int:
+def _publish(
+    connection: Connection,
+    workspace_id: str,
+    rules: str,
+    original_names: str | None,
+    version: int,
+    change: AuditEntry,
+) -> int:
     values = {
         "workspace_id": workspace_id,
         "version": version,
         "rules": rules,
+        "original_names": original_names,
         "published_at": change.at,
         "published_by": change.actor,
         "note": change.detail,
@@ -98,7 +114,12 @@ def draft(connection: Connection, workspace_id: str) -> DraftRules | None:
 
 
 def save_draft(
-    connection: Connection, workspace_id: str, rules: str, seen: SeenVersion | None, change: AuditEntry
+    connection: Connection,
+    workspace_id: str,
+    rules: str,
+    seen: SeenVersion | None,
+    change: AuditEntry,
+    original_names: str | None = None,
 ) -> int | None:
     """
     Store the draft and return its new revision. `seen` None overwrites any draft.
@@ -111,7 +132,8 @@ def save_draft(
         return None
     existing = draft(connection, workspace_id)
     revision = existing.revision if existing else 0
-    values = {"rules": rules, "revision": revision + 1, "changed_at": change.at, "changed_by": change.actor}
+    values = {"rules": rules, "original_names": original_names, "revision": revision + 1}
+    values |= {"changed_at": change.at, "changed_by": change.actor}
     if existing:
         connection.execute(
             update(ownership_drafts).where(ownership_drafts.c.workspace_id == workspace_id).values(values)

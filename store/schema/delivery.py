@@ -96,6 +96,7 @@ deliveries = Table(
     Column("last_code", Text),  # Slack's code of that error; null: none
     Column("created_at", Milliseconds, nullable=False),
     Column("settled_at", Milliseconds),
+    Column("rule", Text),  # the key of the rule that chose the lane; empty: none matched; null: not in the scorecard
     UniqueConstraint("job_change_id", "lane_id"),
     Index("ix_deliveries_lane", "lane_id", "state", "id"),  # SQLite may prefer it to the next one, which is as good
     Index(
@@ -122,6 +123,20 @@ deliveries = Table(
 
 delivery_reasons = reasons_of(deliveries.c.reasons, deliveries.c.reason)
 """The column that says why a delivery goes to its destination."""
+
+rule_results = Table(  # what became of the deliveries that rules have chosen, for the scorecard
+    "rule_results",
+    metadata,
+    Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("workspace_id", Text, nullable=False),  # no key refers to workspaces, whose rows are locked before lanes
+    Column("rule", Text, nullable=False),
+    Column("sent_at", Milliseconds, nullable=False),  # the first time
+    Column("acted_at", Milliseconds),  # when somebody first acted on the job change, in whichever message
+    Column("not_mine", Integer, nullable=False, server_default="0"),  # 1: its reader said so
+    Column("wrong_data", Integer, nullable=False, server_default="0"),  # 1: somebody reported wrong data
+    # With everything that is counted, so that counting reads no rows.
+    Index("ix_rule_results_sent", "workspace_id", "sent_at", "rule", "acted_at", "not_mine", "wrong_data"),
+)
 
 trace = Table(  # what happened to a job change after it was routed; rows are only added
     "trace",

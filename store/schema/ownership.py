@@ -15,6 +15,7 @@ ownership_rules = Table(  # published rule sets; the highest version is in force
     Column("published_at", Milliseconds, nullable=False),
     Column("published_by", Text, nullable=False),  # a Slack user id, or operator
     Column("note", Text, nullable=False, server_default=""),
+    Column("original_names", Text),  # JSON: those of renamed rules, by their names; null: none is renamed
 )
 
 ownership_drafts = Table(  # changes that are not published yet
@@ -26,6 +27,7 @@ ownership_drafts = Table(  # changes that are not published yet
     Column("rules", Text, nullable=False),  # JSON
     Column("changed_at", Milliseconds, nullable=False),
     Column("changed_by", Text, nullable=False),
+    Column("original_names", Text),  # as in ownership_rules
 )
 
 ownership_matching = Table(  # how owners are matched with Slack users, besides by email address

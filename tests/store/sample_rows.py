@@ -62,12 +62,14 @@ def add_routed(
     role: str = Role.DRI,
     job_change_id: str | None = None,
     now: int = SOMEDAY,
+    rule: str | None = None,
 ) -> list[str]:
     """Add one routed job change for each destination, in this order. Returns their ids."""
     ids = []
     for destination in destinations:
         ids.append(job_change_id or add_job_change(connection, workspace_id, due_at=None))
-        add_deliveries(connection, workspace_id, [NewDelivery(ids[-1], destination, role, legacy("You own it."))], now)
+        new = NewDelivery(ids[-1], destination, Role(role), legacy("You own it."), rule=rule)
+        add_deliveries(connection, workspace_id, [new], now)
     return ids
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import UniqueConstraint, event, text
 from domain.audit import AuditEntry
 from domain.states import AssignedState
 from store.delivery import posts, redraws, reminders, webhooks
-from store.home import assigned, counts, member_preferences
+from store.home import assigned, counts, member_preferences, scorecard
 from store.intake import explain, job_changes, moves
 from store.operations import due_work, health_figures, housekeeping
 from store.ownership import choice_state, owners
@@ -28,6 +28,7 @@ ENDLESS = {
     "reported_moves",
     "attached_reports",
     "webhook_events",
+    "rule_results",
 }
 
 ASKED = {
@@ -48,6 +49,7 @@ ASKED = {
     "how many reports were attached": lambda c: counts.totals(c, SOMEDAY, "T1"),
     "what is to be purged": lambda c: housekeeping.purge(c, SOMEDAY),
     "what to report to webhooks": lambda c: webhooks.claim(c, SOMEDAY, 1_000, 10),
+    "what became of the messages of each rule": lambda c: scorecard.figures(c, "T1", SOMEDAY),
     "whom to remind": lambda c: reminders.claim(c, SOMEDAY, 1_000, 10),
 }
 

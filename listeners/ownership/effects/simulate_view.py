@@ -140,8 +140,9 @@ def _change(change: RuleChange, labels: Mapping[str, str]) -> str:
         return f":heavy_plus_sign: *{escape(after.name, 80)}*: {shown_sentence(after, labels, 300)}"
     if before.model_copy(update={"enabled": after.enabled}) == after:
         return f":pencil2: *{escape(after.name, 80)}* is turned {'on' if after.enabled else 'off'}."
+    renamed = f" (was “{escape(before.name, 80)}”)" if before.name != after.name else ""
     was, now = shown_sentence(before, labels, 300), shown_sentence(after, labels, 300)
-    return f":pencil2: *{escape(after.name, 80)}*\nNow: {was}\nDraft: {now}"
+    return f":pencil2: *{escape(after.name, 80)}*{renamed}\nNow: {was}\nDraft: {now}"
 
 
 def _last(tried: int) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from domain.decision.reasons import Reason, ReasonCode, Reasons, combined
 from domain.decision.record import DecidedDestination, Decision, SideDecision
 from domain.delivery import MissedJobChange, NewDelivery
+from domain.rule_versions import EVERYTHING_ELSE
 from domain.states import DEFAULT_CHANNEL, Role, Side, is_person
 from domain.workspace import Workspace
 from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.chain import SideChoice
 from services.ownership.choice.decide import Choice
 from services.ownership.rules.descriptions import DisplayNames, describe_rule
-from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE
+from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE, Rule
 
 MUTED = "muted"
 
@@ -69,10 +70,10 @@ def _is_copied(chosen: Choice, workspace: Workspace, channel: str) -> bool:
 
 def _deliveries_of(job_change_id: str, choice: SideChoice, workspace: Workspace, channel: str) -> Iterator[NewDelivery]:
     """The deliveries of one choice. `channel` gets what cannot be sent to a DRI."""
-    deliver, side = choice.rule.deliver, choice.side
+    deliver, side, key = choice.rule.deliver, choice.side, _key_of(choice.rule)
 
     def delivery(destination: str, role: Role, *reasons: Reason) -> NewDelivery:
-        return NewDelivery(job_change_id, destination, role, reasons, side)
+        return NewDelivery(job_change_id, destination, role, reasons, side, None if role == Role.COPY else key)
 
     if deliver.to == "nobody":
         return
@@ -97,6 +98,13 @@ def _deliveries_of(job_change_id: str, choice: SideChoice, workspace: Workspace,
     if deliver.to == "dri_and_channel" and deliver.channel:
         is_direct = choice.recipients and workspace.tell_dris
         yield delivery(deliver.channel, Role.COPY, *(_notified_directly(choice) if is_direct else choice.reasons))
+
+
+def _key_of(rule: Rule) -> str | None:
+    """The key under which the scorecard counts it. Tests are not counted."""
+    if rule is TEST_RULE:
+        return None
+    return EVERYTHING_ELSE if rule is CATCH_ALL else rule.key
 
 
 def _informing(job_change_id: str, choice: SideChoice, workspace: Workspace) -> Iterator[NewDelivery]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from services.ownership.rules.issues import InvalidRulesError, RuleIssue
@@ -67,7 +68,37 @@ def with_settings(
 def _changed(rules: RuleSet, change: Callable[[Raw], object]) -> RuleSet:
     raw = json.loads(rules.to_json())
     change(raw)
-    return RuleSet.parse(raw)
+    changed = RuleSet.parse(raw)  # with the same rules in the same order
+    return changed.with_rules(rule.keyed(before.key) for rule, before in zip(changed.rules, rules.rules, strict=True))
+
+
+def with_known_keys(rules: RuleSet, known: RuleSet) -> RuleSet:
+    """
+    The rules with the keys that they have in `known`, which JSON does not hold.
+
+    A rule is the same if its name is, else if everything but its name is.
+    """
+    by_name = {rule.name: rule.key for rule in known.rules}
+    names = {rule.name for rule in rules.rules}
+    renamed = {_without_name(rule): rule.key for rule in known.rules if rule.name not in names}
+    return rules.with_rules(
+        rule.keyed(by_name.get(rule.name) or renamed.get(_without_name(rule)) or rule.name) for rule in rules.rules
+    )
+
+
+def _without_name(rule: Rule) -> str:
+    return rule.model_dump_json(exclude={"name"})
+
+
+def with_distinct_keys(rules: RuleSet) -> RuleSet:
+    """Give a new rule another key if its name is the original name of a renamed one."""
+    taken = {rule.original_name for rule in rules.rules}
+    return rules.with_rules(
+        rule
+        if rule.original_name or rule.name not in taken
+        else rule.keyed(next(key for number in count(2) if (key := f"{rule.name} ({number})") not in taken))
+        for rule in rules.rules
+    )
 
 
 def mark_of(rule: Rule) -> str:
@@ -93,37 +124,33 @@ def moved(rules: RuleSet, number: int, by: int) -> RuleSet:
     order = list(rules.rules)
     rule = order.pop(number)
     order.insert(min(max(number + by, 0), len(order)), rule)
-    return _with_rules(rules, order)
+    return rules.with_rules(order)
 
 
 def toggled(rules: RuleSet, number: int) -> RuleSet:
     """Turn a rule off, or on again."""
     order = list(rules.rules)
     order[number] = order[number].model_copy(update={"enabled": not order[number].enabled})
-    return _with_rules(rules, order)
+    return rules.with_rules(order)
 
 
 def removed(rules: RuleSet, number: int) -> RuleSet:
-    return _with_rules(rules, [rule for place, rule in enumerate(rules.rules) if place != number])
+    return rules.with_rules(rule for place, rule in enumerate(rules.rules) if place != number)
 
 
 def added(rules: RuleSet, new: Sequence[Rule], place: int) -> RuleSet:
     """Insert rules before the one at `place`."""
     order = list(rules.rules)
     order[place:place] = new
-    return _with_rules(rules, order)
+    return rules.with_rules(order)
 
 
 def replaced(rules: RuleSet, number: int, rule: Rule, place: int) -> RuleSet:
-    """Replace a rule, and move it to `place`."""
+    """Replace a rule by a changed one, and move it to `place`."""
     order = list(rules.rules)
-    del order[number]
-    order.insert(place, rule)
-    return _with_rules(rules, order)
-
-
-def _with_rules(rules: RuleSet, order: Sequence[Rule]) -> RuleSet:
-    return rules.model_copy(update={"rules": tuple(order)})
+    before = order.pop(number)
+    order.insert(place, rule.keyed(before.key))
+    return rules.with_rules(order)
 
 
 @dataclass(frozen=True)
@@ -135,17 +162,17 @@ class RuleChange:
 
 
 def changes(published: RuleSet, draft: RuleSet) -> list[RuleChange]:
-    """The rules that are new, changed or deleted, in the order of the draft. A rule is the same if its name is."""
-    before = {rule.name: rule for rule in published.rules}
-    after = {rule.name: rule for rule in draft.rules}
-    shown = [RuleChange(before.get(name), rule) for name, rule in after.items() if before.get(name) != rule]
-    return shown + [RuleChange(rule, None) for name, rule in before.items() if name not in after]
+    """The rules that are new, changed or deleted, in the order of the draft. A rule is the same if its key is."""
+    before = {rule.key: rule for rule in published.rules}
+    after = {rule.key: rule for rule in draft.rules}
+    shown = [RuleChange(before.get(key), rule) for key, rule in after.items() if before.get(key) != rule]
+    return shown + [RuleChange(rule, None) for key, rule in before.items() if key not in after]
 
 
 def is_reordered(published: RuleSet, draft: RuleSet) -> bool:
     """Whether rules that both have are in another order."""
-    before, after = [rule.name for rule in published.rules], [rule.name for rule in draft.rules]
-    return [name for name in before if name in after] != [name for name in after if name in before]
+    before, after = [rule.key for rule in published.rules], [rule.key for rule in draft.rules]
+    return [key for key in before if key in after] != [key for key in after if key in before]
 
 
 UP, DOWN, SWITCH, DELETE = "up", "down", "switch", "delete"

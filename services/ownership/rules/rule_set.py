@@ -8,7 +8,7 @@ first rule that matches applies. If no rule matches, the catch-all applies.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -114,7 +114,7 @@ class Rule(RulePart):
     `tell` is the chain of owner sources: the first person who can be notified is. Then comes the `fallback`.
 
     `also_notify` are informed without the duty to act. None is left out of the JSON, so that the version before can
-    read the rule.
+    read the rule. `original_name` is set once a rule is renamed. It is stored beside the JSON, for the same reason.
     """
 
     name: Name
@@ -124,6 +124,16 @@ class Rule(RulePart):
     deliver: Deliver = Deliver()
     also_notify: Annotated[tuple[Informed, ...], Field(min_length=1, max_length=MOST_SOURCES)] | None = None
     fallback: Annotated[NamedUser | NamedChannel, Field(discriminator="source")] | None = None
+    original_name: Annotated[str | None, Field(exclude=True)] = None
+
+    @property
+    def key(self) -> str:
+        """What stays the same when the rule is changed, renamed and published again."""
+        return self.original_name or self.name
+
+    def keyed(self, key: str) -> Rule:
+        """This rule as a later version of the one with this key."""
+        return self.model_copy(update={"original_name": None if key == self.name else key})
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -211,12 +221,23 @@ class RuleSet(RulePart):
         return rule_set
 
     @classmethod
-    def from_stored(cls, text: str) -> RuleSet:
-        """Read what `to_json` wrote. Raises InvalidRulesError for anything else."""
+    def from_stored(cls, text: str, original_names: str | None = None) -> RuleSet:
+        """Read what `to_json` and `original_names` wrote. Raises InvalidRulesError for anything else."""
         try:
-            return cls.model_validate_json(text)
+            rule_set = cls.model_validate_json(text)
         except ValidationError as error:
             raise InvalidRulesError(issues_of(error)) from None
+        keys: dict[str, str] = json.loads(original_names or "{}")
+        return rule_set.with_rules(rule.keyed(keys.get(rule.name, rule.name)) for rule in rule_set.rules)
+
+    @property
+    def original_names(self) -> str | None:
+        """JSON with the original names of renamed rules, by their names; None if there are none."""
+        renamed = {rule.name: rule.original_name for rule in self.rules if rule.original_name}
+        return json.dumps(renamed) if renamed else None
+
+    def with_rules(self, rules: Iterable[Rule]) -> RuleSet:
+        return self.model_copy(update={"rules": tuple(rules)})
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The format that `parse` reads, with defaults."""

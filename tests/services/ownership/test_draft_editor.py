@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from services.ownership.rules.edits import (
     SWITCH,
     UP,
     added,
+    changes,
     find,
     mark_of,
     moved,
@@ -23,6 +25,8 @@ from services.ownership.rules.edits import (
     removed,
     replaced,
     toggled,
+    with_distinct_keys,
+    with_known_keys,
     with_named,
     with_settings,
     without_named,
@@ -87,6 +91,40 @@ def test_any_sequence_of_edits_leaves_valid_rules(data):
                 rules = removed(rules, number)
     assert set(names(rules)) == expected
     assert RuleSet.from_stored(rules.to_json()) == rules
+
+
+def test_a_rule_keeps_its_key_when_it_is_renamed_and_stored():
+    """The scorecard goes on counting it, also after other edits."""
+    renamed = replaced(ABC, 0, named("Champions", min_score=9.0), 2)
+    twice = replaced(renamed, 2, named("Fans"), 0)
+    settled = with_settings(toggled(twice, 0), {}, {}, "newest", ())
+
+    stored = RuleSet.from_stored(settled.to_json(), settled.original_names)
+
+    assert [(rule.name, rule.key) for rule in stored.rules] == [("Fans", "A"), ("B", "B"), ("C", "C")]
+    assert [change.before and change.before.name for change in changes(ABC, stored)] == ["A"]
+    assert replaced(stored, 0, named("A"), 0).original_names is None
+    assert "Champions" not in str(settled.original_names)
+
+
+def test_a_new_rule_does_not_continue_the_figures_of_a_renamed_one():
+    """It has the original name of that one."""
+    renamed = replaced(ABC, 0, named("Champions"), 0)
+
+    rules = with_distinct_keys(added(renamed, [named("A")], 3))
+
+    assert [rule.key for rule in rules.rules] == ["A", "B", "C", "A (2)"]
+    assert with_distinct_keys(rules) == rules
+
+
+def test_rules_from_json_are_known_again_by_their_name_or_all_else():
+    """JSON does not hold the keys."""
+    known = replaced(ABC, 0, named("Champions", min_score=9.0), 0)
+    imported = RuleSet.parse(json.loads(added(known, [named("New", min_score=9.0)], 3).to_json()))
+    other_name = RuleSet(rules=(named("Fans", min_score=9.0), named("C")))
+
+    assert [rule.key for rule in with_known_keys(imported, known).rules] == ["A", "B", "C", "New"]
+    assert [rule.key for rule in with_known_keys(other_name, known).rules] == ["A", "C"]
 
 
 def test_toggling_twice_changes_nothing():

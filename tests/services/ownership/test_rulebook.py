@@ -7,7 +7,9 @@ import pytest
 from domain.audit import OPERATOR, AuditEntry
 from domain.rule_versions import SeenVersion
 from sandbox.salesforce.schema import lookup
+from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import CHANGED_BY_OTHERS, NO_DRAFT, NO_VERSION, Rulebook
+from services.ownership.rules.edits import mark_of
 from services.ownership.rules.owner_sources import Owner, UserField
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import Rule, RuleSet
@@ -189,3 +191,25 @@ async def test_rules_that_follow_a_hidden_lookup_are_not_published(world, book, 
     ]
     world.salesforce.org.show_field(sobject, name)
     assert (await book.publish(world.workspace_id, "U1", rules, 0)).stored
+
+
+async def test_renamed_rules_keep_their_keys_in_every_later_version(world, book):
+    """Published from a draft, rolled back to, and imported as JSON."""
+    where = world.workspace_id
+    await book.publish(where, "U1", RULES, None)
+    editor, rule = DraftEditor(book), RULES.rules[0]
+    await editor.change(where, "U1", mark_of(rule), rule.model_copy(update={"name": "First"}), 0)
+    await editor.add(where, "U1", [rule])
+    await book.publish_draft(where, "U1", (await book.read(where)).seen)
+    keys = [[rule.key for rule in (await book.read(where)).rules.rules]]
+
+    await book.import_json(where, OPERATOR, await book.export_json(where))
+    keys.append([rule.key for rule in (await book.read(where)).rules.rules])
+    await book.roll_back(where, "U1", 1, None)
+    await book.roll_back(where, "U1", 2, None)
+
+    assert keys == [["One", "One (2)"]] * 2
+    assert [(rule.name, rule.key) for rule in (await book.read(where)).rules.rules] == [
+        ("First", "One"),
+        ("One", "One (2)"),
+    ]
