@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from html import unescape
 from pathlib import Path
@@ -18,18 +18,19 @@ from listeners.cli.explain import candidate_line, destination_name
 from listeners.cli.running.preparing import run_with_app
 from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument
 from listeners.intake.api_view import Decision
-from services.messages.labels import ROLES
-from services.messages.wording import headline
+from services.messages.labels import ROLES, SCORE_STATES, advice
+from services.messages.wording import headline, time_span
 from services.ownership.rulebook import parse
 from services.ownership.rules.issues import InvalidRulesError, RuleIssue
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
+from services.ownership.rules.scorecard import Scorecard
 from services.ownership.simulation_report import SimulatedJobChange
 from services.slack.mrkdwn import escape
 from store.slack import workspaces
 
 
 def add_rules_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("action", choices=("export", "import", "check"), help="what to do with the rules")
+    parser.add_argument("action", choices=("export", "import", "check", "scorecard"), help="what to do with the rules")
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -38,6 +39,7 @@ def add_rules_arguments(parser: ArgumentParser) -> None:
         help="a JSON file; `check` without a file checks the current rules",
     )
     add_workspace_argument(parser)
+    parser.add_argument("--json", action="store_true", help="the scorecard as JSON, times in milliseconds")
 
 
 def add_simulation_arguments(parser: ArgumentParser) -> None:
@@ -51,7 +53,7 @@ def add_simulation_arguments(parser: ArgumentParser) -> None:
 def ownership(options: Namespace, terminal: Terminal) -> int:
     if options.action == "import" and options.file is None:
         raise RefusedError("Specify the FILE to import.", status=2)
-    action = {"export": _export, "import": _import, "check": _check}[options.action]
+    action = {"export": _export, "import": _import, "check": _check, "scorecard": _scorecard}[options.action]
     return _run(options, terminal, action)
 
 
@@ -99,6 +101,15 @@ async def _check(options: Namespace, terminal: Terminal, app: App) -> int:
     if not issues:
         terminal.note(f"{counted(len(rules.rules), 'rule')}, no problems found.")
     return 1 if any(not issue.is_warning for issue in issues) else 0
+
+
+async def _scorecard(options: Namespace, terminal: Terminal, app: App) -> int:
+    scorecard = await app.rulebook.scorecard(options.workspace)
+    if options.json:
+        terminal.write(json.dumps(scorecard.as_dict(), indent=2))
+    else:
+        terminal.write("\n".join(_scorecard_lines(scorecard)))
+    return 0
 
 
 async def _simulate(options: Namespace, terminal: Terminal, app: App) -> int:
@@ -157,6 +168,28 @@ def _lines(simulated: SimulatedJobChange) -> list[str]:
         ]
         lines += [f"    {candidate_line(candidate)}" for candidate in simulated.decision.considered]
     return lines
+
+
+_WIDEST = 44
+_COLUMNS = "{:<44} {:>4} {:>7} {:>13} {:>9} {:>11}  {}"
+
+
+def _scorecard_lines(scorecard: Scorecard) -> Iterator[str]:
+    """A table with a line for each rule and window."""
+    yield _COLUMNS.format("Rule", "Days", "Sent", "Acted on", "Not mine", "Wrong data", "Median time to act")
+    for score in scorecard.scores:
+        number = f"{score.number}. " if score.number else ""
+        state = SCORE_STATES[score.state]
+        name = f"{number}{score.name}"[: _WIDEST - len(state)] + state
+        for days, figures in score.figures.items():
+            acted_on = f"{figures.acted_on:,} ({figures.acted_on / figures.sent:.0%})" if figures.sent else "0"
+            median = "-" if figures.median_ms is None else time_span(figures.median_ms)
+            counts = (f"{count:,}" for count in (figures.not_mine, figures.wrong_data))
+            yield _COLUMNS.format(name, days, f"{figures.sent:,}", acted_on, *counts, median)
+            name = ""
+    if ignored := scorecard.ignored:
+        yield ""
+        yield from (f"Acted on less than half: “{score.name}”. {advice(score)}" for score in ignored)
 
 
 def _as_json(simulated: SimulatedJobChange) -> dict[str, object]:

@@ -62,7 +62,12 @@ VERBS = (
     Verb("failed", "list job changes that could not be delivered", failed.show_failed, failed.add_list_arguments),
     Verb("retry", "retry failed job changes", failed.retry_failed, failed.add_retry_arguments),
     Verb("audit", "show who changed what in a workspace, and when", status.show_audit, status.add_audit_arguments),
-    Verb("ownership", "export, import or check ownership rules", ownership.ownership, ownership.add_rules_arguments),
+    Verb(
+        "ownership",
+        "export, import, check or score ownership rules",
+        ownership.ownership,
+        ownership.add_rules_arguments,
+    ),
     Verb(
         "simulate", "show who would be notified of job changes", ownership.simulate, ownership.add_simulation_arguments
     ),

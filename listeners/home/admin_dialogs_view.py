@@ -12,6 +12,7 @@ from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, View, actions, button, context, divider, modal, noted, plain, section
 from listeners.dialogs.form import Choice, Entered, Form
 from listeners.home.day_count_chart import chart, summary
+from listeners.ownership.rule_list_view import SCORECARD
 from services.home.home_state import Statistics
 from services.home.mute_options import SIGNALS
 
@@ -45,6 +46,8 @@ def statistics_view(statistics: Statistics) -> View:
             divider(),
             section("\n".join(["*Top recipients*", *(lines or ["No direct messages in the last 30 days."])])),
             context(hint),
+            divider(),
+            section("*Rules*\nWhat became of the messages of each ownership rule.", button("Scorecard", SCORECARD)),
         ],
     )
 

@@ -9,6 +9,7 @@ from listeners.dialogs.dialog import Dialog, opens
 from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.dialogs.mentions import save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
+from listeners.ownership.effects.simulate import publication
 from listeners.ownership.rule_form.choices import A_GROUP, choices_of
 from listeners.ownership.rule_form.fields import NAME, RULE, SLOT_ACTION, rule_form_of
 from listeners.ownership.rule_form.form import RuleForm
@@ -18,11 +19,12 @@ from listeners.ownership.rule_form.rule_view import (
     EMPTY_RULE,
     PRESET,
     begin_view,
+    is_narrowed,
     needs_other_fields,
     origin_of,
     rule_view,
 )
-from listeners.ownership.rule_list_view import ADD, ShownList
+from listeners.ownership.rule_list_view import A_PAGE, ADD, ShownList
 from services.ownership.draft_editor import RULE_CHANGED_BY_OTHERS, presets_for
 from services.ownership.rulebook import CHANGED_BY_OTHERS
 from services.ownership.rules.current_rules import CurrentRules, SaveResult
@@ -79,8 +81,15 @@ async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) ->
     if book.seen != ShownList.of(dialog.view).seen or number >= len(book.shown.rules):
         await ownership.redraw(dialog, place=number)
         return message_view(RULE.title, CHANGED_BY_OTHERS)
+    return await rule_dialog(dialog.workspace_id, ownership, book, number)
+
+
+async def rule_dialog(
+    workspace_id: str, ownership: OwnershipDialogs, book: CurrentRules, number: int, *, is_narrowed: bool = False
+) -> View:
+    """The form of the rule with this index. `is_narrowed` says that it was ignored, and is to be narrowed."""
     form = RuleForm.of(book.shown.rules[number], number)
-    return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=False)
+    return await _rule_view(workspace_id, ownership, form, book, is_new=False, narrow=is_narrowed)
 
 
 async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -93,7 +102,9 @@ async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     form, book = opened
     typed = form.typed(rule_form_of(states).read(view))
     if needs_other_fields(typed, states) and await dialog.is_admin():
-        shown = await _rule_view(dialog.workspace_id, ownership, typed, book, is_new=_is_new(view))
+        shown = await _rule_view(
+            dialog.workspace_id, ownership, typed, book, is_new=_is_new(view), narrow=is_narrowed(view)
+        )
         await dialog.update_view(view["id"], shown)
 
 
@@ -108,7 +119,9 @@ async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         form, book = opened
         typed = form.typed(entered)
         if needs_other_fields(typed, states):  # the fields that it needs were not shown in time
-            return await _rule_view(workspace_id, ownership, typed, book, is_new=_is_new(view))
+            return await _rule_view(
+                workspace_id, ownership, typed, book, is_new=_is_new(view), narrow=is_narrowed(view)
+            )
         parsed = typed.read(book.shown, await ownership.org_in_time(workspace_id))
         problems = await ownership.problems(workspace_id, typed.destinations)
         if isinstance(parsed, dict) or problems:
@@ -116,6 +129,9 @@ async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         result = await _store(dialog, ownership, *parsed)
         if not result.stored:
             raise NAME.error(result.text)
+        if is_narrowed(view):
+            await ownership.redraw(dialog, save_result_text(result), parsed[1])
+            return await publication(workspace_id, ownership, page=parsed[1] // A_PAGE)
         return result, typed, parsed[1]
 
     saved = await dialog.submit(rule_form_of(states), work)
@@ -149,9 +165,15 @@ def _is_new(view: View) -> bool:
 
 
 async def _rule_view(
-    workspace_id: str, ownership: OwnershipDialogs, form: RuleForm, book: CurrentRules, *, is_new: bool
+    workspace_id: str,
+    ownership: OwnershipDialogs,
+    form: RuleForm,
+    book: CurrentRules,
+    *,
+    is_new: bool,
+    narrow: bool = False,
 ) -> View:
     org, _ = await ownership.org(workspace_id)
     needs_groups = any(slot.needs == A_GROUP for slot in form.slots)
     groups = await ownership.groups.handles(workspace_id) if needs_groups else None
-    return rule_view(form, choices_of(book.shown, org, len(form.slots), groups), is_new=is_new)
+    return rule_view(form, choices_of(book.shown, org, len(form.slots), groups), is_new=is_new, narrow=narrow)

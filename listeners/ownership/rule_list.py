@@ -11,7 +11,7 @@ from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.mentions import save_result_text
 from listeners.ownership import history, pools, rule_editor, unmatched_owners
 from listeners.ownership.dialogs import OwnershipDialogs
-from listeners.ownership.effects import simulate
+from listeners.ownership.effects import scorecard, simulate
 from listeners.ownership.rule_editor import edit_rule
 from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, RULE_MENU, TITLE, TURN, ShownList
 
@@ -21,7 +21,7 @@ def register(app: AsyncApp) -> None:
     app.action(re.compile(f"^{TURN}_"))(turn)
     app.action(RULE_MENU)(choose)
     app.action(DISCARD)(discard)
-    for part in (rule_editor, pools, history, simulate, unmatched_owners):
+    for part in (rule_editor, pools, history, simulate, scorecard, unmatched_owners):
         part.register(app)
 
 

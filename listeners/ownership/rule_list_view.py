@@ -37,6 +37,7 @@ RULE_MENU = "ownership_rule_menu"
 TURN = "ownership_turn"
 ADD, PUBLISH, DISCARD = "ownership_add", "ownership_publish", "ownership_discard"
 HISTORY, SIMULATE, PEOPLE, MORE = "ownership_history", "ownership_simulate", "ownership_people", "ownership_more"
+SCORECARD = "ownership_scorecard"
 EDIT = "edit"
 
 A_PAGE = 20
@@ -94,7 +95,7 @@ def list_view(book: CurrentRules, list_context: ListContext, page: int = 0, note
     for number, rule in enumerate(rules[start : start + A_PAGE], start):
         blocks.append(_rule(number, rule, labels, issues[number]))
     if last:
-        blocks += _pager(page, last, len(rules))
+        blocks += pager(TURN, page, last, len(rules))
     everything = f"*Everything else*\n{shown_sentence(CATCH_ALL, labels)}"
     blocks += [
         section(everything),
@@ -129,6 +130,7 @@ def _buttons(book: CurrentRules) -> list[Block]:
         *([] if book.problem else [button("Add a rule", ADD)]),
         *(drafting if book.draft else []),
         button("Simulate", SIMULATE),
+        button("Scorecard", SCORECARD),
         button("Unmatched owners", PEOPLE),
         *([] if book.problem else [button("Pools and advanced", MORE)]),
         button("History", HISTORY),
@@ -151,11 +153,12 @@ def _rule(number: int, rule: Rule, labels: dict[str, str], issues: Sequence[Rule
     return section(text, menu, f"rule-{number}")
 
 
-def _pager(page: int, last: int, rules: int) -> list[Block]:
+def pager(turn: str, page: int, last: int, rules: int) -> list[Block]:
+    """The buttons that turn pages of A_PAGE rules; `turn` is the start of their action_ids."""
     shown = f"Rules {page * A_PAGE + 1} to {min((page + 1) * A_PAGE, rules)} of {rules}"
     turns = [("Previous", page - 1)] * (page > 0) + [("Next", page + 1)] * (page < last)
-    buttons = [button(label, f"{TURN}_{label.lower()}", str(to)) for label, to in turns]
-    return actions(*buttons, button(shown, f"{TURN}_here", str(page)))
+    buttons = [button(label, f"{turn}_{label.lower()}", str(to)) for label, to in turns]
+    return actions(*buttons, button(shown, f"{turn}_here", str(page)))
 
 
 def _by_rule(issues: Sequence[RuleIssue]) -> dict[int, list[RuleIssue]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.delivery import TraceStep
+from domain.rule_versions import RuleScore, RuleState
 from domain.states import DeliveryState, Role, Step
 from services.messages.available_actions import WRONG_DATA_KINDS
 
@@ -34,7 +35,22 @@ SIGNALS: Mapping[str, str] = {
     "new_hires_promotions": "New hires and promotions",
     "custom": "Custom signals",
 }
+SCORE_STATES: Mapping[str, str] = {
+    RuleState.ON: "",
+    RuleState.OFF: " (off)",
+    RuleState.DELETED: " (deleted)",
+    RuleState.EVERYTHING_ELSE: " (no rule matched)",
+}
+"""What stands behind the name of a rule in the scorecard."""
+
 _CODES = {**WRONG_DATA_KINDS, **CHANGE_TYPES, **SIGNALS}
+
+
+def advice(score: RuleScore) -> str:
+    """What to do about a rule whose messages are ignored."""
+    if score.state is RuleState.EVERYTHING_ELSE:
+        return "Add a rule for the job changes that nobody acts on, such as one that notifies nobody."
+    return "Try a narrower condition."
 
 
 def step_detail(step: TraceStep) -> str:

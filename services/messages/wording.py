@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
+from domain.day_counts import counted
 from domain.decision.record import ContextValue
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company, Job
@@ -112,6 +113,17 @@ def slack_time(at: int) -> str:
 def sentence(text: str) -> str:
     """Adds a full stop unless the text already ends with one, as in "Globex Inc."."""
     return text if text.endswith((".", "…", "!", "?", "”")) else f"{text}."
+
+
+def time_span(milliseconds: int) -> str:
+    """Such as "under a minute", "1 minute", "3 hours" or "2 days"."""
+    minutes = round(milliseconds / 60_000)
+    if minutes < 1:
+        return "under a minute"
+    if minutes < 60:
+        return counted(minutes, "minute")
+    hours = round(minutes / 60)
+    return counted(hours, "hour") if hours < 48 else counted(round(hours / 24), "day")
 
 
 def _shows_move(change: JobChange, side: Side | None) -> bool:

@@ -90,12 +90,18 @@ async def review(dialog: Dialog, ownership: OwnershipDialogs) -> View:
     if book.seen != shown.seen:
         await ownership.redraw(dialog)
         return message_view(PUBLICATION.title, CHANGED_BY_OTHERS)
-    org, _ = await ownership.org(dialog.workspace_id)
+    return await publication(dialog.workspace_id, ownership, shown.page)
+
+
+async def publication(workspace_id: str, ownership: OwnershipDialogs, page: int) -> View:
+    """What publishing the current draft would change. `page` is that of the list behind the dialog."""
+    book = await ownership.rulebook.read(workspace_id)
+    org, _ = await ownership.org(workspace_id)
     try:
-        effect = comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, book.shown))
+        effect = comparison_blocks(await ownership.simulation.compare(workspace_id, book.shown))
     except (PermanentError, TransientError) as error:  # the draft can be published all the same
         effect = [section(f":warning: Its effect on past job changes is not known: {escape(str(error), 300)}.")]
-    return publication_view(book, effect, labels_of(org), asdict(shown))
+    return publication_view(book, effect, labels_of(org), asdict(ShownList(book.seen, page)))
 
 
 async def publish(dialog: Dialog, ownership: OwnershipDialogs) -> None:

@@ -34,7 +34,18 @@ def origin_of(view: View) -> Rule | str:
     return Rule.model_validate_json(json.dumps(data["new"])) if "new" in data else str(data["mark"])
 
 
-def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
+_NARROW = (
+    ":bulb: Less than half of this rule's messages were acted on. Add or narrow a condition under *When*. Once you save"
+    " it, you see what the draft changes for the last 100 job changes, before you publish it."
+)
+
+
+def is_narrowed(view: View) -> bool:
+    """Whether the form was opened from the scorecard, to narrow the rule."""
+    return bool(data_of(view).get("narrow"))
+
+
+def rule_view(form: RuleForm, choices: Choices, *, is_new: bool, narrow: bool = False) -> View:
     """The form of a rule. Fields whose values are too long for Slack are left out and stay unchanged."""
 
     def filled(*fields: Field[Any, Any]) -> list[Block]:
@@ -42,6 +53,7 @@ def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
         return [field.block(values[field.name]) for field in fields if field.name not in form.too_long]
 
     blocks = [
+        *([context(_NARROW)] if narrow else []),
         *filled(NAME),
         PLACE.block(form.place),
         header("When"),
@@ -55,7 +67,7 @@ def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
     if is_new:
         new_rule = form.original.model_dump(mode="json", exclude_none=True)
         return replace(RULE, title="New rule").view(blocks, {"new": new_rule})
-    return RULE.view(blocks, {"mark": mark_of(form.original)})
+    return RULE.view(blocks, {"mark": mark_of(form.original)} | ({"narrow": True} if narrow else {}))
 
 
 def _chain(form: RuleForm, choices: Choices) -> list[Block]:

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from store.delivery.posts import settle
+from store.delivery.settlements import Sent
 from store.ownership import rule_sets
 from tests.listeners.cli.test_table import Operator
-from tests.store.sample_rows import add_workspace
+from tests.store.sample_rows import add_routed, add_workspace, claim
 
 RULES = {
     "rules": [
@@ -31,6 +33,9 @@ CHANGES = [
     }
     for relationship in ("Champion", "User")
 ]
+
+IN_2100 = 4_102_444_800_000
+"""Within the last 30 days by any clock."""
 
 
 @pytest.fixture
@@ -83,6 +88,36 @@ def test_rules_are_imported_and_exported_as_json(operator, file, tmp_path):
     operator.types("ownership", "export", str(tmp_path / "out.json"), "--workspace", "T1")
     operator.types("ownership", "import", str(tmp_path / "out.json"), "--workspace", "T1")
     assert operator.do(rule_sets.version_in_force, "T1") == 2
+
+
+def test_the_scorecard_shows_what_became_of_the_messages_of_each_rule(operator, file):
+    """As a table and as JSON, with the rules that are ignored."""
+    operator.types("ownership", "import", file(RULES), "--workspace", "T1")
+    operator.do(send_champions, 10)
+
+    table = operator.types("ownership", "scorecard", "--workspace", "T1")
+    figures = json.loads(operator.types("ownership", "scorecard", "--workspace", "T1", "--json"))
+
+    assert operator.status == 0
+    assert [line.split() for line in table.splitlines()[1:3]] == [
+        ["1.", "Champions", "30", "10", "0", "(0%)", "0", "0", "-"],
+        ["90", "10", "0", "(0%)", "0", "0", "-"],
+    ]
+    assert "Acted on less than half: “Champions”. Try a narrower condition." in table
+    assert [rule["key"] for rule in figures["rules"]] == ["Champions", ""]
+    assert figures["rules"][0]["acted_on_less_than_half"]
+    assert figures["rules"][0]["last_30_days"] == {
+        "sent": 10,
+        "acted_on": 0,
+        "not_mine": 0,
+        "wrong_data": 0,
+        "median_ms": None,
+    }
+
+
+def send_champions(connection, most):
+    add_routed(connection, *["U1"] * most, rule="Champions", now=IN_2100)
+    settle(connection, [Sent(each, IN_2100, "D1", "1.1") for each in claim(connection, IN_2100)])
 
 
 def test_invalid_rules_are_refused_with_all_errors(operator, file):

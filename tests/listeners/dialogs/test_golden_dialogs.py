@@ -22,7 +22,7 @@ from domain.job_change.model import JobChange
 from domain.messages.card_buttons import card_buttons
 from domain.people import Absence, OwnerLink, OwnerMatching, PersonKey, SearchFields, UnmatchedOwner
 from domain.preferences import EVERYTHING
-from domain.rule_versions import PublishedRules
+from domain.rule_versions import EVERYTHING_ELSE, PublishedRules, RuleFigures
 from domain.salesforce import Preview, PreviewLine
 from domain.workspace import ListedKey, OutgoingWebhook, WebhookEvent
 from listeners.dialogs.blocks import loading_view, message_view
@@ -41,6 +41,7 @@ from listeners.intake.senders_view import add_view, refused_view, senders_view, 
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
 from listeners.messages.card_buttons_view import buttons_view
 from listeners.messages.webhook_view import webhook_view
+from listeners.ownership.effects.scorecard_view import scorecard_view
 from listeners.ownership.effects.simulate_view import SimulationForm, comparison_blocks, publication_view, simulate_view
 from listeners.ownership.history_view import history_view, version_view
 from listeners.ownership.pools_view import advanced_view, pool_view
@@ -64,6 +65,7 @@ from services.messages.available_actions import ActionableDelivery
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
+from services.ownership.rules.scorecard import Scorecard
 from services.ownership.simulation_report import SimulationReport
 from store.intake.senders import AddedSender
 from tests.conftest import SOMEDAY
@@ -123,6 +125,17 @@ RULES = RuleSet.parse(
 )
 BOOK = CurrentRules(2, RULES, None, None)
 DRAFT = RULES.model_copy(update={"rules": (*presets()[:1], *RULES.rules[1:])})
+SCORECARD = Scorecard.of(
+    BOOK,
+    {
+        "Champions": {
+            30: RuleFigures(42, 12, 3, 1, 3 * 3_600_000),
+            90: RuleFigures(1_250, 700, 3, 1, 40 * 60_000),
+        },
+        EVERYTHING_ELSE: {30: RuleFigures(), 90: RuleFigures(12, 2, 0, 0, 49 * 3_600_000)},
+        "Old <rule>": {30: RuleFigures(), 90: RuleFigures(30, 1, 0, 0, 1_000)},
+    },
+)
 GROUPS = {"S0123456789": "sdrs"}
 PROPOSAL = Proposal("Job moves", "Job_Move__c", "Job moves", {})
 CANDIDATES = [("jc-1", CHANGE)]
@@ -163,6 +176,8 @@ DIALOGS = {
     "webhook": webhook_view(WEBHOOK, "https://hooks.example.com/", "Saved."),
     "signal_channels": signal_channels_view(ACME, SOMEDAY),
     "statistics": statistics_view(Statistics(busy_days(), 2, [RecipientCount("U_MO", 12)])),
+    "scorecard": scorecard_view(SCORECARD),
+    "scorecard_without_figures": scorecard_view(Scorecard.of(CurrentRules(0, RuleSet(), None, None), {})),
     "reassign": reassign_view(ACTIONABLE),
     "snooze": snooze_view(ACTIONABLE),
     "report": report_view(ACTIONABLE),
