@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncBoltContext
 
 from listeners.dialogs.metadata import workspace_in
 from services.messages.elements import ACTION
+from services.slack.shapes import part_of
 from store.database import Database
 from store.slack import organizations
 from store.slack.organizations import Clues
@@ -32,9 +33,9 @@ async def workspace_of(context: AsyncBoltContext, body: Mapping[str, Any], datab
 
 
 def _clues(body: Mapping[str, Any]) -> Clues:
-    container, actions = _object(body, "container"), body.get("actions")
+    container, actions = part_of(body, "container"), body.get("actions")
     action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
-    written = workspace_in(_object(body, "view"))
+    written = workspace_in(part_of(body, "view"))
     message = None
     if container.get("type") == "message":
         message = (str(container.get("channel_id")), str(container.get("message_ts")))
@@ -47,7 +48,7 @@ def _clues(body: Mapping[str, Any]) -> Clues:
 
 
 def _delivery_id(action: Mapping[str, Any]) -> int | None:
-    value = _object(action, "selected_option").get("value") or action.get("value")
+    value = part_of(action, "selected_option").get("value") or action.get("value")
     delivery = _DELIVERY.fullmatch(value) if isinstance(value, str) else None
     return int(delivery[1]) if delivery and str(action.get("action_id")).startswith(ACTION) else None
 
@@ -59,13 +60,8 @@ def _team_ids(body: Mapping[str, Any]) -> Iterator[str]:
         first.get("team_id") if isinstance(first, dict) else None,
         body.get("team_id"),
         body.get("context_team_id"),
-        _object(body, "team").get("id"),
-        _object(body, "view").get("team_id"),
-        _object(body, "user").get("team_id"),
+        part_of(body, "team").get("id"),
+        part_of(body, "view").get("team_id"),
+        part_of(body, "user").get("team_id"),
     )
     yield from (team_id for team_id in named if isinstance(team_id, str))
-
-
-def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = body.get(name)
-    return value if isinstance(value, dict) else {}

@@ -37,6 +37,7 @@ from services.slack.shapes import (
     items_of,
     next_cursor,
     object_of,
+    page_of,
     post_id_of,
     text_of,
 )
@@ -269,10 +270,8 @@ class Slack:
         while cursor not in seen:
             seen.add(cursor)
             data = {**arguments, "limit": PAGE, "cursor": cursor or None}
-            page = (answer := body(await self._call(workspace_id, method, data=data))).get(key)
-            if not isinstance(page, list) or not all(isinstance(item, of) for item in page):
-                raise TransientError(f"Slack sent an invalid response to {method}")
-            yield page, (cursor := next_cursor(answer))
+            answer = body(await self._call(workspace_id, method, data=data))
+            yield page_of(answer, method, key, of), (cursor := next_cursor(answer))
             if not cursor:
                 return
         raise TransientError(f"Slack repeats a page of {method}")

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import PermanentError, TransientError
 from services.slack.call import bearer, body, call, failure, token_of
-from services.slack.shapes import ChannelInfo, Json, text_of
+from services.slack.shapes import ChannelInfo, Json, next_cursor, page_of, part_of, text_of
 from store.slack.organizations import Team
 
 PAGE = 999
@@ -90,8 +90,8 @@ class SlackInstall:
         while True:
             form: Json = {"limit": PAGE, **({"cursor": cursor} if cursor else {})}
             answer = await _call(self.client, "auth.teams.list", headers=bearer(token), data=form)
-            raw += _items(answer, "auth.teams.list", "teams")
-            previous, cursor = cursor, _next_cursor(answer)
+            raw += page_of(answer, "auth.teams.list", "teams", dict)
+            previous, cursor = cursor, next_cursor(answer)
             if cursor in {"", previous}:  # the same cursor again would never end
                 return [Team(text_of(team, "id"), str(team.get("name") or "") or None) for team in raw]
 
@@ -156,9 +156,10 @@ class SlackInstall:
             if f"{kind}:" == _PUBLIC_ONLY:
                 raise
             return [], _PUBLIC_ONLY
-        page, next_cursor = _items(answer, "conversations.list", "channels"), _next_cursor(answer)
+        page: list[Json] = page_of(answer, "conversations.list", "channels", dict)
+        following = next_cursor(answer)
         # A page may be empty although more follow, but the same cursor again would never end.
-        return page, None if next_cursor in {"", cursor} else f"{kind}:{next_cursor}"
+        return page, None if following in {"", cursor} else f"{kind}:{following}"
 
 
 async def _call(client: AsyncWebClient, method: str, headers: dict[str, str], data: Json) -> Json:
@@ -169,7 +170,7 @@ async def _call(client: AsyncWebClient, method: str, headers: dict[str, str], da
 
 
 def _installation(answer: Json, identity: Json, token: str, now: float) -> Installation:
-    team, enterprise, installer = (_part(answer, name) for name in ("team", "enterprise", "authed_user"))
+    team, enterprise, installer = (part_of(answer, name) for name in ("team", "enterprise", "authed_user"))
     seconds = answer.get("expires_in")  # only with token rotation
     return Installation(
         app_id=str(answer.get("app_id") or ""),
@@ -187,21 +188,3 @@ def _installation(answer: Json, identity: Json, token: str, now: float) -> Insta
         is_enterprise_install=answer.get("is_enterprise_install") is True,
         token_type=answer.get("token_type"),
     )
-
-
-def _items(answer: Json, method: str, key: str) -> list[Json]:
-    """Return the items of a page. Raises TransientError if they are not a list of objects."""
-    page = answer.get(key)
-    if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-        raise TransientError(f"Slack sent an invalid response to {method}")
-    return page
-
-
-def _next_cursor(answer: Json) -> str:
-    """Return the cursor of the next page, empty after the last."""
-    return str(_part(answer, "response_metadata").get("next_cursor") or "")
-
-
-def _part(answer: Json, name: str) -> Json:
-    value = answer.get(name)
-    return value if isinstance(value, dict) else {}

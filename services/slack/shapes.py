@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
@@ -99,9 +100,8 @@ class SlackUser:
     @classmethod
     def of(cls, raw: Json, team: SlackTeam) -> Self:
         """Parse Slack's user object. Raises TransientError if it is not one. `team` is our workspace."""
-        profile = raw.get("profile")
-        profile = profile if isinstance(profile, dict) else {}
-        email, tz = profile.get("email"), raw.get("tz")
+        profile, tz = part_of(raw, "profile"), raw.get("tz")
+        email = profile.get("email")
         return cls(
             id=text_of(raw, "id"),
             name=str(profile.get("real_name") or raw.get("real_name") or raw.get("name") or ""),
@@ -123,23 +123,36 @@ def text_of(raw: Json, name: str) -> str:
     return value
 
 
+def part_of(raw: Mapping[str, Any], *path: str) -> Json:
+    """Return the object at this path, or an empty one if there is none."""
+    part: object = raw
+    for name in path:
+        part = part.get(name) if isinstance(part, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
 def items_of(raw: Json, name: str, kind: type[T]) -> list[T]:
     """Return the items of this type in a list; none if the list is missing."""
     value = raw.get(name)
     return [item for item in value if isinstance(item, kind)] if isinstance(value, list) else []
 
 
+def page_of(answer: Json, method: str, name: str, kind: type[T]) -> list[T]:
+    """Return the items of a page. Raises TransientError if they are not a list of this type."""
+    page = answer.get(name)
+    if not isinstance(page, list) or not all(isinstance(item, kind) for item in page):
+        raise TransientError(f"Slack sent an invalid response to {method}")
+    return page
+
+
 def next_cursor(answer: Json) -> str:
     """Return the cursor of the next page, empty after the last one."""
-    metadata = answer.get("response_metadata")
-    return str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
+    return str(part_of(answer, "response_metadata").get("next_cursor") or "")
 
 
 def post_id_of(message: Json) -> object:
     """Return the id of the post that sent this message, from its metadata."""
-    metadata = message.get("metadata")
-    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
-    return payload.get("post_id") if isinstance(payload, dict) else None
+    return part_of(message, "metadata", "event_payload").get("post_id")
 
 
 def are_after(messages: list[Json], moment: int) -> bool:

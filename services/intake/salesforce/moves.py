@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from domain.job_change.moves import plain_name
+from services.intake.senders.sender import part
 
 _WITHIN = {"promotion", "lateral", "additional_role"}
 
@@ -19,10 +20,10 @@ def move_keys(job_change: Mapping[str, object]) -> list[str]:
     """
     if job_change.get("change_type") in _WITHIN:
         return []
-    person = _part(job_change, "person")
+    person = part(job_change, "person")
     name = person.get("full_name") or f"{person.get('first_name') or ''} {person.get('last_name') or ''}"
     companies = [
-        (verb, _part(_part(job_change, side), "company").get("name"))
+        (verb, part(job_change, side, "company").get("name"))
         for verb, side in (("joined", "current"), ("left", "previous"))
     ]
     return [
@@ -30,8 +31,3 @@ def move_keys(job_change: Mapping[str, object]) -> list[str]:
         for verb, company in companies
         if isinstance(company, str) and plain_name(company) and plain_name(str(name))
     ]
-
-
-def _part(whole: Mapping[str, object], name: str) -> Mapping[str, object]:
-    part = whole.get(name)
-    return part if isinstance(part, Mapping) else {}

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.errors import PermanentError, TransientError
 from services.slack.call import bearer, body, call, error_code, failure
 from services.slack.manifest import Manifest
-from services.slack.shapes import Json
+from services.slack.shapes import Json, part_of
 from store.slack.installations import AsyncInstallationStore
 
 _KINDS = {
@@ -91,8 +91,7 @@ class TokenInstall:
             answer, _ = await self._call("bots.info", token, **arguments)
         except PermanentError:
             return {}
-        bot = answer.get("bot")
-        return bot if isinstance(bot, dict) else {}
+        return part_of(answer, "bot")
 
     def _checked_app(self, bot: Json) -> str:
         """Return the id of the bot's app. An app-level token names its app: xapp-1-A0123456789-…"""
