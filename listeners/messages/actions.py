@@ -93,9 +93,12 @@ async def _start(
         return
     kind = ActionKind(name)
     if kind in _WITHOUT_DIALOG:
-        target = await _pressed(kind, value, dialog, delivery_actions)
-        is_take = kind is ActionKind.TAKE
-        result = await (delivery_actions.take(*target) if is_take else delivery_actions.finish(*target, kind))
+        target, sees_message = await _pressed(kind, value, dialog, delivery_actions)
+        result = await (
+            delivery_actions.take(*target, sees_message=sees_message)
+            if kind is ActionKind.TAKE
+            else delivery_actions.finish(*target, kind, sees_message=sees_message)
+        )
         text = await delivery_actions.update_messages(result)
         if is_in_home:
             await dialog.publish_home(text, ASSIGNED_FILTER)
@@ -104,7 +107,8 @@ async def _start(
         return
 
     async def find() -> ActionableDelivery | str:
-        return await delivery_actions.find(*await _pressed(kind, value, dialog, delivery_actions), kind)
+        target, sees_message = await _pressed(kind, value, dialog, delivery_actions)
+        return await delivery_actions.find(*target, kind, sees_message=sees_message)
 
     actionable, loading_id = await dialog.wait_for(NOTE_TITLE, find())
     view = note_view(actionable) if isinstance(actionable, str) else _DIALOGS[kind](actionable)
@@ -182,17 +186,22 @@ async def _submit(
 
 async def _pressed(
     kind: ActionKind, value: str, dialog: Dialog, delivery_actions: DeliveryActions
-) -> tuple[str, int, str]:
-    """The workspace, the delivery and the person who acts. The signed metadata of a dialog or Home names deliveries."""
+) -> tuple[tuple[str, int, str], bool]:
+    """
+    The workspace, the delivery and the person who acts, and whether Slack shows them a message with the delivery.
+
+    The signed metadata of a dialog or Home names deliveries.
+    """
     if dialog.view.get("type") == "home":
         offered, delivery_id = data_of(dialog.view).get("deliveries", []), delivery_id_in(value)
-        return dialog.workspace_id, delivery_id if delivery_id in offered else 0, dialog.user_id
+        return (dialog.workspace_id, delivery_id if delivery_id in offered else 0, dialog.user_id), False
     if dialog.view:
-        return _target(dialog)
+        return _target(dialog), False
     container = dialog.body.get("container") or {}
     message = (str(container.get("channel_id")), str(container.get("message_ts")))
-    delivery_id = await delivery_actions.pressed(dialog.workspace_id, ButtonPress(kind, value, message))
-    return dialog.workspace_id, delivery_id, dialog.user_id
+    pressed = ButtonPress(kind, value, message)
+    delivery_id, sees_message = await delivery_actions.pressed(dialog.workspace_id, pressed)
+    return (dialog.workspace_id, delivery_id, dialog.user_id), sees_message
 
 
 def _target(dialog: Dialog) -> tuple[str, int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.decision.reasons import ReasonCode
 from domain.delivery import Delivery, NewDelivery
@@ -39,6 +39,9 @@ CANNOT_BE_MUTED = "These notifications are required by your admins, so they cann
 ONLY_MEMBERS = "Only members of this workspace can do that."
 CLAIMED = "You're on it. To finish or reassign it, open *Assigned to you* in the app's Home."
 TRY_AGAIN = "Slack did not respond, so nothing was changed. Please try again in a minute."
+PRIVACY_MS = 10 * 60_000
+"""For how long it is remembered whether a channel is private."""
+
 _SAVED = {
     RedrawResult.NOW: None,
     RedrawResult.LATER: "Saved. The message will be updated in a moment.",
@@ -78,6 +81,8 @@ class DeliveryActions:
     Every method takes the workspace, the delivery and the Slack user who acts, as Slack signed them. Whether they may
     is checked against our rows each time. A job change has one state in all of its messages: the first person who takes
     it has it.
+
+    `sees_message` means that Slack has shown the person a message with this delivery: then they may read it.
     """
 
     database: Database
@@ -85,20 +90,26 @@ class DeliveryActions:
     redrawer: Redrawer
     signer: ButtonSigner
     now: Callable[[], int]
+    privacy: dict[tuple[str, str], tuple[int, bool]] = field(default_factory=dict, repr=False)
+    """Whether a channel is private, and until when that is used."""
 
-    async def pressed(self, workspace_id: str, press: ButtonPress) -> int:
+    async def pressed(self, workspace_id: str, press: ButtonPress) -> tuple[int, bool]:
         """
         Return the delivery whose button was pressed; 0, which no delivery has, if the app did not offer that button.
 
-        Messages of version 0.2 have unsigned values, and a signature is not valid any more once its key was removed.
-        Then Slack has to say that the button is in a message that carries the delivery.
+        The second value is whether Slack says that the button is in a message that carries the delivery. Without that,
+        the value has to be signed. Messages of version 0.2 have unsigned values, and a signature is not valid any more
+        once its key was removed.
         """
-        for post in await self.database.run(actions.posts_of, workspace_id, press.delivery_id):
-            if post.is_at(press.message) or self.signer.is_signed(press, workspace_id, post.id):
-                return press.delivery_id
-        return 0
+        posts = await self.database.run(actions.posts_of, workspace_id, press.delivery_id)
+        if any(post.is_at(press.message) for post in posts):
+            return press.delivery_id, True
+        is_signed = any(self.signer.is_signed(press, workspace_id, post.id) for post in posts)
+        return press.delivery_id if is_signed else 0, False
 
-    async def find(self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind) -> ActionableDelivery | str:
+    async def find(
+        self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind, *, sees_message: bool = False
+    ) -> ActionableDelivery | str:
         """The delivery, if `actor` may do this; else why not, in mrkdwn."""
         delivery = await self.database.run(actions.find, workspace_id, delivery_id)
         reason = refusal(delivery, kind, actor)
@@ -107,15 +118,18 @@ class DeliveryActions:
         change = JobChange.if_readable(delivery.payload)
         if change is None:
             return ERASED
-        if not is_person(delivery.destination) and (reason := await self._cannot_see(delivery, actor)):
+        is_in_channel = not is_person(delivery.destination)
+        if is_in_channel and (reason := await self._cannot_see(delivery, actor, sees_message=sees_message)):
             return reason
         if kind not in {ActionKind.MUTE, ActionKind.WHY}:
             return ActionableDelivery(delivery, change)
         muted = await self.database.run(muting.muted, workspace_id, actor, self.now())
         return ActionableDelivery(delivery, change, muted, await self.database.run(muting.required, workspace_id))
 
-    async def take(self, workspace_id: str, delivery_id: int, actor: str) -> ActionResult:
-        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE)
+    async def take(
+        self, workspace_id: str, delivery_id: int, actor: str, *, sees_message: bool = False
+    ) -> ActionResult:
+        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE, sees_message=sees_message)
         if isinstance(actionable, str):
             return ActionResult(actionable)
         delivery = actionable.delivery
@@ -123,9 +137,11 @@ class DeliveryActions:
             return ActionResult(None if is_person(delivery.destination) else CLAIMED, delivery.job_change_id)
         return await self._too_late(delivery, actor, ActionKind.TAKE)
 
-    async def finish(self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind) -> ActionResult:
+    async def finish(
+        self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind, *, sees_message: bool = False
+    ) -> ActionResult:
         """Mark it as done or as not relevant, or reopen it: `kind` is DONE, NOT_RELEVANT or REOPEN."""
-        actionable = await self.find(workspace_id, delivery_id, actor, kind)
+        actionable = await self.find(workspace_id, delivery_id, actor, kind, sees_message=sees_message)
         if isinstance(actionable, str):
             return ActionResult(actionable)
         delivery, now = actionable.delivery, self.now()
@@ -248,12 +264,12 @@ class DeliveryActions:
             return f"The app cannot check in Slack whether they can be notified: {error}."
         return f"They cannot be notified: {problem}." if problem else None
 
-    async def _cannot_see(self, delivery: Delivery, actor: str) -> str | None:
+    async def _cannot_see(self, delivery: Delivery, actor: str, *, sees_message: bool) -> str | None:
         """The refusal for a person from another workspace, or outside the private channel. None for all others."""
         try:
             if await self._member_problem(delivery.workspace_id, actor):
                 return ONLY_MEMBERS
-            return None if await self._can_see_channel(delivery, actor) else DELETED
+            return None if sees_message or await self._can_see_channel(delivery, actor) else DELETED
         except TransientError:
             return TRY_AGAIN
         except PermanentError as error:
@@ -271,14 +287,22 @@ class DeliveryActions:
         channel_ids = sorted({post.channel for post in posts if post.channel})
         for channel_id in channel_ids:
             try:
-                channel = await self.slack.channel(delivery.workspace_id, channel_id)
-                is_private = channel is not None and channel.is_private
+                is_private = await self._is_private(delivery.workspace_id, channel_id)
                 if not is_private or await self.slack.is_in_channel(delivery.workspace_id, channel_id, actor):
                     return True
             except PermanentError as error:
                 log.warning("members of a channel of workspace %s cannot be read: %s", delivery.workspace_id, error)
                 return True
         return not channel_ids
+
+    async def _is_private(self, workspace_id: str, channel_id: str) -> bool:
+        """Slack allows about 50 of these calls a minute, and channels rarely become private."""
+        until, is_private = self.privacy.get((workspace_id, channel_id), (0, False))
+        if self.now() >= until:
+            channel = await self.slack.channel(workspace_id, channel_id)
+            is_private = channel is not None and channel.is_private
+            self.privacy[workspace_id, channel_id] = (self.now() + PRIVACY_MS, is_private)
+        return is_private
 
     async def _member_problem(self, workspace_id: str, user_id: str) -> str | None:
         """Why this user can neither be notified nor take anything. Raises TransientError and PermanentError."""

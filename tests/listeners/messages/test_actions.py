@@ -693,18 +693,54 @@ def is_in_channel(arguments):
     return arguments["channel"] != NO_CHANNEL
 
 
-async def test_a_private_channel_whose_members_cannot_be_read_trusts_the_signature(acme):
-    """Slack refuses, for example without groups:read. The button itself could not be guessed."""
+async def in_private_channel(acme):
+    """The id of a job change that was posted in a private channel that Kim is in, its message, and its delivery."""
     private = acme.world.slack.add_channel(acme.world.team, "deals", is_private=True, is_member=True)
     private.members[acme.kim.id] = None
     await acme.world.set_preferences(default_channel_id=private.id)
     sent = await unowned(acme)
     [message] = acme.world.channel_messages("deals")
+    return sent, message, (acme.world.workspace_id, delivery_id_in(menu_values(message)[0].partition(":")[2]))
+
+
+async def test_a_private_channel_whose_members_cannot_be_read_trusts_the_signature(acme):
+    """Slack refuses, for example without groups:read. The button itself could not be guessed."""
+    sent, _, delivery = await in_private_channel(acme)
     acme.world.slack.faults.add("conversations.members", error="missing_scope", times=1)
 
+    assert (await acme.delivery_actions.take(*delivery, acme.kim.id)).done
+
+    assert await acme.trail(sent) == ["taken"]
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+async def test_a_press_in_a_channel_asks_slack_for_nothing_about_the_channel(acme, is_private):
+    """Slack has shown the person the message, and allows about 50 look-ups of channels a minute."""
+    if is_private:
+        sent, message, _ = await in_private_channel(acme)
+    else:
+        sent, message = await unowned(acme), channel(acme)
+    acme.world.slack.calls.clear()
+
+    await acme.choose_in_menu(acme.kim, message, "why")
     await acme.press(acme.kim, message, "take")
 
     assert await acme.trail(sent) == ["taken"]
+    assert [call.method for call in acme.world.slack.calls if call.method.startswith("conversations.")] == []
+
+
+async def test_without_a_message_slack_is_asked_once_whether_the_channel_is_private(acme):
+    """The answer is used for ten minutes; who is in a private channel is asked each time."""
+    sent, _, delivery = await in_private_channel(acme)
+    acme.world.slack.calls.clear()
+
+    for minutes, looked_up in ((0, 1), (9, 1), (2, 2)):
+        acme.world.clock.advance(seconds=60 * minutes)
+        assert not (await acme.delivery_actions.take(*delivery, acme.mo.id)).done
+        methods = [call.method for call in acme.world.slack.calls]
+        assert methods.count("conversations.info") == looked_up
+    assert methods.count("conversations.members") == 3
+    assert await acme.trail(sent) == []
 
 
 @pytest.mark.parametrize("value", ["999999", "0", "-1", "x", "9" * 30, "٣"])
