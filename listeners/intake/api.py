@@ -290,7 +290,10 @@ def _decoded(request: web.Request, body: bytes) -> object:
 
 def _answer(status: int, answer: api_view.Answer, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(
-        body=answer.model_dump_json(exclude_none=isinstance(answer, Receipt)),
+        body=answer.model_dump_json(
+            exclude_none=isinstance(answer, Receipt)
+        ).encode(),  # a str takes three times as long
         status=status,
-        headers={"Content-Type": "application/json"} | dict(headers or {}),
+        headers=headers,
+        content_type="application/json",
     )

@@ -132,7 +132,8 @@ class Intake:
         for chunk in (raws[start : start + READ_AT_ONCE] for start in range(0, len(raws), READ_AT_ONCE)):
             if size is None or size <= SMALL:
                 parsed, cost = _parsed_chunk(chunk, sender, own, largest)
-                await asyncio.sleep(0)
+                if len(raws) > READ_AT_ONCE:
+                    await asyncio.sleep(0)
             else:
                 async with self._large:
                     parsed, cost = await asyncio.to_thread(_parsed_chunk, chunk, sender, own, largest)

@@ -11,6 +11,15 @@ SQLITE_SYNCHRONOUS = "FULL"
 
 BUSY_TIMEOUT_MS = 10_000
 
+CACHE_KIB = 16 * 1024
+PAGES_OF_LOG = 4_000
+"""
+Keys are in no order, so that every commit touches pages all over their indexes.
+
+A larger cache reads each of them less often, and a longer log (16 MB) writes it less often: a tenth of the CPU of
+accepting.
+"""
+
 
 def prepare_engine(engine: Engine, *, reading: bool) -> None:
     """With `reading`, transactions neither lock anything nor wait: https://www.sqlite.org/wal.html"""
@@ -30,6 +39,8 @@ def _prepare(connection: Any, _record: object) -> None:
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         "foreign_keys = ON",
         "secure_delete = ON",  # what is erased is overwritten
+        f"cache_size = -{CACHE_KIB}",
+        f"wal_autocheckpoint = {PAGES_OF_LOG}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
