@@ -26,11 +26,11 @@ from bench.kit.processes import app, helper
 from bench.kit.samples import job_change, owner_email
 from bench.table import Row, at_least, at_most
 from domain.job_change.model import JobChange
+from domain.job_change.new import NewJobChange
 from domain.people import Member
 from services.clock import SteadyClock
 from store.database import Database
 from store.intake import job_changes
-from store.intake.job_changes import NewJobChange
 from store.slack import members
 
 DATABASES = (POSTGRESQL,)

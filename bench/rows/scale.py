@@ -19,10 +19,10 @@ from statistics import median
 from bench.kit.backlog import IN_A_LANE, IN_A_WORKSPACE, NOW, PAYLOAD, WORKSPACES, add_workspaces, fill
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
 from bench.table import Row, at_most_of_baseline
+from domain.job_change.new import NewJobChange
 from store.database import Database
 from store.delivery import lanes, routing
 from store.intake import job_changes
-from store.intake.job_changes import NewJobChange
 
 DATABASES = (SQLITE, POSTGRESQL)
 SIZES = (10_000, 100_000, 1_000_000)

@@ -6,20 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from pydantic_core import to_json
 
 from domain.delivery import JobChangeRecord
 from domain.job_change.model import JobChange
-from domain.job_change.moves import move_keys
+from domain.job_change.new import NewJobChange, check_size
 from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.mapping.row_mapping import RowMapping
 from services.intake.senders import registry
 from services.journal import UNCOUNTED, Journal
 from store.database import Database
 from store.intake import job_changes, mappings, refused_payloads
-from store.intake.job_changes import Added, NewJobChange
+from store.intake.job_changes import Added
 from store.intake.refused_payloads import NewRefusal
 from store.intake.senders import Receipt
 
@@ -102,7 +101,7 @@ class Intake:
         changes = [item for item in payload.items if isinstance(item, JobChange)]
         if len(changes) != 1 or payload.is_test:
             return (await self._add_all(workspace_id, [payload], sender, request_id))[0]
-        row = _row(workspace_id, changes[0], self.now(), sender, request_id)
+        row = NewJobChange.of(workspace_id, changes[0], self.now(), sender, request_id)
         added = await self.database.gather(job_changes.add, row)
         return await self._noted(workspace_id, self._received(workspace_id, payload, iter([added])), payload, sender)
 
@@ -147,7 +146,7 @@ class Intake:
     ) -> list[Received]:
         now = self.now()
         rows = [
-            _row(workspace_id, item, now, sender, request_id)
+            NewJobChange.of(workspace_id, item, now, sender, request_id)
             for payload in payloads
             for item in payload.items
             if isinstance(item, JobChange) and not payload.is_test
@@ -187,12 +186,11 @@ class Intake:
         self.journal.skipped(workspace_id, sum(isinstance(result, Skipped) for result in results))
         return Received(results)
 
-    async def accept_parsed(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
-        """Accept job changes that are already parsed. Return a result for each, in order."""
-        if not changes:
+    async def accept_new(self, workspace_id: str, rows: Sequence[NewJobChange]) -> Sequence[Added | None]:
+        """Accept job changes of one workspace that are parsed already. Return a result for each, in order."""
+        if not rows:
             return []
-        now = self.now()
-        added = await self.database.run(job_changes.add, [_row(workspace_id, change, now) for change in changes])
+        added = await self.database.run(job_changes.add, rows)
         self._finish(workspace_id, added)
         return added
 
@@ -243,31 +241,6 @@ def _checked(raw: object, largest: int | None) -> JobChange | InvalidJobChangeEr
         return error
 
 
-def check_size(raw: object, largest: int) -> None:
-    """Raise InvalidJobChangeError if a job change is larger than this many bytes as JSON."""
-    try:
-        size = len(to_json(raw))
-    except ValueError:  # not JSON, which its fields will say
-        return
-    if size > largest:
-        raise InvalidJobChangeError([Fault("", f"must have at most {largest // 1024} KiB")])
-
-
 def _summary(change: JobChange) -> str:
     companies = [job.company.label if job.company else "?" for job in (change.previous, change.current)]
     return f"reads as {change.change_type}: {change.person.name}, {' to '.join(companies)}"
-
-
-def _row(
-    workspace_id: str, change: JobChange, now: int, sender: str | None = None, request_id: str | None = None
-) -> NewJobChange:
-    return NewJobChange(
-        workspace_id,
-        change.key(datetime.fromtimestamp(now / 1_000, UTC).date()),
-        change.source,
-        change.to_stored(),
-        now,
-        move_keys(change),
-        sender,
-        request_id,
-    )

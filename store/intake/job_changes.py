@@ -11,6 +11,7 @@ from uuid6 import uuid7
 
 from domain.decision.record import Decision
 from domain.delivery import AttachedReport, DeliveryRecord, JobChangeRecord, TraceStep
+from domain.job_change.new import NewJobChange
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step
 from store.database import DatabaseUnavailableError
 from store.delivery.trace import steps_of
@@ -32,25 +33,6 @@ from store.slack.workspaces import takes_job_changes
 
 MOST_REPORTS = 50
 """Reports of the same move that are listed."""
-
-
-@dataclass(frozen=True)
-class NewJobChange:
-    """
-    A job change to accept. `key` is unique in its workspace; `accepted_at` is in milliseconds.
-
-    `move_keys` identify the move for every sender. `sender` is the one whose figures count it, if it was named.
-    `request_id` is that of the HTTP request, None for an import.
-    """
-
-    workspace_id: str
-    key: str
-    source: str
-    payload: str = field(repr=False)
-    accepted_at: int
-    move_keys: Sequence[str] = ()
-    sender: str | None = None
-    request_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import DeliveryRecord, Explanation, FailedJobChange, JobChangeRecord, NewDelivery, TraceStep
 from domain.job_change.model import TEST_SOURCE
+from domain.job_change.new import NewJobChange
 from domain.states import Role
 from listeners.status.explain_view import explained_blocks, explained_text
 from listeners.status.status_view import HELP, failed_blocks, failed_lines, status_blocks, status_lines
@@ -16,7 +17,6 @@ from services.home.home_state import WorkspaceStatus
 from services.salesforce.health import Health, HealthLine, lines
 from store.delivery.deliveries import add_deliveries
 from store.intake import job_changes
-from store.intake.job_changes import NewJobChange
 from store.schema import job_changes as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY

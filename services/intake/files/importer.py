@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 from domain.errors import PermanentError
-from domain.job_change.model import JobChange
-from domain.job_change.validation import Fault, InvalidJobChangeError
+from domain.job_change.new import NewJobChange
+from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import RowReader
 from services.intake.files.formats import RowsFile, detect_format
+from services.intake.files.reading import ReadRows, RowsParser, reading
 from services.intake.files.refused_rows import RefusalList, RefusedRowsFile, refused_rows_path
 from services.intake.files.rows import FileRow, open_rows
-from services.intake.intake import LARGEST_JOB_CHANGE, Intake, check_size
+from services.intake.intake import LARGEST_JOB_CHANGE, Intake
 from services.intake.mapping.row_mapping import RowMapping
 from store.database import Database, DatabaseUnavailableError
 from store.intake import imports, mappings
@@ -27,7 +29,10 @@ from store.intake.imports import DryRunKeys, Progress
 from store.intake.job_changes import Added
 
 AT_ONCE = 500
-"""Rows that share a commit. Others may write while the next ones are read."""
+"""Rows that share a commit."""
+
+READ_AHEAD = 2
+"""Batches that are read while one is stored."""
 
 SAVED_EVERY = 10
 """The progress is stored after this many batches. Later rows would be read again, as duplicates."""
@@ -59,7 +64,7 @@ class ImportPlan:
         """Why the first row will be refused, or None."""
         if self.first is not None:
             try:
-                _read(self.reader, self.first)
+                RowsParser(self.reader, self.workspace_id, LARGEST_JOB_CHANGE).parse(self.first)
             except InvalidJobChangeError as error:
                 return str(error)
         return None
@@ -117,20 +122,34 @@ class FileImporter:
     async def run(self, plan: ImportPlan, run: ImportRun) -> bool:
         """Import the remaining rows. Return whether the end was reached, rather than the import stopped."""
         run.progress = plan.progress
+        parser = RowsParser(plan.reader, plan.workspace_id, self.intake.largest)
         with (
             closing(_refusals(plan, run)) as refusals,
             closing(DryRunKeys()) as dry_run_keys,
             open_rows(plan.file) as (rows, position),
+            reading(parser, plan.file.size) as read,
+            ThreadPoolExecutor(1, thread_name_prefix="rows") as thread,
         ):
-            for number, batch in enumerate(_batches(islice(rows, plan.progress.read, None)), 1):
-                changes, refused = _changes(plan.reader, batch, refusals, self.intake.largest)
+            batches = (
+                _Batch(some, position(), thread.submit(read, some, self.now()))
+                for some in _batches(islice(rows, plan.progress.read, None))
+            )
+            for number, batch in enumerate(_ahead(batches), 1):
+                result = await asyncio.wrap_future(batch.result)
+                for place, reason in result.refused.items():
+                    refusals.write(batch.rows[place], reason)
                 new = await (
-                    self._count_new(plan, changes, dry_run_keys) if plan.is_dry_run else self._new(plan, changes)
+                    self._count_new(plan, result.job_changes, dry_run_keys)
+                    if plan.is_dry_run
+                    else self._new(plan, result.job_changes)
                 )
                 counted = run.progress.plus(
-                    read=len(batch), accepted=new, duplicate=len(changes) - new, refused=refused
+                    read=len(batch.rows),
+                    accepted=new,
+                    duplicate=len(result.job_changes) - new,
+                    refused=len(result.refused),
                 )
-                run.progress, run.bytes_read = replace(counted, refused_bytes=refusals.flush()), position()
+                run.progress, run.bytes_read = replace(counted, refused_bytes=refusals.flush()), batch.bytes_read
                 is_stopped = run.stop.is_set()
                 if not plan.is_dry_run and (is_stopped or number % SAVED_EVERY == 0):
                     await self.database.run(imports.save, plan.workspace_id, plan.digest, run.progress, self.now())
@@ -139,27 +158,45 @@ class FileImporter:
         await self.database.run(imports.finish, plan.workspace_id, plan.digest)
         return True
 
-    async def _new(self, plan: ImportPlan, changes: Sequence[JobChange]) -> int:
+    async def _new(self, plan: ImportPlan, job_changes: Sequence[NewJobChange]) -> int:
         """Accept job changes, and return how many are new."""
-        added = await self._accepted(plan.workspace_id, changes)
+        added = await self._accepted(plan.workspace_id, job_changes)
         if None in added:
             raise PermanentError(f"Workspace {plan.workspace_id} has removed the app")
         return sum(item is not None and item.is_new for item in added)
 
-    async def _accepted(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
+    async def _accepted(self, workspace_id: str, job_changes: Sequence[NewJobChange]) -> Sequence[Added | None]:
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self.intake.accept_parsed(workspace_id, changes)
+                return await self.intake.accept_new(workspace_id, job_changes)
             except DatabaseUnavailableError:
                 await self.wait(WAIT_SECONDS)
-        return await self.intake.accept_parsed(workspace_id, changes)
+        return await self.intake.accept_new(workspace_id, job_changes)
 
-    async def _count_new(self, plan: ImportPlan, changes: Sequence[JobChange], dry_run_keys: DryRunKeys) -> int:
+    async def _count_new(self, plan: ImportPlan, job_changes: Sequence[NewJobChange], dry_run_keys: DryRunKeys) -> int:
         """Return how many of the job changes would be new."""
-        today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
-        keys = [change.key(today) for change in changes]
+        keys = [job_change.key for job_change in job_changes]
         existing = await self.database.run(imports.existing, plan.workspace_id, keys)
         return dry_run_keys.add_new([key for key in keys if key not in existing])
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows that are being read as job changes, and how many bytes of the file end with them."""
+
+    rows: Sequence[FileRow]
+    bytes_read: int
+    result: Future[ReadRows]
+
+
+def _ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Begin the next batches before one is stored."""
+    waiting = deque[_Batch]()
+    for batch in batches:
+        waiting.append(batch)
+        if len(waiting) > READ_AHEAD:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
@@ -169,31 +206,3 @@ def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
 
 def _refusals(plan: ImportPlan, run: ImportRun) -> RefusedRowsFile | RefusalList:
     return RefusalList(run.refused) if plan.is_dry_run else RefusedRowsFile.of(plan.file, plan.progress.refused_bytes)
-
-
-def _changes(
-    reader: RowReader, batch: Sequence[FileRow], refusals: RefusedRowsFile | RefusalList, largest: int
-) -> tuple[list[JobChange], int]:
-    """
-    Parse rows, and return their job changes and how many rows are not valid.
-
-    Those are written to `refusals` with their reasons.
-    """
-    changes: list[JobChange] = []
-    refused = 0
-    for row in batch:
-        try:
-            changes += _read(reader, row, largest)
-        except InvalidJobChangeError as error:
-            refusals.write(row, str(error))
-            refused += 1
-    return changes, refused
-
-
-def _read(reader: RowReader, row: FileRow, largest: int = LARGEST_JOB_CHANGE) -> list[JobChange]:
-    if row.fault:
-        raise InvalidJobChangeError([Fault("", row.fault)])
-    job_changes = reader.read(row.content)
-    for job_change in job_changes:
-        check_size(job_change, largest)
-    return [JobChange.parse(job_change) for job_change in job_changes]

@@ -18,6 +18,7 @@ from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.job_change.moves import move_keys
+from domain.job_change.new import NewJobChange
 from domain.people import Member
 from domain.states import Role
 from listeners.cli import erase as verb
@@ -28,7 +29,6 @@ from store.delivery.posts import settle
 from store.delivery.routing import Routed
 from store.delivery.settlements import Sent
 from store.intake import job_changes, refused_payloads
-from store.intake.job_changes import NewJobChange
 from store.intake.refused_payloads import NewRefusal
 from store.intake.senders import Receipt
 from store.operations import erasure

@@ -18,6 +18,7 @@ from domain.audit import OPERATOR, AuditEntry
 from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery, TraceStep
+from domain.job_change.new import NewJobChange
 from domain.people import Member
 from domain.states import Role, Step
 from listeners.cli import table
@@ -28,7 +29,7 @@ from store.delivery.deliveries import add_deliveries
 from store.delivery.posts import settle
 from store.delivery.routing import Routed
 from store.delivery.settlements import Failed, Sent
-from store.intake.job_changes import NewJobChange, add
+from store.intake.job_changes import add
 from store.operations import erasure
 from store.slack import members
 from tests.conftest import SOMEDAY

@@ -7,8 +7,11 @@ import pytest
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import RowReader, missing
+from services.intake.files.reading import LARGE_BYTES, RowsParser, reading
+from services.intake.files.rows import FileRow
 from services.intake.mapping.row_mapping import RowMapping
 
+NOW = 1_795_000_000_000
 ROW = {"Full Name": "Ada Smith", "Work Email": "ada@globex.example", "New Company": "Globex", "Segment": "Enterprise"}
 
 
@@ -76,3 +79,18 @@ def test_a_row_must_be_an_object(value):
     """JSON Lines may contain any value."""
     with pytest.raises(InvalidJobChangeError, match="must be an object"):
         RowReader(None).read(value)
+
+
+def test_a_large_file_is_read_in_a_process_of_its_own_with_the_same_results():
+    parser = RowsParser(RowReader("clay", {}, ("Full Name", "Email", "New Company")), "T1", 64 * 1024)
+    contents = [
+        {"Full Name": "Ada", "Email": "ada@acme.example", "New Company": "Globex"},
+        {"Full Name": "Bob", "Email": "nowhere", "New Company": "Globex"},
+        {"Full Name": "Eve", "Email": "eve@acme.example", "New Company": "x" * 70_000},
+    ]
+    rows = [*(FileRow(line, content) for line, content in enumerate(contents, 2)), FileRow(5, {}, "cannot be read")]
+
+    with reading(parser, LARGE_BYTES) as read:
+        assert [read(rows, NOW), read(rows[:1], NOW)] == [parser.read(rows, NOW), parser.read(rows[:1], NOW)]
+
+    assert list(parser.read(rows, NOW).refused) == [1, 2, 3]

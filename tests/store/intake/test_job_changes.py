@@ -12,13 +12,14 @@ from domain.decision.reasons import ReasonCode, legacy
 from domain.decision.record import Decision
 from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
+from domain.job_change.new import NewJobChange
 from domain.states import Role
 from store.database import Database
 from store.delivery import pauses, posts, routing
 from store.delivery.deliveries import add_deliveries
 from store.delivery.routing import Routed
 from store.intake import job_changes
-from store.intake.job_changes import Added, NewJobChange
+from store.intake.job_changes import Added
 from store.schema import deliveries
 from store.schema import job_changes as table
 from store.slack import workspaces

@@ -10,11 +10,12 @@ from sqlalchemy import func, select, update
 
 from domain.job_change.model import JobChange
 from domain.job_change.moves import move_keys
+from domain.job_change.new import NewJobChange
 from domain.states import Outcome
 from store.database import Database
 from store.home import counts
 from store.intake import job_changes, moves
-from store.intake.job_changes import Added, NewJobChange
+from store.intake.job_changes import Added
 from store.schema import attached_reports, reported_moves, workspaces
 from store.schema import job_changes as table
 from tests.conftest import SOMEDAY
