@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self, TypedDict, Unpack
@@ -51,10 +51,10 @@ class ReasonCode(StrEnum):
 
     def of(self, **parameters: Unpack[Parameters]) -> Reason:
         """Raises TypeError if the parameters are not exactly those of the code."""
-        if parameters.keys() != set(self.names):
+        values: Mapping[str, Any] = parameters
+        if len(values) != len(self.names) or not all(map(values.__contains__, self.names)):
             raise TypeError(f"the reason {self} has the parameters {self.names}")
-        values: dict[str, Any] = dict(parameters)
-        return Reason(self, tuple((name, values[name]) for name in self.names))
+        return Reason(self, tuple([(name, values[name]) for name in self.names]))
 
     TEXT = "text", "text"
     """A sentence that an earlier version stored without a code."""

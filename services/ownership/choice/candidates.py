@@ -107,7 +107,7 @@ def lookup_user(source: str, role: str, why: Reason, user_id: str | None, case: 
 def with_full_user(candidate: Candidate, case: Case) -> Candidate:
     """The candidate with all fields of the user that were queried, not only those that came with the record."""
     user = candidate.user and case.users.get(candidate.user.id[:15])
-    return replace(candidate, user=user) if user else candidate
+    return replace(candidate, user=user) if user and user is not candidate.user else candidate
 
 
 def _with_user_problem(candidate: Candidate) -> Candidate:

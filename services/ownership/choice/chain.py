@@ -104,19 +104,20 @@ class ChainWalk:
         side, rule = self.context.side, self.context.rule
         if rule.deliver.to == "nobody":
             return SideChoice(side, rule, (), (ReasonCode.RULE_NOTIFIES_NOBODY.of(rule=rule.name),))
-        choice = self._first_of_chain()
+        place, choice = self._first_of_chain()
         if choice is None:
             reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
             choice = SideChoice(side, rule, (), reasons, unmatched=tuple(self.unmatched))
         informed = tuple(dict.fromkeys(self._informed()))
-        return replace(choice, informed=informed, considered=tuple(self.considered))
+        return replace(choice, place=place, informed=informed, considered=tuple(self.considered))
 
-    def _first_of_chain(self) -> SideChoice | None:
+    def _first_of_chain(self) -> tuple[int | None, SideChoice | None]:
+        """The place of the first source with somebody who can be notified, and the choice."""
         rule = self.context.rule
         for place, source in enumerate([*rule.tell, *([rule.fallback] if rule.fallback else [])]):
             if choice := self._try(source):
-                return replace(choice, place=place)
-        return None
+                return place, choice
+        return None, None
 
     def _informed(self) -> Iterator[str]:
         """Those who get the card without the duty to act. People who cannot be notified are skipped with the reason."""

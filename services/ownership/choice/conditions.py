@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.job_change.parts import ChangeType, Signal
@@ -12,6 +12,8 @@ from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule, RuleSet, Segment, Segments
 
 Test = Callable[["CaseSide"], bool]
+Named = tuple[Hashable, Test]
+"""A test with what it tests, by which two rules with the same test are recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +80,24 @@ class ConditionIndex:
 
 
 @dataclass(frozen=True)
+class SharedTest:
+    """A test, and the rules that have it, as bits."""
+
+    holds: Test
+    rules: int
+
+
+@dataclass(frozen=True)
 class PreparedRules:
     """
     A rule set, indexed for matching.
 
     Conditions with few possible values are looked up for all rules at once. `rules` holds the enabled rules with the
-    tests that remain for each of them.
+    tests that remain for each of them. A test that fails rules out every rule that has it.
     """
 
     rule_set: RuleSet
-    rules: tuple[tuple[tuple[Test, ...], Rule], ...]
+    rules: tuple[tuple[tuple[SharedTest, ...], Rule], ...]
     sides: ConditionIndex
     signals: ConditionIndex
     change_types: ConditionIndex
@@ -102,7 +112,7 @@ class PreparedRules:
         whens = [rule.when for rule in rules]
         return cls(
             rule_set,
-            tuple((tuple(_tests(rule.when)), rule) for rule in rules),
+            tuple(zip(_shared_tests(whens), rules, strict=True)),
             sides=ConditionIndex.of([when.side and (when.side,) for when in whens]),
             signals=ConditionIndex.of([when.signal for when in whens]),
             change_types=ConditionIndex.of([when.change_type for when in whens]),
@@ -125,11 +135,11 @@ class PreparedRules:
             lowest = candidates & -candidates
             tests, rule = self.rules[lowest.bit_length() - 1]
             for test in tests:  # a plain loop: this is the hottest code of a decision
-                if not test(case_side):
+                if not test.holds(case_side):
+                    candidates &= ~test.rules
                     break
             else:
                 return rule
-            candidates ^= lowest
         return None
 
     def _of_segments(self, segments: frozenset[Segment]) -> int:
@@ -140,21 +150,36 @@ class PreparedRules:
         return matching
 
 
-def _tests(when: Conditions) -> Iterator[Test]:
+def _shared_tests(whens: Sequence[Conditions]) -> list[tuple[SharedTest, ...]]:
+    """Return the tests of each rule."""
+    tests: dict[Hashable, Test] = {}
+    rules = defaultdict[Hashable, int](int)
+    names: list[list[Hashable]] = []
+    for number, when in enumerate(whens):
+        named = dict(_tests(when))
+        tests |= named
+        names.append([*named])
+        for name in named:
+            rules[name] |= 1 << number
+    shared = {name: SharedTest(test, rules[name]) for name, test in tests.items()}
+    return [tuple(shared[name] for name in of_rule) for of_rule in names]
+
+
+def _tests(when: Conditions) -> Iterator[Named]:
     if when.min_score is not None:
         min_score = when.min_score
-        yield lambda case_side: case_side.score is not None and case_side.score >= min_score
+        yield ("min_score", min_score), lambda side: side.score is not None and side.score >= min_score
     if when.title_lacks is not None:
         excluded = _find_any(when.title_lacks)
-        yield lambda case_side: not excluded(case_side.title)
+        yield ("title_lacks", *when.title_lacks), lambda side: not excluded(side.title)
     if when.title_contains is not None:
         contains = _find_any(when.title_contains)
-        yield lambda case_side: contains(case_side.title)
+        yield ("title_contains", *when.title_contains), lambda side: contains(side.title)
     if when.contact_has_open_opportunity is not None:
         has_deal = when.contact_has_open_opportunity
-        yield lambda case_side: _has_open_opportunity(case_side) is has_deal
+        yield ("has_deal", has_deal), lambda side: _has_open_opportunity(side) is has_deal
     for test in when.fields or ():
-        yield _field_test(test)
+        yield ("field", test.field, test.test, *test.values), _field_test(test)
 
 
 def _has_open_opportunity(case_side: CaseSide) -> bool | None:
