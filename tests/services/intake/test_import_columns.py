@@ -82,6 +82,7 @@ def test_a_row_must_be_an_object(value):
 
 
 def test_a_large_file_is_read_in_a_process_of_its_own_with_the_same_results():
+    """Rows that are refused have the same reasons."""
     parser = RowsParser(RowReader("clay", {}, ("Full Name", "Email", "New Company")), "T1", 64 * 1024)
     contents = [
         {"Full Name": "Ada", "Email": "ada@acme.example", "New Company": "Globex"},
