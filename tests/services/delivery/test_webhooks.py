@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 from standardwebhooks import Webhook
 
+from domain.audit import AuditEntry
 from domain.job_change.model import TEST_SOURCE
 from domain.workspace import WebhookEvent
 from listeners.intake.api_view import State
@@ -25,6 +26,7 @@ from services.delivery.webhooks import Webhooks, WebhookSender
 from services.messages.notices import Notices
 from services.retry import PATIENCE_MS
 from services.settings import DIRECT
+from store import audit
 from store.encryption import Cipher
 from store.messages import actions
 from store.operations import erasure
@@ -125,6 +127,22 @@ async def test_nothing_is_queued_that_nobody_wants(receiver):
     await receiver.deliver(person=BEN, source=TEST_SOURCE)
 
     assert await receiver.waiting() == 0
+
+
+async def test_the_audit_log_says_who_set_and_who_removed_a_webhook(receiver):
+    """Removing one that does not exist is no change."""
+    world = receiver.world
+    await receiver.save(WebhookEvent.TAKEN | WebhookEvent.DONE)
+    world.clock.advance(seconds=60)
+    removed = [await receiver.webhooks.remove(world.workspace_id, world.admin.id) for _ in range(2)]
+
+    entries = await world.database.run(audit.recent, world.workspace_id)
+    now = world.clock()
+    assert removed == [True, False]
+    assert [entry for entry in entries if "outgoing webhook" in entry.action] == [
+        AuditEntry(now, world.admin.id, "removed the outgoing webhook", ""),
+        AuditEntry(now - 60_000, world.admin.id, "set the outgoing webhook", "127.0.0.1: taken, done"),
+    ]
 
 
 async def test_an_event_is_repeated_under_its_id_until_it_is_received(receiver):
