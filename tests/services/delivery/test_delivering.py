@@ -37,6 +37,21 @@ async def test_a_contact_is_found_by_its_id(world, channel):
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
+@pytest.mark.parametrize("is_contact", [True, False])
+async def test_the_decision_links_the_record_that_was_decided_on(world, channel, is_contact):
+    """A lead counts, and is linked, only if the person is no contact."""
+    dana = world.add_owner("Dana Reyes")
+    ada = {"LastName": "Smith", "Email": "ada@initech.example", "OwnerId": dana}
+    lead = world.salesforce.add("Lead", Company="Initech", **ada)
+    found = contact(world, dana) if is_contact else None
+
+    job_change_id = await world.deliver()
+
+    links = (await world.find(job_change_id)).decision.links
+    linked = [f"{world.salesforce.url}/{record}" if record else None for record in (found, None if found else lead)]
+    assert [links.contact, links.lead] == linked
+
+
 async def test_the_owner_of_the_account_is_notified_if_the_contact_owner_cannot_be(world, channel):
     """The next candidate is notified, with a reason of their own."""
     account = world.salesforce.add("Account", Name="Initech", OwnerId=world.add_owner("Kim Lee"))

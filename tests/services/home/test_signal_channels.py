@@ -9,6 +9,8 @@ import pytest
 
 from domain.job_change.parts import Signal
 from services.home.signal_channels import SignalChannels
+from services.ownership.rulebook import Rulebook
+from services.ownership.rules.rule_set import RuleSet
 from store import audit
 from tests.services.slack.slack_world import open_slack_workspace
 
@@ -57,6 +59,24 @@ async def test_the_default_channel_gets_what_the_channel_of_the_signal_cannot(wo
     assert "archived" in message.text
     assert "No DRI found:" in message.text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
+
+
+async def test_the_reason_fits_everything_that_an_archived_channel_did_not_get(world):
+    """Where a rule chose the channel for one job change and the signal for another, it names neither."""
+    await world.default_channel()
+    channel = await own_channel(world)
+    deals = {"name": "Deals", "tell": [], "when": {"relationship": ["champion"]}}
+    rules = RuleSet.parse({"rules": [deals | {"deliver": {"to": "channel", "channel": channel.id}}]})
+    rulebook = Rulebook(world.database, world.worker.router.decider.schemas, world.clock)
+    assert (await rulebook.publish(world.workspace_id, world.admin.id, rules, None)).stored
+    channel.is_archived = True
+    await world.accept(signal="custom")
+    await world.accept(source_event_id="2", relationship="champion")
+
+    await world.worker.drain()
+
+    [message] = world.channel_messages("job-changes")
+    assert message.text.count("The channel chosen for it cannot be posted to: the channel is archived.") == 2
 
 
 async def test_a_signal_channel_that_is_also_the_default_channel_has_one_lane(world):

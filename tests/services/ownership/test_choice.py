@@ -248,6 +248,46 @@ def test_a_source_without_a_person_is_skipped_with_a_reason(source, result):
 
 
 @pytest.mark.parametrize(
+    ("source", "unreadable"),
+    [
+        ({"source": "opportunity_owner"}, "opportunity"),
+        ({"source": "opportunity_owner", "of": "contact"}, "opportunitycontactrole"),
+        ({"source": "team", "of": "account", "role": "CSM"}, "accountteammember"),
+        ({"source": "queue"}, "groupmember"),
+    ],
+)
+def test_an_object_that_the_app_may_not_read_is_the_reason(source, unreadable):
+    """It is not said that there is no such record: nobody knows."""
+    queue = user("Inbound", kind="queue", email=None)
+    job = replace(case(replace(RECORDS, lead=replace(LEAD, owner=queue))), unreadable=frozenset({unreadable}))
+    (choice,) = chosen(job, rules(rule(source, owner("account"), when={"side": "current"}))).choices
+    assert [candidate_result(row).partition(" (")[0] for row in choice.considered] == [
+        "cannot be read in Salesforce",
+        "notified",
+    ]
+
+
+def test_the_owner_of_an_opportunity_who_cannot_be_notified_is_named_by_it():
+    """The trace names the source, and the message the record."""
+    job = case(replace(RECORDS, current_account=replace(GLOBEX, open=DEAL)))
+    prepared = rules(rule({"source": "opportunity_owner"}, when={"side": "current"}))
+    (choice,) = chosen(job, prepared, missing(BO.email)).choices
+    assert [row.source for row in choice.considered] == ["open opportunity owner"]
+    assert "the owner of Big deal, Bo Chen, is not in Slack" in for_reader(choice.reasons)
+
+
+@pytest.mark.parametrize(
+    ("named", "notified_owner"),
+    [(GLOBEX.id[:15], "Omar Diaz"), ("001000000000009", "Kim Lee"), (None, "Kim Lee")],
+)
+def test_the_account_left_is_the_contacts_unless_the_source_names_another_by_its_id(named, notified_owner):
+    """An id of a different account, or a name alone, does not take precedence."""
+    previous = {"company": {"name": "Globex", "salesforce_id": named}}
+    job = case(replace(RECORDS, past_account=GLOBEX, current_account=None), previous=previous)
+    assert notified(job, rules(rule(owner("account"), when={"side": "past"}))) == {"past": notified_owner}
+
+
+@pytest.mark.parametrize(
     ("changes", "result"),
     [
         ({"is_active": False}, "is inactive in Salesforce"),

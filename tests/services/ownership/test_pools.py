@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.people import Member
+from domain.preferences import SEGMENT
 from services.ownership.choice.availability import BatchState
 from services.ownership.choice.pools import PoolState
 from services.ownership.rules.rule_set import Pool, PoolMember
-from tests.services.ownership.cases import availability, case, chosen, rule, rules
+from tests.services.ownership.cases import DANA, GLOBEX, KIM, availability, case, chosen, rule, rules
 
 
 def pool(*weights: int) -> Pool:
@@ -67,6 +68,19 @@ def test_one_job_change_takes_one_turn():
         recipients.append(decision.direct_recipients)
         batch = batch.after(decision.turns, decision.direct_recipients)
     assert recipients == [{"U0"}, {"U1"}, {"U2"}, {"U0"}]
+
+
+def test_each_member_is_considered_once_for_a_side():
+    """Also one who took the turn for the other side and has the account of this one, but has muted it."""
+    pools = {"P": {"members": [{"user": person.email} for person in (DANA, KIM)]}}
+    of_side = [rule({"source": "pool", "pool": "P"}, name=side, when={"side": side}) for side in ("past", "current")]
+    muted = availability(muted=frozenset({("UDANA", f"{SEGMENT}target")}))
+    batch = BatchState(sticky={("P", GLOBEX.id[:15]): DANA.email})
+
+    past, current = chosen(case(), rules(*of_side, pools=pools), muted, batch).choices
+
+    assert [row.email for row in past.considered] == [DANA.email]
+    assert [row.email for row in current.considered] == [DANA.email, KIM.email]
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40))
