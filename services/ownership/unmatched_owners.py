@@ -98,7 +98,7 @@ class UnmatchedOwners:
         for setting, name in (("slack_id_field", slack_id_field), ("email_field", email_field)):
             if name and (problem := await self._field_problem(workspace_id, name)):
                 return LinkResult(False, problem, field=setting)
-        detail = f"email field {email_field or 'Email'}, {len(aliases)} alias domains"
+        detail = f"email field {email_field or 'Email'}, {counted(len(aliases), 'alias domain')}"
         detail += f", Slack user ID in {slack_id_field}" if slack_id_field else ""
         change = AuditEntry(self.now(), actor, f"{ACTION}: matching changed", detail)
         await self.database.run(owners.match_by, workspace_id, email_field, aliases, slack_id_field, change)

@@ -676,6 +676,8 @@ async def test_alias_domains_and_another_email_field_match_all_owners(world, cha
         await world.deliver(person={"full_name": name, "emails": [f"{name}@initech.example"]})
 
     assert (refused.stored, saved.stored) == (False, True)
+    (change,) = await world.database.run(audit.recent, world.workspace_id)
+    assert change.detail == "email field Work_Email__c, 1 alias domain"
     assert len(world.direct_messages("Dana Reyes")) == len(world.direct_messages("Kim Lee")) == 1
 
 
