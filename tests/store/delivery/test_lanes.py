@@ -61,6 +61,16 @@ async def test_up_to_ten_deliveries_of_a_lane_share_a_post(database, workspace):
     assert [each.job_change_id for each in claimed.deliveries] == ids[:10]
 
 
+async def test_lanes_are_bundled_separately_whatever_the_order_of_arrival(database, workspace):
+    """Also when the posts of a dead worker are taken up again."""
+    ids = await database.run(add_routed, "U_DANA", "U_KIM", "U_DANA", "U_KIM")
+
+    for now in (SOMEDAY, SOMEDAY + LEASE_MS):
+        claims = await database.run(claim, now)
+        bundles = {each.channel: [delivery.job_change_id for delivery in each.deliveries] for each in claims}
+        assert bundles == {"U_DANA": ids[::2], "U_KIM": ids[1::2]}
+
+
 async def test_the_lane_that_has_been_due_longest_is_claimed_first(database, workspace):
     """When fewer lanes may post than are due, none of them waits forever."""
     await database.run(add_routed, "U_LATE", "U_EARLY")
