@@ -38,7 +38,11 @@ class InvalidFormError(Exception):
 
 @dataclass(frozen=True)
 class Field(ABC, Generic[Shown, Value]):
-    """An input of a form. `name` is its block_id, and its action_id if there is no other."""
+    """
+    An input of a form. `name` is its block_id, and its action_id if there is no other.
+
+    `row` is the block_id of a row of several inputs that it is a part of, see `row_block`.
+    """
 
     name: str
     label: str
@@ -47,6 +51,7 @@ class Field(ABC, Generic[Shown, Value]):
     optional: bool = False
     placeholder: str | None = None
     action_id: str | None = None
+    row: str | None = None
 
     def block(self, shown: Shown | None = None) -> Block:
         """Render the field with the value that is shown at first."""
@@ -58,6 +63,13 @@ class Field(ABC, Generic[Shown, Value]):
         """Render the field without its label, such as for a section."""
         control = self.element(shown) | {"action_id": self.action_id or self.name}
         return control | ({"placeholder": plain(self.placeholder)} if self.placeholder else {})
+
+    def state_in(self, states: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """The state of the element in those of a view; None if it was not shown."""
+        if self.row is not None:
+            return states.get(self.row, {}).get(self.action_id or self.name)
+        inputs = states.get(self.name)
+        return None if inputs is None else next(iter(inputs.values()), {})
 
     def error(self, message: str) -> InvalidFormError:
         """Return the error that shows `message` at this field."""
@@ -240,6 +252,11 @@ class TimeOfDay(Field[int, int | None]):
         return at.hour * 60 + at.minute
 
 
+def row_block(row: str, *elements: Block) -> Block:
+    """One row of inputs and buttons. https://docs.slack.dev/reference/block-kit/blocks/actions-block"""
+    return {"type": "actions", "block_id": row, "elements": list(elements)}
+
+
 @dataclass(frozen=True)
 class Entered:
     """The values of a submitted form, by the names of the fields that were shown. Others read as empty."""
@@ -275,11 +292,11 @@ class Form:
         values: dict[str, Any] = {}
         errors: dict[str, str] = {}
         for shown in self.fields:
-            states = view["state"]["values"].get(shown.name)
-            if states is None:
+            state = shown.state_in(view["state"]["values"])
+            if state is None:
                 continue
             try:
-                values[shown.name] = shown.parse(next(iter(states.values()), {}))
+                values[shown.name] = shown.parse(state)
             except ValueError as error:
                 errors[shown.name] = str(error)[:LONGEST_ERROR]
         if errors:
@@ -309,9 +326,16 @@ def filled_again(view: View) -> View:
 
 def _filled_again(block: Block, values: Mapping[str, Any]) -> Block:
     states = values.get(block.get("block_id", ""), {})
-    if block["type"] != "input" or not states:
-        return block
-    state: dict[str, Any] = next(iter(states.values()))
+    if block["type"] == "input" and states:
+        return block | {"element": _with_value(block["element"], next(iter(states.values())))}
+    if block["type"] == "actions" and states:
+        elements = [_with_value(element, states.get(element["action_id"], {})) for element in block["elements"]]
+        return block | {"elements": elements}
+    return block
+
+
+def _with_value(element: Block, state: Mapping[str, Any]) -> Block:
+    """The element that shows at first what was entered in it."""
     typed = {_INITIAL[name]: value for name, value in state.items() if name in _INITIAL}
-    element = {name: value for name, value in block["element"].items() if name not in typed}
-    return block | {"element": element | {name: value for name, value in typed.items() if value}}
+    kept = {name: value for name, value in element.items() if name not in typed}
+    return kept | {name: value for name, value in typed.items() if value}

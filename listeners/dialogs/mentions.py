@@ -13,7 +13,7 @@ from services.ownership.rules.check import OrgSchema
 from services.ownership.rules.current_rules import SaveResult
 from services.ownership.rules.descriptions import DisplayNames, describe_rule, describe_source
 from services.ownership.rules.issues import RuleIssue
-from services.ownership.rules.owner_sources import Source
+from services.ownership.rules.owner_sources import Informed, Source
 from services.ownership.rules.rule_set import Rule
 from services.slack.mrkdwn import escape
 from services.slack.mrkdwn import plain as plain_text
@@ -53,7 +53,7 @@ def labels_of(org: OrgSchema | None) -> dict[str, str]:
     }
 
 
-def source_label(source: Source, labels: Mapping[str, str]) -> str:
+def source_label(source: Source | Informed, labels: Mapping[str, str]) -> str:
     """The text of an option in a menu, which is limited to 75 characters."""
     text = describe_source(source, DisplayNames(labels=labels))
     return plain_text(text[:1].upper() + text[1:], 73)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View, message_view
@@ -11,9 +16,13 @@ from listeners.dialogs.mentions import save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.effects.simulate import publication
 from listeners.ownership.rule_form.choices import A_GROUP, choices_of
-from listeners.ownership.rule_form.fields import NAME, RULE, SLOT_ACTION, rule_form_of
+from listeners.ownership.rule_form.condition_rows import FIELD_ACTION, OPERATOR_ACTION, REMOVE_ACTION, VALUE_ACTION
+from listeners.ownership.rule_form.fields import INPUT_ACTION, NAME, RULE, SLOT_ACTION, rule_form_of
 from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import (
+    ADD_CONDITION,
+    ADD_INFORMED,
+    ADD_SOURCE,
     ALL_PRESETS,
     BEGIN,
     EMPTY_RULE,
@@ -21,6 +30,7 @@ from listeners.ownership.rule_form.rule_view import (
     begin_view,
     is_narrowed,
     needs_other_fields,
+    next_row_of,
     origin_of,
     rule_view,
 )
@@ -38,7 +48,11 @@ NEW_RULE = Rule(name="New rule", tell=(Owner(of="account"), Owner(of="contact"))
 def register(app: AsyncApp) -> None:
     app.action(ADD)(add)
     app.view(BEGIN.callback_id)(begin)
-    app.action(SLOT_ACTION)(fill_slot)
+    app.action(re.compile(f"^{OPERATOR_ACTION}_"))(show_again)
+    for action_id in (FIELD_ACTION, VALUE_ACTION, REMOVE_ACTION, SLOT_ACTION, INPUT_ACTION):
+        app.action(action_id)(show_again)
+    for action_id in (ADD_CONDITION, ADD_SOURCE, ADD_INFORMED):
+        app.action(action_id)(show_again)
     app.view(RULE.callback_id)(save)
 
 
@@ -92,20 +106,31 @@ async def rule_dialog(
     return await _rule_view(workspace_id, ownership, form, book, is_new=False, narrow=is_narrowed)
 
 
-async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """A source was chosen: some sources need another field."""
+async def show_again(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    """Something was chosen, added or removed: other fields may be needed, and the sentence changes."""
     await dialog.ack()
     view, states = dialog.view, dialog.view["state"]["values"]
     opened = await _open_form(dialog.workspace_id, ownership, view)
-    if opened is None:
+    if opened is None or not await dialog.is_admin():
         return  # saving reports it
     form, book = opened
-    typed = form.typed(rule_form_of(states).read(view))
-    if needs_other_fields(typed, states) and await dialog.is_admin():
-        shown = await _rule_view(
-            dialog.workspace_id, ownership, typed, book, is_new=_is_new(view), narrow=is_narrowed(view)
-        )
-        await dialog.update_view(view["id"], shown)
+    typed = _changed(form.typed(rule_form_of(states).read(view), states, next_row_of(view)), dialog.action)
+    shown = await _rule_view(
+        dialog.workspace_id, ownership, typed, book, is_new=_is_new(view), narrow=is_narrowed(view)
+    )
+    await dialog.update_view(view["id"], shown)
+
+
+def _changed(form: RuleForm, action: Mapping[str, Any]) -> RuleForm:
+    """The form after a row was added or removed."""
+    action_id = action["action_id"]
+    if action_id == ADD_CONDITION:
+        return form.with_row()
+    if action_id == REMOVE_ACTION:
+        return form.without_row(int(action["value"]))
+    if action_id == ADD_SOURCE:
+        return replace(form, tell=form.tell.with_slot())
+    return replace(form, also=form.also.with_slot()) if action_id == ADD_INFORMED else form
 
 
 async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -117,12 +142,13 @@ async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         if opened is None:
             raise NAME.error(RULE_CHANGED_BY_OTHERS)
         form, book = opened
-        typed = form.typed(entered)
+        org = await ownership.org_in_time(workspace_id)
+        typed = form.typed(entered, states, next_row_of(view)).resolved(org)
         if needs_other_fields(typed, states):  # the fields that it needs were not shown in time
             return await _rule_view(
                 workspace_id, ownership, typed, book, is_new=_is_new(view), narrow=is_narrowed(view)
             )
-        parsed = typed.read(book.shown, await ownership.org_in_time(workspace_id))
+        parsed = typed.read(book.shown, org)
         problems = await ownership.problems(workspace_id, typed.destinations)
         if isinstance(parsed, dict) or problems:
             raise InvalidFormError(problems | (parsed if isinstance(parsed, dict) else {}))
@@ -174,6 +200,8 @@ async def _rule_view(
     narrow: bool = False,
 ) -> View:
     org, _ = await ownership.org(workspace_id)
-    needs_groups = any(slot.needs == A_GROUP for slot in form.slots)
+    shown = form.resolved(org)
+    slots = (*shown.tell.slots, *shown.also.slots)
+    needs_groups = any(slot.needs == A_GROUP for slot in slots)
     groups = await ownership.groups.handles(workspace_id) if needs_groups else None
-    return rule_view(form, choices_of(book.shown, org, len(form.slots), groups), is_new=is_new, narrow=narrow)
+    return rule_view(shown, choices_of(book.shown, org, len(slots), groups), org, is_new=is_new, narrow=narrow)

@@ -72,7 +72,7 @@ class OrgSchemas:
             objects=frozenset(name.lower() for name in infos),
             fields={
                 f"{name}.{field.name}".lower(): OrgField(
-                    f"{name}.{field.name}", field.label, field.refers_to, field.type
+                    f"{name}.{field.name}", field.label, field.refers_to, field.type, field.values
                 )
                 for name, info in infos.items()
                 for field in info.fields.values()

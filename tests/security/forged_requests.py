@@ -109,6 +109,21 @@ def text(value: str | None) -> dict[str, Any]:
     return {"type": "plain_text_input", "value": value}
 
 
+def _rule_inputs() -> list[tuple[str, Mapping[str, Any]]]:
+    """The elements of the dialog of a rule that show it again, each with what was done with it."""
+    return [
+        ("ownership_condition_field", option("title")),
+        ("ownership_condition_operator_title", option("title_lacks")),
+        ("ownership_condition_value", text("Champion")),
+        ("ownership_condition_remove", {"value": "0"}),
+        ("ownership_slot", option("a_person")),
+        ("ownership_rule_input", option("nobody")),
+        ("ownership_add_condition", {}),
+        ("ownership_add_source", {}),
+        ("ownership_add_informed", {}),
+    ]
+
+
 def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
     """In an order in which no request prevents the next from working."""
     listed = {"seen": ids.seen, "page": 0}
@@ -120,6 +135,7 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
     tried = {"source": text(ids.sender), "definition": text(mapping), "row": text('{"mail": "a@b.example"}')}
     rule = {"name": text("Mine"), "place": text("1"), "slot-0": option('{"source":"owner","of":"account"}')}
     rule["any"] = _chosen("yes")
+    marked = {"mark": ids.mark, "next": 1}
     return [
         ForgedRequest("action", "home_channel_gets", "home", option("everything"), home),
         ForgedRequest("action", "home_tell_dris", "home", option("no"), home),
@@ -166,8 +182,11 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ForgedRequest("action", "ownership_rule_menu", action=option("switch:0"), metadata=listed),
         ForgedRequest("action", "ownership_add", metadata=listed),
         ForgedRequest("view", "ownership_begin", values={"preset": option("all")}),
-        ForgedRequest("action", "ownership_slot", metadata={"mark": ids.mark}, values={"slot-0": option("a_person")}),
-        ForgedRequest("view", "ownership_save_rule", metadata={"mark": ids.mark}, values=rule),
+        *(
+            ForgedRequest("action", name, action=action, metadata=marked, values=rule)
+            for name, action in _rule_inputs()
+        ),
+        ForgedRequest("view", "ownership_save_rule", metadata=marked, values=rule),
         ForgedRequest("action", "ownership_more", metadata=listed),
         ForgedRequest("view", "ownership_settings", metadata={"seen": ids.seen}, values=_settings()),
         ForgedRequest("action", "ownership_new_named_pools", action={"value": "pools"}, metadata={"seen": ids.seen}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from listeners.dialogs.mentions import labels_of, source_label
 from services.ownership.rules.check import OrgSchema
 from services.ownership.rules.owner_sources import (
+    ChannelField,
+    Informed,
     Manager,
     Mapped,
     NamedChannel,
@@ -28,6 +30,7 @@ from services.ownership.rules.owner_sources import (
 from services.ownership.rules.rule_set import RuleSet
 
 A_PERSON, A_GROUP, A_CHANNEL, A_FIELD = "a_person", "a_group", "a_channel", "a_field"
+A_CHANNEL_FIELD = "a_channel_field"
 NEEDING_FIELD: Mapping[str, str] = {
     A_PERSON: "A person in Slack …",
     A_GROUP: "A user group …",
@@ -36,11 +39,15 @@ NEEDING_FIELD: Mapping[str, str] = {
 }
 """Choices that need another field below."""
 
+INFORMED_NEEDING_FIELD = {**NEEDING_FIELD, A_CHANNEL_FIELD: "A channel in a field of the account …"}
+"""These choices for people who are informed in addition to the DRI."""
+
 LEFT_EMPTY: Mapping[str, str] = {
     A_PERSON: "Choose a person.",
     A_GROUP: "Choose a user group.",
     A_CHANNEL: "Choose a channel.",
     A_FIELD: "Enter a field, such as Account.SDR__c.",
+    A_CHANNEL_FIELD: "Enter a field of the account, such as Account.Slack_Channel__c.",
 }
 """The error at that field if it is empty."""
 
@@ -50,8 +57,11 @@ NOBODY = "nobody"
 MOST_OPTIONS = 100
 """https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
 
-FEW_SLOTS, FEWER_OPTIONS = 8, 70
-"""A view has at most 250 kB. https://docs.slack.dev/reference/methods/views.update"""
+OPTIONS_IN_ALL = 600
+"""Options of all menus of sources: a view has at most 250 kB. https://docs.slack.dev/reference/methods/views.update"""
+
+HANDLES_IN_ALL = 500
+"""Handles of user groups in all menus."""
 
 LONGEST_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
@@ -61,9 +71,10 @@ _SOURCES_WITH_FIELD = {
     A_GROUP: ("user_group", "group"),
     A_CHANNEL: ("channel", "channel"),
     A_FIELD: ("field", "field"),
+    A_CHANNEL_FIELD: ("channel_field", "field"),
 }
 _UNCHANGED = "kept:"
-_SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
+_SOURCE: TypeAdapter[Source | Informed] = TypeAdapter(Source | Informed)
 
 
 @dataclass(frozen=True)
@@ -85,21 +96,24 @@ def choices_of(
     rules: RuleSet, org: OrgSchema | None, slots: int = 6, user_groups: Mapping[str, str] | None = None
 ) -> Choices:
     """The sources of this rule set and org. `slots` is the number of menus, which share the size limit of a view."""
-    most = MOST_OPTIONS if slots <= FEW_SLOTS else FEWER_OPTIONS
-    groups: dict[str, list[Source]] = {
-        "Owners": list(_owners()),
-        "Fields of the record": list(_fields(org)) if org else [],
-        "Teams": list(_roles(org)) if org else [],
-        "Pools and mappings": list(_pools_and_mappings(rules)),
-        "Others": [Manager(), Sender()],
+    owners = list(_owners())
+    others: list[Source] = [Manager(), Sender()]
+    most = min(MOST_OPTIONS, OPTIONS_IN_ALL // max(slots, 1))
+    room = max(0, most - len(INFORMED_NEEDING_FIELD) - 2 - len(owners) - len(others))
+    roles = list(_roles(org))[: room // 3] if org else []
+    named = list(_pools_and_mappings(rules))[: room // 3]
+    fields = list(_fields(org)) if org else []
+    shown = fields[: room - len(roles) - len(named)]
+    groups: dict[str, Sequence[Source]] = {
+        "Owners": owners,
+        "Fields of the record": shown,
+        "Teams": roles,
+        "Pools and mappings": named,
+        "Others": others,
     }
-    fields = groups["Fields of the record"]
-    others = sum(map(len, groups.values())) - len(fields)
-    room = most - len(NEEDING_FIELD) - 2 - others
-    groups["Fields of the record"] = fields[: max(room, 0)]
-    more_fields = max(0, len(fields) - max(room, 0))
     handles = user_groups or {}
-    return Choices(groups, labels_of(org), more_fields, handles if len(handles) < MOST_OPTIONS else {})
+    fits = len(handles) < MOST_OPTIONS and len(handles) * slots <= HANDLES_IN_ALL
+    return Choices(groups, labels_of(org), len(fields) - len(shown), handles if fits else {})
 
 
 def _owners() -> Iterator[Source]:
@@ -126,21 +140,26 @@ def _fields(org: OrgSchema) -> Iterator[Source]:
     return (UserField(field=org.fields[name].name) for name in names)
 
 
-def field_named(org: OrgSchema, typed: str) -> str | None:
-    """The user lookup with this label, as rules write it: `Account.SDR__c` for "SDR" or "Account SDR"."""
+def field_named(org: OrgSchema, typed: str, keys: Iterable[str]) -> str | None:
+    """
+    The field with this name or label, as rules write it: `Account.SDR__c` for "account.sdr__c", "SDR" or "Account SDR".
+
+    `keys` are the fields that are possible, such as the user lookups.
+    """
+    fields = [org.fields[key] for key in keys]
     words = typed.casefold().replace(".", " ").split()
-    names = []
-    for user_field in map(org.fields.__getitem__, org.user_fields):
-        label, sobject = user_field.label.casefold().split(), user_field.name.partition(".")[0].casefold()
+    names = [of_org.name for of_org in fields if of_org.name.casefold() == typed.strip().casefold()]
+    for of_org in fields if not names else ():
+        label, sobject = of_org.label.casefold().split(), of_org.name.partition(".")[0].casefold()
         if words in (label, [sobject, *label]):
-            names.append(user_field.name)
+            names.append(of_org.name)
     return names[0] if len(names) == 1 else None
 
 
-def fields_like(org: OrgSchema, typed: str, most: int = 5) -> list[str]:
-    """The user lookups with these words in their name or label, each as "Account.SDR__c (SDR)"."""
+def fields_like(org: OrgSchema, typed: str, keys: Iterable[str], most: int = 5) -> list[str]:
+    """The fields with these words in their name or label, each as "Account.SDR__c (SDR)"."""
     words = typed.lower().replace(".", " ").split()
-    fields = [org.fields[name] for name in org.user_fields]
+    fields = [org.fields[key] for key in keys]
     similar = [
         field for field in fields if words and all(word in f"{field.name} {field.label}".lower() for word in words)
     ]
@@ -169,13 +188,13 @@ class Slot:
 
     @property
     def needs(self) -> str | None:
-        return self.value if self.value in NEEDING_FIELD else None
+        return self.value if self.value in INFORMED_NEEDING_FIELD else None
 
 
 EMPTY = Slot()
 
 
-def slot_of(source: Source, place: int) -> Slot:
+def slot_of(source: Source | Informed, place: int) -> Slot:
     """The slot of a source. `place` is its index in the chain."""
     match source:
         case NamedUser() if is_slack_user(source.user):
@@ -184,10 +203,12 @@ def slot_of(source: Source, place: int) -> Slot:
             return Slot(A_GROUP, source.group)
         case NamedChannel():
             return Slot(A_CHANNEL, source.channel)
+        case ChannelField() if source.side is None:
+            return Slot(A_CHANNEL_FIELD, source.field)
     return Slot(_json(source) or f"{_UNCHANGED}{place}")
 
 
-def raw_source(slot: Slot, chain: Sequence[Source]) -> object:
+def raw_source(slot: Slot, chain: Sequence[Source | Informed]) -> object:
     """The source as JSON, to be validated with its rule. `chain` is the chain that the dialog was opened with."""
     if slot.needs:
         kind, name = _SOURCES_WITH_FIELD[slot.needs]
@@ -202,13 +223,24 @@ def raw_source(slot: Slot, chain: Sequence[Source]) -> object:
         return {}
 
 
-def groups_of(choices: Choices, slot: Slot, chain: Sequence[Source]) -> dict[str, dict[str, str]]:
-    """The labels of a menu's options by value, under their headings. The chosen one is always among them."""
+def groups_of(
+    choices: Choices, slot: Slot, chain: Sequence[Source | Informed], needing: Mapping[str, str] = NEEDING_FIELD
+) -> dict[str, dict[str, str]]:
+    """
+    The labels of a menu's options by value, under their headings. The chosen one is always among them.
+
+    `needing` has the choices that need another field. Whoever is only informed takes no turn in a pool or queue.
+    """
+    takes_turns = needing is NEEDING_FIELD
     groups = {
-        name: {value: source_label(source, choices.labels) for source in sources if (value := _json(source))}
+        name: {
+            value: source_label(source, choices.labels)
+            for source in sources
+            if (takes_turns or not isinstance(source, Pool | QueueMembers)) and (value := _json(source))
+        }
         for name, sources in choices.groups.items()
     }
-    groups["Others"] |= {**NEEDING_FIELD, NOBODY: "Nobody"}
+    groups["Others"] |= {**needing, NOBODY: "Nobody"}
     if slot.value and not any(slot.value in group for group in groups.values()):
         try:
             label = source_label(_SOURCE.validate_python(raw_source(slot, chain)), choices.labels)
@@ -218,7 +250,7 @@ def groups_of(choices: Choices, slot: Slot, chain: Sequence[Source]) -> dict[str
     return groups
 
 
-def _json(source: Source) -> str | None:
+def _json(source: Source | Informed) -> str | None:
     """The source as JSON. None means that it is too long for the value of an option."""
     text = source.model_dump_json(exclude_none=True)
     return text if len(text) <= LONGEST_VALUE else None

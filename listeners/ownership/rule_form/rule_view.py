@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from listeners.dialogs.blocks import Block, View, context, data_of, header
+from domain.day_counts import counted
+from listeners.dialogs.blocks import Block, View, actions, button, context, data_of, header, section
 from listeners.dialogs.form import Choice, Field, Form
+from listeners.dialogs.mentions import shown_sentence, source_label
+from listeners.ownership.rule_form.chain import Chain
 from listeners.ownership.rule_form.choices import A_FIELD, A_GROUP, Choices, groups_of
-from listeners.ownership.rule_form.fields import DELIVER, NAME, PLACE, RULE, WHEN, more_field, more_id, slot_field
-from listeners.ownership.rule_form.form import RuleForm
+from listeners.ownership.rule_form.condition_rows import condition_blocks, has_values
+from listeners.ownership.rule_form.conditions import MOST_ROWS
+from listeners.ownership.rule_form.fields import (
+    ALSO,
+    DELIVER,
+    EVERY,
+    EVERY_JOB_CHANGE,
+    FALLBACK_USER,
+    NAME,
+    PLACE,
+    RULE,
+    TELL,
+    States,
+)
+from listeners.ownership.rule_form.form import MOST_INFORMED, RuleForm
+from services.ownership.rules.check import OrgSchema
 from services.ownership.rules.edits import mark_of
-from services.ownership.rules.rule_set import Rule
+from services.ownership.rules.rule_set import MOST_SOURCES, Rule
+from services.slack.mrkdwn import escape
+
+ADD_CONDITION, ADD_SOURCE, ADD_INFORMED = "ownership_add_condition", "ownership_add_source", "ownership_add_informed"
 
 EMPTY_RULE, ALL_PRESETS = "empty", "all"
 PRESET = Choice("preset", "Start from", default=EMPTY_RULE)
@@ -45,43 +65,67 @@ def is_narrowed(view: View) -> bool:
     return bool(data_of(view).get("narrow"))
 
 
-def rule_view(form: RuleForm, choices: Choices, *, is_new: bool, narrow: bool = False) -> View:
-    """The form of a rule. Fields whose values are too long for Slack are left out and stay unchanged."""
+def next_row_of(view: View) -> int:
+    """The number of the next condition that is added. A number is used once: Slack keeps what is entered under it."""
+    return int(data_of(view).get("next", 0))
 
-    def filled(*fields: Field[Any, Any]) -> list[Block]:
-        values: dict[str, Any] = {**form.entries, **form.several}
-        return [field.block(values[field.name]) for field in fields if field.name not in form.too_long]
 
+def rule_view(form: RuleForm, choices: Choices, org: OrgSchema | None, *, is_new: bool, narrow: bool = False) -> View:
+    """The form of a rule, below the rule as a sentence."""
     blocks = [
         *([context(_NARROW)] if narrow else []),
-        *filled(NAME),
+        section(_sentence(form, choices)),
+        NAME.block(form.entries[NAME.name]),
         PLACE.block(form.place),
         header("When"),
-        *filled(*WHEN),
+        *condition_blocks(form.rows, org, choices.labels),
+        *_add("Add a condition", ADD_CONDITION, sum(row.shown for row in form.rows) < MOST_ROWS),
+        *([] if form.has_conditions else [EVERY.block([EVERY_JOB_CHANGE] if form.is_for_every else [])]),
         header("Notify"),
-        *_chain(form, choices),
-        *filled(*DELIVER),
+        context("Checked in this order: the first person who can be notified is the DRI."),
+        *_chain(form.tell, choices),
+        *_add("Add another person", ADD_SOURCE, len(form.tell.slots) < MOST_SOURCES),
+        *_chain(form.also, choices),
+        *_add("Also inform…", ADD_INFORMED, len(form.also.slots) < MOST_INFORMED),
+        *(_dispatching(field.block(form.entries[field.name])) for field in _deliver(form)),
+        *_unchanged(form, choices),
     ]
-    if form.too_long:
-        blocks.append(context(f"Too long for this dialog, so unchanged: {', '.join(sorted(form.too_long))}."))
+    data = {"next": form.next_row}
     if is_new:
         new_rule = form.original.model_dump(mode="json", exclude_none=True)
-        return replace(RULE, title="New rule").view(blocks, {"new": new_rule})
-    return RULE.view(blocks, {"mark": mark_of(form.original)} | ({"narrow": True} if narrow else {}))
+        return replace(RULE, title="New rule").view(blocks, data | {"new": new_rule})
+    return RULE.view(blocks, data | {"mark": mark_of(form.original)} | ({"narrow": True} if narrow else {}))
 
 
-def _chain(form: RuleForm, choices: Choices) -> list[Block]:
-    blocks = [context("Checked in this order: the first person who can be notified is the DRI.")]
-    for number, slot in enumerate(form.slots):
-        field = slot_field(number, groups_of(choices, slot, form.original.tell))
-        blocks.append(field.block(slot.value) | {"dispatch_action": True})
+def _sentence(form: RuleForm, choices: Choices) -> str:
+    rule = form.draft()
+    return shown_sentence(rule, choices.labels, 2_000) if rule else "_Choose whom to notify to read the rule here._"
+
+
+def _deliver(form: RuleForm) -> Iterator[Field[Any, Any]]:
+    yield from (field for field in DELIVER if not (field is FALLBACK_USER and form.keeps_fallback_user))
+
+
+def _dispatching(block: Block) -> Block:
+    """An input that updates the dialog when something is chosen or Enter is pressed."""
+    return block | {"dispatch_action": True}
+
+
+def _add(label: str, action_id: str, is_possible: bool) -> list[Block]:
+    return actions(button(label, action_id)) if is_possible else []
+
+
+def _chain(chain: Chain, choices: Choices) -> Iterator[Block]:
+    fields = chain.fields
+    for number, slot in enumerate(chain.slots):
+        field = fields.slot_field(number, groups_of(choices, slot, chain.original, fields.needing))
+        yield _dispatching(field.block(slot.value))
         if slot.needs:
             handles = _handles(choices.user_groups, slot.more) if slot.needs == A_GROUP else None
-            more = more_field(number, slot.needs, handles)
+            more = fields.more_field(number, slot.needs, handles)
             if slot.needs == A_FIELD and choices.more_fields:
                 more = replace(more, hint=f"{more.hint} {choices.more_fields} more fields are not in the menu.")
-            blocks.append(more.block(slot.more))
-    return blocks
+            yield _dispatching(more.block(slot.more))
 
 
 def _handles(user_groups: Mapping[str, str], chosen: str | None) -> dict[str, str]:
@@ -90,7 +134,19 @@ def _handles(user_groups: Mapping[str, str], chosen: str | None) -> dict[str, st
     return handles | ({chosen: chosen} if handles and chosen and chosen not in handles else {})
 
 
-def needs_other_fields(form: RuleForm, shown: Mapping[str, object]) -> bool:
-    """Whether the chain needs other fields than the dialog shows."""
-    needed = {more_id(number, slot.needs) for number, slot in enumerate(form.slots) if slot.needs}
-    return needed != {name for name in shown if name.startswith("more-")}
+def _unchanged(form: RuleForm, choices: Choices) -> list[Block]:
+    """What of the rule does not fit into the dialog."""
+    rows = sum(not row.shown for row in form.rows)
+    parts = [counted(rows, "condition")] if rows else []
+    parts += ["the fallback person"] if form.keeps_fallback_user else []
+    informed = (form.original.also_notify or ())[MOST_INFORMED:]
+    parts += [source_label(source, choices.labels) for source in informed]
+    return [context(f"Not shown here, so unchanged: {escape(', '.join(parts), 1_000)}.")] if parts else []
+
+
+def needs_other_fields(form: RuleForm, states: States) -> bool:
+    """Whether the conditions and sources need other fields than the dialog shows."""
+    shown = {name for name in states if name.startswith((f"{TELL.more}-", f"{ALSO.more}-"))}
+    if form.tell.more_ids | form.also.more_ids != shown:
+        return True
+    return not has_values(form.rows, states) or form.has_conditions == (EVERY.name in states)

@@ -25,13 +25,14 @@ class OrgField:
     """
     A field of the org. `name` is written as in rules, such as `Account.SDR__c`; `label` is what people see, "SDR".
 
-    `refers_to` has the sObjects that a lookup can hold.
+    `refers_to` has the sObjects that a lookup can hold. `values` has those of a picklist.
     """
 
     name: str
     label: str
     refers_to: tuple[str, ...] = ()
     type: str = "string"
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ _TAGS = frozenset(
         "user",
         "user_group",
         "channel",
+        "queue",
+        "channel_field",
     }
 )
 
@@ -119,7 +121,7 @@ def _path(place: tuple[int | str, ...]) -> str:
     """The dotted path, without the source kinds and key markers that pydantic adds."""
     steps: list[str] = []
     for number, step in enumerate(place):
-        in_chain = number > 1 and place[number - 2] == "tell"
+        in_chain = number > 1 and place[number - 2] in {"tell", "also_notify"}
         is_kind = step in _TAGS and number > 0 and (in_chain or place[number - 1] in {"of", "fallback"})
         if not is_kind and step != "[key]":
             steps.append(str(step))

@@ -89,7 +89,38 @@ class AdminSession:
     async def choose_slot(self, number: int, label: str) -> str:
         """Choose a candidate for one slot of the rule, by its label."""
         block_id = f"slot-{number}"
+        if block_id not in self.block_ids():
+            await self.act("ownership_add_source")
         return await self.act("ownership_slot", self.options(block_id)[label], block_id)
+
+    async def add_condition(self, field: str, value: Any, operator: str | None = None) -> str:
+        """
+        Add a condition in the next empty row. Returns the block_id of its value.
+
+        A field such as `Account.Industry` that is not in the menu is entered by its name.
+        """
+        rows = [block for block in self.dialog_definition()["blocks"] if block.get("block_id", "").startswith("when-")]
+        if not rows or len(rows[-1]["elements"]) > 2:  # the menu of fields, and *Remove*
+            await self.act("ownership_add_condition")
+        row = [name for name in self.block_ids() if name.startswith("when-")][-1]
+        is_in_menu = f"'value': '{field}'" in self.dialog_text()
+        await self.act("ownership_condition_field", field if is_in_menu else "other", row)
+        if not is_in_menu:
+            await self.act("ownership_condition_value", field, self.value_of_row(row))
+            row = next(name for name in self.block_ids() if name == row or name.startswith(f"{row}-"))
+        if operator:
+            await self.act(f"ownership_condition_operator_{field}", operator, row)
+        block_id = self.value_of_row(row)
+        await self.act("ownership_condition_value", value, block_id)
+        return block_id
+
+    def value_of_row(self, row: str) -> str:
+        """The block_id of a condition's value."""
+        prefix = f"value-{row.split('-')[1]}-"
+        return next(name for name in self.block_ids() if name.startswith(prefix))
+
+    def block_ids(self) -> list[str]:
+        return [block.get("block_id", "") for block in self.dialog_definition()["blocks"]]
 
     async def close(self) -> None:
         await self.acme.slack.close_view(self.user.id)

@@ -11,6 +11,7 @@ from domain.job_change.parts import ChangeType, Signal
 from sandbox.salesforce.schema import Field
 from services.ownership.draft_editor import RULE_CHANGED_BY_OTHERS
 from services.ownership.rules.owner_sources import (
+    ChannelField,
     Manager,
     Mapped,
     NamedChannel,
@@ -71,7 +72,8 @@ async def test_no_rule_matches_everything_by_accident(dana: AdminSession) -> Non
     await begin(dana)
     refused = await dana.submit(name="Everybody", any=[])
     assert refused.errors == {"any": "Set a condition above, or tick this to apply the rule to every job change."}
-    assert (await dana.submit(min_score="5", any=[])).ok
+    await dana.add_condition("min_score", "5")
+    assert (await dana.submit()).ok
     assert (await only_rule(dana)).when == Conditions(min_score=5)
 
 
@@ -96,23 +98,27 @@ async def test_all_presets_are_added_at_once(acme: SalesforceWorld, dana: AdminS
 
 
 async def test_every_condition_is_saved(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Several values are separated by commas; a value with a comma is quoted."""
+    """Each is a row of a field, an operator and a value. Several words are separated by commas; one with a comma is
+    quoted. What is entered is read as a sentence at once."""
     await begin(dana)
-    done = await dana.submit(
-        name="VPs",
-        side="past",
-        change_type=["departure", "new_company"],
-        signal=["custom"],
-        segment=["customer", "open_opportunity"],
-        contact_has_open_opportunity="no",
-        relationship="Champion, User",
-        persona="Economic buyer",
-        title_contains='"VP, Sales", Chief',
-        title_lacks="Assistant",
-        min_score="7.5",
-        fields="Account.Industry = Software\nContact.Title contains Ops, Rev\nAccount.Region__c in EMEA, APAC",
-    )
-    assert done.ok
+    for field, value in (
+        ("side", "past"),
+        ("change_type", ["departure", "new_company"]),
+        ("signal", ["custom"]),
+        ("segment", ["customer", "open_opportunity"]),
+        ("contact_has_open_opportunity", "false"),
+        ("relationship", "Champion, User"),
+        ("persona", "Economic buyer"),
+        ("title", '"VP, Sales", Chief'),
+        ("min_score", "7.5"),
+        ("Account.Industry", "Software"),
+        ("Account.Region__c", "EMEA, APAC"),
+    ):
+        await dana.add_condition(field, value)
+    await dana.add_condition("title", "Assistant", "title_lacks")
+    await dana.add_condition("Contact.Title", "Ops, Rev", "contains")
+    assert "When a champion or user (economic buyer) whose title contains “VP, Sales” or “Chief”" in dana.dialog_text()
+    assert (await dana.submit(name="VPs")).ok
     when = (await only_rule(dana)).when
     assert when == Conditions(
         side="past",
@@ -126,14 +132,93 @@ async def test_every_condition_is_saved(acme: SalesforceWorld, dana: AdminSessio
         title_lacks=("Assistant",),
         min_score=7.5,
         fields=(
-            FieldTest(field="Account.Industry", test="equals", values=("Software",)),
+            FieldTest(field="Account.Industry", values=("Software",)),
+            FieldTest(field="Account.Region__c", values=("EMEA", "APAC")),
             FieldTest(field="Contact.Title", test="contains", values=("Ops", "Rev")),
-            FieldTest(field="Account.Region__c", test="in", values=("EMEA", "APAC")),
         ),
     )
     await dana.choose_in_rule_menu("edit", 0)
     assert (await dana.submit()).ok
     assert "There were no changes" in dana.dialog_text()
+
+
+async def test_a_condition_fits_the_type_of_its_field(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """A picklist offers its values, a checkbox yes and no. Another field is found by its label."""
+    acme.org.org.add_field("Account", Field("Tier__c", "picklist", values=("Gold", "Silver"), label="Tier"))
+    acme.org.org.add_field("Account", Field("Vip__c", "boolean", label="Key Account"))
+    await acme.connect()
+    await begin(dana)
+    tier = await dana.add_condition("Account.Tier__c", ["Gold"])
+    assert dana.options(tier) == {"Gold": "Gold", "Silver": "Silver"}
+    vip = await dana.add_condition("key account", "true")
+    assert dana.options(vip) == {"Yes": "true", "No": "false"}
+    await dana.add_condition("Account.Tier__c", "lver", "contains")
+    assert (await dana.submit(name="Key")).ok
+    assert (await only_rule(dana)).when.fields == (
+        FieldTest(field="Account.Tier__c", values=("Gold",)),
+        FieldTest(field="Account.Vip__c", test="equals", values=("true",)),
+        FieldTest(field="Account.Tier__c", test="contains", values=("lver",)),
+    )
+
+
+async def test_a_condition_is_removed_and_the_others_stay(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """A row keeps what was entered in it, and a new row starts empty."""
+    await begin(dana)
+    await dana.add_condition("relationship", "Champion")
+    await dana.add_condition("persona", "Buyer")
+    await dana.act("ownership_condition_remove", "0")
+    await dana.add_condition("title", "VP")
+    await dana.act("ownership_condition_remove", "2")
+    await dana.act("ownership_add_condition")
+    await dana.act("ownership_condition_field", "title", "when-3")
+    assert (await dana.submit()).errors == {"value-3-words-title": "Please complete this required field."}
+    assert (await dana.submit(**{"value-3-words-title": "Chief"})).ok
+    assert (await only_rule(dana)).when == Conditions(persona=("Buyer",), title_contains=("Chief",))
+
+
+async def test_two_conditions_on_one_field_are_refused(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Both would have to hold, but a rule has one list of values for it."""
+    await begin(dana)
+    await dana.add_condition("relationship", "Champion")
+    second = await dana.add_condition("relationship", "User")
+    refused = await dana.submit()
+    assert refused.errors == {second: "Another condition is already on this field. Enter all values there."}
+
+
+async def test_who_is_informed_is_chosen_in_the_dialog(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Owners, user groups, and the channel that a field of the account names."""
+    await connect_org(acme)
+    acme.org.org.add_field("Account", Field("Slack_Channel__c", "string", label="Slack Channel"))
+    sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
+    await begin(dana)
+    for number, label in enumerate(("The account's CSM", "A user group …", "A channel in a field of the account …")):
+        await dana.act("ownership_add_informed")
+        await dana.act("ownership_slot", dana.options(f"also-{number}")[label], f"also-{number}")
+    assert not any("queue" in label or "pool" in label for label in dana.options("also-0"))
+    issues = (await dana.submit()).errors
+    assert issues == {
+        "also_more-1-a_group": "Choose a user group.",
+        "also_more-2-a_channel_field": "Enter a field of the account, such as Account.Slack_Channel__c.",
+    }
+    more = {"also_more-1-a_group": sdrs.id, "also_more-2-a_channel_field": "slack channel"}
+    assert (await dana.submit(name="FYI", **more)).ok
+    assert (await only_rule(dana)).also_notify == (
+        UserField(field="Account.CSM__c"),
+        UserGroup(group=sdrs.id),
+        ChannelField(field="Account.Slack_Channel__c"),
+    )
+    assert "and inform the account's CSM, everyone in" in dana.dialog_text()
+
+
+async def test_a_rule_keeps_who_is_informed_when_it_is_edited(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Also those who do not fit into the dialog."""
+    users = [{"source": "user", "user": f"{number}@acme.example"} for number in range(7)]
+    await publish(acme, rule("FYI", also_notify=users))
+    before = await only_rule(dana)
+    await dana.open_rules()
+    assert "Not shown here, so unchanged" in await dana.choose_in_rule_menu("edit", 0)
+    assert (await dana.submit(name="Other")).ok
+    assert await only_rule(dana) == before.model_copy(update={"name": "Other"})
 
 
 async def test_owner_sources_come_from_the_orgs_schema(acme: SalesforceWorld, dana: AdminSession) -> None:
@@ -293,25 +378,24 @@ async def test_all_errors_are_shown_at_their_fields(acme: SalesforceWorld, dana:
     await connect_org(acme)
     wins = acme.slack.add_channel(acme.team, "wins")
     await begin(dana)
+    await dana.act("ownership_condition_field", "other", "when-0")
+    name = "value-0-name-other"
     done = await dana.submit(
         name="Wrong",
         place="0",
-        fields="Account.Industry is Software\nAccount.Nope__c = 1",
         to="channel",
         fallback_user=acme.noor.id,
         fallback_channel=wins.id,
+        **{name: "Account.Nope__c"},
     )
     assert done.errors == {
+        name: "There is no such field. Enter its label, or a name such as Account.Region__c.",
         "place": "Enter a number from 1.",
-        "fields": "Line 1: enter a field, then =, in or contains, then values.",
         "channel": "Needs a channel.",
         "fallback_channel": "Choose a person or a channel, not both.",
     }
-    done = await dana.submit(place="1", fields="Account.Nope__c = 1", to="dri", fallback_channel=None)
-    assert done.errors == {
-        "fields": "Line 1: Account.Nope__c does not exist in Salesforce, or the app may not read it."
-    }
-    done = await dana.submit(fields=None, slot__0="nobody", slot__1=None)
+    await dana.act("ownership_condition_remove", "0")
+    done = await dana.submit(place="1", to="dri", fallback_channel=None, slot__0="nobody", slot__1=None)
     assert done.errors == {"slot-0": "Needs someone to notify."}
     assert (await dana.rule_book()).draft is None
 
@@ -320,7 +404,8 @@ async def test_a_new_rule_comes_before_rules_that_match_everything(acme: Salesfo
     """After them it would be unreachable."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("Rest"), rule("Off", enabled=False))
     await begin(dana)
-    await dana.submit(name="New", min_score="5")
+    await dana.add_condition("min_score", "5")
+    await dana.submit(name="New")
     assert await dana.rule_names() == ["A", "New", "Rest", "Off"]
 
 
@@ -348,8 +433,9 @@ async def test_values_that_the_form_cannot_show_stay_unchanged(acme: SalesforceW
     await publish(acme, whole)
     before = await only_rule(dana)
     await dana.open_rules()
-    assert "so unchanged: fallback_user, title_contains" in await dana.choose_in_rule_menu("edit", 0)
-    assert (await dana.submit(min_score="5")).ok
+    assert "so unchanged: 1 condition, the fallback person" in await dana.choose_in_rule_menu("edit", 0)
+    await dana.add_condition("min_score", "5")
+    assert (await dana.submit()).ok
     after = await only_rule(dana)
     assert after == before.model_copy(update={"when": before.when.model_copy(update={"min_score": 5.0})})
 
@@ -435,11 +521,13 @@ async def test_a_slow_submission_is_answered_in_time(acme: SalesforceWorld, dana
 async def test_late_errors_are_shown_above_the_entered_values(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Nobody has to enter a rule twice because Slack was slow."""
     await begin(dana)
+    await dana.add_condition("side", "past")
+    await dana.add_condition("min_score", "7.5")
     acme.slack.faults.add("users.info", delay=2.2)
 
-    await dana.submit(name="Mine", place="1", side="past", min_score="7.5", fields="Account.Type is x")
+    await dana.submit(name="Mine", place="0")
 
-    assert "Line 1: enter a field" in dana.dialog_text()
-    assert (await dana.submit(fields="Account.Type in x")).ok
+    assert "Enter a number from 1." in dana.dialog_text()
+    assert (await dana.submit(place="1")).ok
     saved = await only_rule(dana)
     assert (saved.name, saved.when.side, saved.when.min_score) == ("Mine", "past", 7.5)

@@ -46,7 +46,10 @@ async def test_an_admin_adds_a_preset_and_publishes_it(acme: SalesforceWorld, pa
     await dialog.get_by_role("button", name="Next").click()
     await expect(dialog.get_by_label("Name")).to_have_value("Leaves an open opportunity")
     await dialog.get_by_label("Name").fill("A deal at risk")
-    await dialog.get_by_label("Relationship").fill("Champion")
+    await dialog.get_by_role("button", name="Add a condition").click()
+    await expect(dialog.get_by_label("Choose a field")).to_have_count(3)
+    await dialog.get_by_label("Choose a field").last.select_option("Relationship")
+    await dialog.get_by_label("Relationship is any of").fill("Champion")
     await dialog.get_by_role("button", name="Save to draft").click()
     sentence = "When a champion leaves an account with an open opportunity, notify the owner of the account's open"
     await expect(dialog.get_by_text(sentence)).to_be_visible()

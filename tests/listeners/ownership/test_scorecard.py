@@ -110,7 +110,8 @@ async def test_an_ignored_rule_is_narrowed_and_its_effect_is_shown_before_it_is_
     assert "30 days: 10 sent · *4 acted on* (40%) · median under a minute" in card
 
     assert "Less than half of this rule's messages" in await dana.act("ownership_narrow", "Champions")
-    await dana.submit(min_score="50")
+    await dana.add_condition("min_score", "50")
+    await dana.submit()
     review = dana.dialog_text()
     assert "*What changes from version 1*" in review
     assert "the draft would deliver 10 differently" in review

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from domain.audit import AuditEntry
@@ -32,7 +32,7 @@ from listeners.ownership.rule_form.choices import (
 )
 from listeners.ownership.rule_form.fields import rule_form_of
 from listeners.ownership.rule_form.form import RuleForm
-from listeners.ownership.rule_form.rule_view import begin_view, rule_view
+from listeners.ownership.rule_form.rule_view import begin_view, needs_other_fields, rule_view
 from listeners.ownership.rule_list_view import ListContext, list_view
 from listeners.ownership.unmatched_owners_view import UnmatchedOwnersPage, read_aliases, unmatched_owners_view
 from sandbox.slack.block_kit.blocks import check_view
@@ -117,76 +117,167 @@ def test_the_list_of_unreadable_rules():
 def test_the_rule_form():
     """The rule has twelve sources; the org has three hundred lookups and fifty roles."""
     form = RuleForm.of(FULL.rules[0], 498)
-    choices = choices_of(FULL, ORG, len(form.slots))
-    assert "so unchanged" in checked(rule_view(form, choices, is_new=False))
-    for number in range(len(form.slots)):
-        groups = groups_of(choices, form.slots[number], form.original.tell)
+    slots = form.tell.slots
+    choices = choices_of(FULL, ORG, len(slots) + len(form.also.slots))
+    assert "so unchanged" in checked(rule_view(form, choices, ORG, is_new=False))
+    for slot in slots:
+        groups = groups_of(choices, slot, form.original.tell)
         assert sum(map(len, groups.values())) <= MOST_OPTIONS
     assert choices.more_fields > 200
+
+
+def test_the_rule_form_with_everything_that_it_can_show():
+    """Twenty conditions, twelve sources and five who are informed, in an org with a thousand fields."""
+    fields = {
+        f"account.{LIVE[2:9]}_{number:03}__c": OrgField(
+            f"Account.Field_{number:03}__c", LIVE, (), "picklist", (LIVE[:90],) * 9
+        )
+        for number in range(1_000)
+    }
+    org = replace(ORG, fields={**ORG.fields, **fields})
+    tests = [{"field": f"Account.Field_{number:03}__c", "values": ["x" * 150] * 9} for number in range(20)]
+    sources = [{"source": "user_group", "group": "S0123456789"}] * 12
+    raw = {"name": NAME, "when": {"fields": tests}, "tell": sources, "also_notify": sources}
+    rule_set = RuleSet.parse({"rules": [raw]})
+    handles = {f"S{number:010}": f"{number}{'x' * 20}" for number in range(99)}
+
+    view = rule_view(RuleForm.of(rule_set.rules[0], 0), choices_of(FULL, org, 17, handles), org, is_new=False)
+
+    assert "so unchanged" in checked(view)
 
 
 @pytest.mark.parametrize("rule", presets(), ids=lambda rule: rule.name)
 def test_the_rule_form_of_each_preset(rule):
     """No Salesforce is connected."""
     checked(begin_view(presets()))
-    assert rule.name in checked(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), is_new=True))
+    assert rule.name in checked(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), None, is_new=True))
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
-words = st.lists(texts | st.sampled_from(["VP, Sales", 'Chief "of" Staff', "a = b", "x in y", "two words"]), max_size=3)
-sides = st.sampled_from([None, "past", "current"])
-sources = st.one_of(
-    st.fixed_dictionaries(
-        {
-            "source": st.just("owner"),
-            "of": st.sampled_from(["contact", "lead", "account", "parent_account"]),
-            "side": sides,
-        }
-    ),
-    st.fixed_dictionaries({"source": st.just("opportunity_owner"), "which": st.sampled_from(["open", "last_won"])}),
+awkward = st.sampled_from(
+    ["VP, Sales", 'Chief "of" Staff', "a = b", "two words", "two\nlines", "a\u2028b", '"', ",", "…", "x" * 200]
+)
+words = st.lists(texts | awkward, min_size=1, max_size=5) | st.just(["x" * 199] * 50)
+sides = st.none() | st.sampled_from(["past", "current"])
+
+
+def some_of(*values):
+    return st.lists(st.sampled_from(values), min_size=1, max_size=4)
+
+
+def with_or_without(**strategies):
+    """An object with any of these keys."""
+    return st.fixed_dictionaries({}, optional=strategies)
+
+
+tests = st.fixed_dictionaries(
+    {
+        "field": st.sampled_from(
+            ["Account.Name", "Account.Tier__c", "Contact.IsVip__c", "Lead.Tags__c", "Account.No__c"]
+        ),
+        "test": st.sampled_from(["in", "equals", "contains"]),
+        "values": words | st.just(["true"]) | st.just(["Gold"]),
+    }
+)
+conditions = with_or_without(
+    side=sides,
+    signal=some_of("contact_tracking", "new_hires_promotions", "custom"),
+    change_type=some_of("new_company", "departure", "promotion"),
+    segment=some_of("customer", "target", "none"),
+    relationship=words,
+    persona=words,
+    title_contains=words,
+    title_lacks=words,
+    min_score=st.integers(-5, 100) | st.just(7.5),
+    contact_has_open_opportunity=st.booleans(),
+    fields=st.lists(tests, min_size=1, max_size=20),
+)
+WHICH = st.sampled_from(["open", "last_won", "last_lost"])
+one_person = st.one_of(
+    st.fixed_dictionaries({"source": st.just("owner"), "of": st.sampled_from(["contact", "lead", "parent_account"])}),
+    st.fixed_dictionaries({"source": st.just("opportunity_owner"), "which": WHICH, "side": sides}),
     st.fixed_dictionaries({"source": st.just("team"), "of": st.just("account"), "role": texts, "side": sides}),
+    st.fixed_dictionaries({"source": st.just("field"), "field": st.just("Opportunity.Rep__c"), "which": WHICH}),
+    st.sampled_from([{"source": "user", "user": "U0123456789"}, {"source": "user", "user": "ann@acme.example"}]),
+    st.just({"source": "sender"}),
+)
+informed = st.one_of(
+    one_person,
+    st.fixed_dictionaries({"source": st.just("manager"), "of": one_person}),
+    st.fixed_dictionaries({"source": st.just("mapped"), "table": st.just("AE"), "of": one_person}),
+    st.fixed_dictionaries({"source": st.just("channel_field"), "field": st.just("Account.Room__c"), "side": sides}),
     st.sampled_from(
-        [
-            {"source": "field", "field": "Account.lookup_001__c", "side": "past"},
-            {"source": "field", "field": "Opportunity.Rep__c", "which": "last_lost"},
-            {"source": "user", "user": "U0123456789"},
-            {"source": "user", "user": "ann@acme.example"},
-            {"source": "user_group", "group": "S0123456789"},
-            {"source": "channel", "channel": "C0123456789"},
-            {"source": "manager", "of": {"source": "sender"}},
-            {"source": "sender"},
-        ]
+        [{"source": "user_group", "group": "S0123456789"}, {"source": "channel", "channel": "C0123456789"}]
     ),
+)
+sources = informed.filter(lambda source: source["source"] != "channel_field") | st.sampled_from(
+    [{"source": "pool", "pool": "SDRs"}, {"source": "queue"}, {"source": "queue", "members": "everyone"}]
+)
+rules = st.fixed_dictionaries(
+    {"name": texts, "enabled": st.booleans(), "tell": st.lists(sources, min_size=1, max_size=12)},
+    optional={
+        "when": conditions,
+        "also_notify": st.lists(informed, min_size=1, max_size=12),
+        "deliver": st.sampled_from(
+            [{"to": "nobody"}, {"to": "dri"}]
+            + [{"to": to, "channel": "C0123456789"} for to in ("dri_and_channel", "channel")]
+        ),
+        "fallback": st.sampled_from(
+            [
+                {"source": "user", "user": "U0123456789"},
+                {"source": "user", "user": "vp@acme.example"},
+                {"source": "channel", "channel": "C0123456789"},
+            ]
+        ),
+    },
+)
+TYPED_ORG = OrgSchema(
+    objects=frozenset({"account", "contact", "lead"}),
+    fields={
+        field.name.lower(): field
+        for field in (
+            OrgField("Account.Name", "Account Name"),
+            OrgField("Account.Tier__c", "Tier", (), "picklist", ("Gold", "Silver")),
+            OrgField("Contact.IsVip__c", "VIP", (), "boolean"),
+            OrgField("Lead.Tags__c", "Tags", (), "multipicklist", ("A", "B")),
+        )
+    },
 )
 
 
-@st.composite
-def rules(draw):
-    """Any valid rule."""
-    names = ("relationship", "persona", "title_contains", "title_lacks")
-    when = {name: values for name in names if (values := draw(words))}
-    when |= {"side": draw(sides), "min_score": draw(st.none() | st.integers(-5, 100) | st.just(7.5))}
-    if values := draw(words):
-        when["fields"] = [
-            {"field": "Account.Name", "test": draw(st.sampled_from(["in", "equals", "contains"])), "values": values}
-        ]
-    raw = {"name": draw(texts), "when": when, "tell": draw(st.lists(sources, min_size=1, max_size=12))}
-    raw["deliver"] = {"to": draw(st.sampled_from(["dri", "nobody"]))}
-    raw["enabled"] = draw(st.booleans())
-    return RuleSet.parse({"rules": [raw]}).rules[0]
+def as_slack_sends_it(blocks):
+    """The values of a view. An input of one line has no line breaks."""
+    states = values_of(blocks, {})
+    for inputs in states.values():
+        for state in inputs.values():
+            if state["type"] == "plain_text_input" and state["value"]:
+                state["value"] = " ".join(state["value"].splitlines())
+    return states
 
 
-@given(rule=rules(), place=st.integers(0, 498))
+TEST_OF_ANOTHER_TYPE = {"field": "Contact.IsVip__c", "test": "contains", "values": ["true"]}
+
+
+@example(
+    raw={"name": "A", "when": {"fields": [TEST_OF_ANOTHER_TYPE]}, "tell": [{"source": "sender"}]},
+    place=0,
+    org=TYPED_ORG,
+)
+@given(raw=rules, place=st.integers(0, 498), org=st.sampled_from([None, TYPED_ORG]))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_saving_a_rule_without_changes_keeps_it(rule, place):
-    """The form shows every value of a rule, or leaves it unchanged."""
+def test_saving_any_rule_without_changes_keeps_it(raw, place, org):
+    """Whatever the JSON form accepts: the dialog shows every value of a rule, or leaves it unchanged."""
+    pools, mappings = {"SDRs": {"members": [{"user": "U0123456789"}]}}, {"AE": {}}
+    rule_set = RuleSet.parse({"rules": [raw], "pools": pools, "mappings": mappings})
+    (rule,) = rule_set.rules
     form = RuleForm.of(rule, place)
-    view = rule_view(form, choices_of(RuleSet(), ORG, len(form.slots)), is_new=False)
+    view = rule_view(form, choices_of(rule_set, org, 17), org, is_new=False)
     assert check_view(view, "modal") == []
-    states = values_of(view["blocks"], {})
-    entered = rule_form_of(states).read({"state": {"values": states}})
+    states = as_slack_sends_it(view["blocks"])
+    typed = form.typed(rule_form_of(states).read({"state": {"values": states}}), states, 0).resolved(org)
 
-    assert form.typed(entered).read(RuleSet(), None) == (rule, place)
+    assert not needs_other_fields(typed, states)
+    assert typed.read(rule_set, None) == (rule, place)
 
 
 def test_the_pool_and_mapping_dialogs():
@@ -211,7 +302,7 @@ def test_a_score_is_shown_with_all_digits(score, shown):
     (rule,) = RuleSet.parse(
         {"rules": [{"name": "A", "when": {"min_score": score}, "tell": [{"source": "sender"}]}]}
     ).rules
-    assert RuleForm.of(rule, 0).entries["min_score"] == shown
+    assert RuleForm.of(rule, 0).rows[0].values == (shown,)
 
 
 def test_long_issues_are_shown_as_far_as_they_fit():
@@ -281,6 +372,7 @@ def test_the_simulation():
 )
 def test_a_picker_left_empty_says_what_to_choose(kind, error):
     """It is no malformed id."""
-    form = replace(RuleForm.of(NEW_RULE, 0), slots=(Slot(kind, None),))
+    form = RuleForm.of(NEW_RULE, 0)
+    form = replace(form, tell=replace(form.tell, slots=(Slot(kind, None),)))
 
     assert form.read(NO_RULES, None) == {f"more-0-{kind}": error}
