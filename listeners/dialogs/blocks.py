@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from domain.states import is_person
 from services.slack.mrkdwn import plain as one_line
 
 Block = dict[str, Any]
@@ -23,8 +22,6 @@ LONGEST_LABEL = 73
 
 ASSIGNED_FILTER = "assigned_filter"
 """The action_id of the filter of *Assigned to you*. What people did there is confirmed beside it."""
-
-_PRESELECTED = frozenset({"initial_user", "initial_users", "initial_conversation", "initial_conversations"})
 
 ADMINS_ONLY = (
     ":no_entry: Only workspace admins and owners can see or change this. If you are one, please try again in a minute."
@@ -124,24 +121,3 @@ def loading_view(title: str) -> View:
 
 def message_view(title: str, text: str = ADMINS_ONLY) -> View:
     return modal(title, [section(text)])
-
-
-def without_preselected(view: View) -> View:
-    """
-    The view without preselected people and channels, each mentioned below its field instead.
-
-    Slack refuses a view that preselects what its viewer cannot see, without saying which it is.
-    """
-    blocks: list[Block] = []
-    for block in view["blocks"]:
-        element = block.get("element", {})
-        chosen = [value for name, value in element.items() if name in _PRESELECTED]
-        if not chosen:
-            blocks.append(block)
-            continue
-        kept = {name: value for name, value in element.items() if name not in _PRESELECTED}
-        ids = chosen[0] if isinstance(chosen[0], list) else chosen
-        mentions = ", ".join(f"<@{id_}>" if is_person(id_) else f"<#{id_}>" for id_ in ids)
-        note = f"Was set to {mentions}, which Slack may not let you choose. Saving replaces it with what you choose."
-        blocks += [block | {"element": kept}, context(note)]
-    return view | {"blocks": blocks}

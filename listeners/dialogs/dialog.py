@@ -16,10 +16,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from domain.errors import PermanentError, TransientError
-from listeners.dialogs.blocks import View, loading_view, message_view, sections, without_preselected
-from listeners.dialogs.form import Entered, Form, InvalidFormError, filled_again
+from listeners.dialogs.blocks import View, loading_view, message_view, sections
+from listeners.dialogs.form import Entered, Form, InvalidFormError
 from listeners.dialogs.home_tab import HomeTab
 from listeners.dialogs.metadata import ViewSigner, with_workspace
+from listeners.dialogs.shown_again import filled_again, without_preselected
 from services.home.home_state import HomeNotice
 from services.home.preferences import Change
 from services.slack.api import error_code

@@ -26,7 +26,7 @@ from domain.rule_versions import EVERYTHING_ELSE, PublishedRules, RuleFigures
 from domain.salesforce import Preview, PreviewLine
 from domain.workspace import ListedKey, OutgoingWebhook, WebhookEvent
 from listeners.dialogs.blocks import loading_view, message_view
-from listeners.dialogs.form import filled_again
+from listeners.dialogs.shown_again import filled_again
 from listeners.home.admin_dialogs_view import limits_view, signal_channels_view, statistics_view
 from listeners.home.member_dialogs_view import (
     absence_view,
