@@ -45,16 +45,12 @@ class Journal:
             for item in stored:
                 _log("accepted" if item.is_new else "duplicate", workspace_id, item.id)
 
-    def refused(self, workspace_id: str, count: int) -> None:
-        if count:
-            self.measures.received("refused", count)
-            log.info("%d refused", count, extra={"workspace": workspace_id})
-
-    def skipped(self, workspace_id: str, count: int) -> None:
-        """Count what senders posted that is no job change."""
-        if count:
-            self.measures.received("skipped", count)
-            log.info("%d skipped", count, extra={"workspace": workspace_id})
+    def not_added(self, workspace_id: str, *, refused: int, skipped: int = 0) -> None:
+        """Count what senders posted that was refused, and what was skipped because it is no job change."""
+        for result, count in (("refused", refused), ("skipped", skipped)):
+            if count:
+                self.measures.received(result, count)
+                log.info("%d %s", count, result, extra={"workspace": workspace_id})
 
     def routed(self, workspace_id: str, routed: Sequence[Routed], postponed: int) -> None:
         """Record one batch. `postponed` is the number of job changes that could not be routed yet."""

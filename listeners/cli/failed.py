@@ -20,11 +20,6 @@ AT_ONCE = 500
 MOST_SHOWN = MOST_FOUND = 10_000
 
 
-def add_list_arguments(parser: ArgumentParser) -> None:
-    add_workspace_filter(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
-
-
 def show_failed(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         rows = database.run_sync(failed.failures, options.workspace, MOST_SHOWN)

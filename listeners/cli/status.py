@@ -10,7 +10,7 @@ from functools import partial
 
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
 from listeners.cli.running.preparing import run_with_app
-from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, add_workspace_filter, shown_time
+from listeners.cli.terminal import App, RefusedError, Terminal, add_json_argument, add_workspace_argument, shown_time
 from services.clock import utc_text
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.messages.wording import sentence
@@ -27,11 +27,6 @@ _OUTCOME_LABELS = {
     FAILED: "Failed",
     MUTED: "Muted",
 }
-
-
-def add_status_arguments(parser: ArgumentParser) -> None:
-    add_workspace_filter(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
 
 
 def show_status(options: Namespace, terminal: Terminal) -> int:
@@ -97,7 +92,7 @@ def _channel(status: WorkspaceStatus) -> str:
 
 def add_audit_arguments(parser: ArgumentParser) -> None:
     add_workspace_argument(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
+    add_json_argument(parser)
 
 
 def show_audit(options: Namespace, terminal: Terminal) -> int:

@@ -25,7 +25,7 @@ from listeners.cli import (
     status,
 )
 from listeners.cli.running import preparing, serving
-from listeners.cli.terminal import COMMAND, Build, RefusedError, Terminal, add_demo_arguments
+from listeners.cli.terminal import COMMAND, Build, RefusedError, Terminal, add_demo_arguments, add_list_arguments
 from services.settings import VERSION, SettingsError
 from store.database import DatabaseUnavailableError
 from store.encryption import WrongKeyError
@@ -57,9 +57,9 @@ VERBS = (
     Verb("doctor", "check this installation and show how to fix problems", doctor.run_doctor, doctor.add_arguments),
     Verb("manifest", "print the Slack app manifest", setup.show_manifest, setup.add_manifest_arguments),
     Verb("install", "install the app in a workspace with its bot token", install.install),
-    Verb("status", "show the status of each workspace", status.show_status, status.add_status_arguments),
+    Verb("status", "show the status of each workspace", status.show_status, add_list_arguments),
     Verb("explain", "show what happened to a job change, and why", explain.explain, explain.add_arguments),
-    Verb("failed", "list job changes that could not be delivered", failed.show_failed, failed.add_list_arguments),
+    Verb("failed", "list job changes that could not be delivered", failed.show_failed, add_list_arguments),
     Verb("retry", "retry failed job changes", failed.retry_failed, failed.add_retry_arguments),
     Verb("audit", "show who changed what in a workspace, and when", status.show_audit, status.add_audit_arguments),
     Verb(

@@ -140,6 +140,15 @@ def add_workspace_filter(parser: ArgumentParser) -> None:
     parser.add_argument("--workspace", metavar="ID", help="only this workspace")
 
 
+def add_list_arguments(parser: ArgumentParser) -> None:
+    add_workspace_filter(parser)
+    add_json_argument(parser)
+
+
+def add_json_argument(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
+
+
 def add_demo_arguments(parser: ArgumentParser) -> None:
     # Defined here so that --help does not have to load the sandbox.
     parser.add_argument(

@@ -6,12 +6,12 @@ import asyncio
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection
 
+from listeners.http.limits import parsed_address
 from listeners.http.metrics import Metrics, Snapshot
 from services.operations.database_watch import DEADLINE_SECONDS
 from services.operations.heartbeat import LONGEST_WAIT_MS
@@ -100,15 +100,8 @@ class _Health:
         if self.is_public:
             return False
         # Requests that come through a proxy on this machine also have a loopback peer.
-        return _is_this_machine(request.remote) and not any(name in request.headers for name in _FORWARDED)
-
-
-def _is_this_machine(peer: str | None) -> bool:
-    try:
-        address = ip_address(peer or "")
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+        peer = parsed_address(request.remote or "")
+        return peer is not None and peer.is_loopback and not any(name in request.headers for name in _FORWARDED)
 
 
 def _snapshot(connection: Connection, now: int) -> Snapshot:

@@ -86,15 +86,15 @@ def address_of(peer: str | None, forwarded: Sequence[str]) -> str:
     X-Forwarded-For headers, are trusted. A proxy appends the address it saw to those that the client claims, so the
     last one counts.
     """
-    address = _parsed(peer or "")
+    address = parsed_address(peer or "")
     if address is not None and (address.is_loopback or address.is_private):
-        address = _parsed(",".join(forwarded).rpartition(",")[2].strip()) or address
+        address = parsed_address(",".join(forwarded).rpartition(",")[2].strip()) or address
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _IPV6_PREFIX), strict=False))
     return str(address)
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def parsed_address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)
     except ValueError:

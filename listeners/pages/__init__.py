@@ -36,6 +36,12 @@ class Notice:
     headers: Mapping[str, str] | None = None
 
 
+def sentence_of(error: Exception) -> str:
+    """The text of an error as a sentence for a page."""
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 @dataclass(frozen=True)
 class Pages:
     templates: jinja2.Environment

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from domain.errors import PermanentError, TransientError
 from domain.workspace import Workspace
-from listeners.pages import Notice, Pages
+from listeners.pages import Notice, Pages, sentence_of
 from listeners.slack.links import CONNECT_LIFETIME_SECONDS, CONNECT_PATH, ConnectLink
 from services.salesforce.connect import (
     ATTEMPT_SECONDS,
@@ -95,9 +95,9 @@ class ConnectRoutes:
         except NotAnAdminError as error:
             return self.pages.notice(_no_admin(error))
         except PermanentError as error:
-            return self.pages.notice(self._try_again(attempt, "Salesforce not connected", (_sentence(error),), 409))
+            return self.pages.notice(self._try_again(attempt, "Salesforce not connected", (sentence_of(error),), 409))
         except TransientError as error:
-            text = (_sentence(error), "Nothing was changed. Wait a moment, then try again.")
+            text = (sentence_of(error), "Nothing was changed. Wait a moment, then try again.")
             return self.pages.notice(self._try_again(attempt, "Salesforce did not respond", text, 503))
         workspace = await self.connect.sessions.database.run(workspaces.find, attempt.workspace_id)
         return self.pages.page(
@@ -187,7 +187,7 @@ def _no_app(redirect_uri: str) -> Notice:
 
 
 def _no_admin(error: NotAnAdminError) -> Notice:
-    text = (_sentence(error), "Nothing was changed. If you are an admin, try again from the app's Home in a minute.")
+    text = (sentence_of(error), "Nothing was changed. If you are an admin, try again from the app's Home in a minute.")
     return Notice(title="Only admins can connect Salesforce", text=text, status=403)
 
 
@@ -235,8 +235,3 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}."

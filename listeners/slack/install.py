@@ -16,7 +16,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
 from domain.workspace import Workspace
-from listeners.pages import Notice, Pages
+from listeners.pages import Notice, Pages, sentence_of
 from listeners.slack.links import CHANNEL_COOKIE, InstallLink, channel_address
 from listeners.slack.oauth import failure
 from services.home.preferences import PUBLIC_POSTS, Preferences
@@ -290,12 +290,12 @@ def _not_changed(reason: str, sealed: str) -> Notice:
 
 def _slack_error(error: PermanentError | TransientError, current_url: str) -> Notice:
     if isinstance(error, WorkspaceGoneError):
-        text = f"{_sentence(error)} Add it again to continue."
+        text = f"{sentence_of(error)} Add it again to continue."
         return Notice(title="The app was removed from Slack", text=(text,), action="Go to the home page", status=409)
     if isinstance(error, PermanentError):
         return Notice(
             title="Slack could not list the channels",
-            text=(_sentence(error), "The app is installed. Choose the default channel in the app's Home in Slack."),
+            text=(sentence_of(error), "The app is installed. Choose the default channel in the app's Home in Slack."),
             action="Try again",
             url=current_url,
             status=409,
@@ -309,8 +309,3 @@ def _slack_error(error: PermanentError | TransientError, current_url: str) -> No
         status=503,
         headers={"Retry-After": wait},
     )
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}."

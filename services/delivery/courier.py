@@ -15,6 +15,7 @@ from domain.errors import (
     UnknownCodeError,
     WorkspaceGoneError,
 )
+from domain.messages.notices import DEFAULT_CHANNEL_BROKEN
 from domain.states import DEFAULT_CHANNEL, Role, is_person
 from services.journal import UNCOUNTED, Journal
 from services.messages.button_values import ButtonSigner
@@ -58,7 +59,7 @@ class Courier:
         settlement = await self._attempt(claim)
         due_at = await self.settle(settlement)
         if isinstance(settlement, Parked):
-            await self.notices.default_channel_broken(claim.workspace_id)
+            await self.notices.default_channel_unusable(claim.workspace_id, DEFAULT_CHANNEL_BROKEN)
         return due_at
 
     async def settle(self, settlement: Settlement) -> int | None:

@@ -16,6 +16,7 @@ from domain.delivery import MissedJobChange
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
+from domain.messages.notices import NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, Outcome
 from domain.workspace import Workspace
 from services.delivery.look_ups import KeptLookUp, KeptLookUps, LookUp, LookUpPostponed
@@ -102,7 +103,7 @@ class Router:
             self.journal.routed(workspace.id, routed, len(result.postponed))
         destinations = {delivery.destination for item in routed for delivery in item.deliveries}
         if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
-            await self.notices.default_channel_missing(workspace.id)
+            await self.notices.default_channel_unusable(workspace.id, NO_DEFAULT_CHANNEL)
         return bool(destinations)
 
     async def _look_up(

@@ -14,6 +14,7 @@ from domain.people import UNKNOWN
 from services.home.member_home import MemberHomes
 from services.home.mute_options import ALL
 from services.messages.notices import Notices
+from services.messages.snooze import milliseconds_at
 from store.database import Database
 from store.home import member_preferences
 from store.ownership import choice_state, muting, owners
@@ -61,11 +62,8 @@ class MemberPreferences:
         if errors:
             return errors
 
-        def midnight(day: date) -> int:
-            return round(datetime.combine(day, time(), zone).timestamp() * 1_000)
-
-        since = midnight(first) if first and first > today else now
-        until = midnight(last + timedelta(1)) if last else None
+        since = milliseconds_at(first, time(), zone) if first and first > today else now
+        until = milliseconds_at(last + timedelta(1), time(), zone) if last else None
         await self.database.run(choice_state.set_absence, workspace_id, user_id, since, until, delegate)
         return {}
 

@@ -182,8 +182,9 @@ class Intake:
             return Received(read, is_test=True)
         results = [next(added) if isinstance(item, JobChange) else item for item in payload.items]
         self._finish(workspace_id, [result for result in results if result is None or isinstance(result, Added)])
-        self.journal.refused(workspace_id, sum(isinstance(result, InvalidJobChangeError) for result in results))
-        self.journal.skipped(workspace_id, sum(isinstance(result, Skipped) for result in results))
+        refused = sum(isinstance(result, InvalidJobChangeError) for result in results)
+        skipped = sum(isinstance(result, Skipped) for result in results)
+        self.journal.not_added(workspace_id, refused=refused, skipped=skipped)
         return Received(results)
 
     async def accept_new(self, workspace_id: str, rows: Sequence[NewJobChange]) -> Sequence[Added | None]:

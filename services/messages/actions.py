@@ -223,8 +223,7 @@ class DeliveryActions:
             return "That cannot be muted from this message."
         if muted and choice in actionable.required:
             return CANNOT_BE_MUTED
-        change = muting.mute if muted else muting.unmute
-        await self.database.run(change, actionable.delivery, actor, choice, self.now())
+        await self.database.run(muting.mute, actionable.delivery, actor, choice, self.now(), muted=muted)
         return await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
 
     async def update_messages(self, result: ActionResult) -> str | None:

@@ -12,11 +12,7 @@ from sqlalchemy import Connection
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
 from domain.messages.notices import (
-    DEFAULT_CHANNEL_BROKEN,
-    NO_DEFAULT_CHANNEL,
     NOT_ME,
-    SALESFORCE_BROKEN,
-    SALESFORCE_CALLS_LOW,
     WEBHOOK_OFF,
     Notice,
 )
@@ -70,24 +66,18 @@ class Notices:
         while notice := await self.database.run(notices.claim, self.now(), LEASE_MS, workspace_id):
             await self._send_or_update(notice)
 
-    async def default_channel_missing(self, workspace_id: str) -> None:
-        """Job changes are waiting because no default channel is chosen."""
-        await self._notify_admins(workspace_id, NO_DEFAULT_CHANNEL)
+    async def default_channel_unusable(self, workspace_id: str, kind: str) -> None:
+        """Job changes are waiting: `kind` is NO_DEFAULT_CHANNEL or DEFAULT_CHANNEL_BROKEN."""
+        await self._notify_admins(workspace_id, kind)
         await self.show(workspace_id)
 
-    async def default_channel_broken(self, workspace_id: str) -> None:
-        """The app cannot post in the default channel. The row of the workspace says why."""
-        await self._notify_admins(workspace_id, DEFAULT_CHANNEL_BROKEN)
-        await self.show(workspace_id)
+    async def salesforce_problem(self, workspace_id: str, kind: str, connected_by: str | None) -> None:
+        """
+        `kind` is SALESFORCE_BROKEN or SALESFORCE_CALLS_LOW.
 
-    async def salesforce_broken(self, workspace_id: str, connected_by: str | None) -> None:
-        """Salesforce needs an admin. The Slack user who connected it is notified as well."""
-        if await self._notify_admins(workspace_id, SALESFORCE_BROKEN, connected_by):
-            await self.show(workspace_id)
-
-    async def salesforce_calls_low(self, workspace_id: str, connected_by: str | None) -> None:
-        """Most of the org's API calls are used. The Slack user who connected Salesforce is notified as well."""
-        if await self._notify_admins(workspace_id, SALESFORCE_CALLS_LOW, connected_by):
+        The Slack user who connected Salesforce is notified as well.
+        """
+        if await self._notify_admins(workspace_id, kind, connected_by):
             await self.show(workspace_id)
 
     async def not_me(self, workspace_id: str, owner: str, user_id: str) -> None:

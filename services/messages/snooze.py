@@ -31,7 +31,7 @@ def snooze_ends_at(option: SnoozeOption, now: int, tz: str | None) -> int:
         SnoozeOption.MONDAY: (MONDAY - today.weekday() - 1) % 7 + 1,
         SnoozeOption.NEXT_WEEK: 7,
     }[option]
-    return _milliseconds(today + timedelta(days), MORNING, zone)
+    return milliseconds_at(today + timedelta(days), MORNING, zone)
 
 
 def after_working_hours(hours: int, since: int, tz: str | None) -> int:
@@ -44,8 +44,8 @@ def after_working_hours(hours: int, since: int, tz: str | None) -> int:
     zone, left = zone_of(tz), hours * _HOUR_MS
     day = datetime.fromtimestamp(since / 1_000, zone).date()
     while True:
-        starts = _milliseconds(day, WORK_STARTS, zone)
-        ends = _milliseconds(day, WORK_ENDS, zone) if day.weekday() < SATURDAY else starts
+        starts = milliseconds_at(day, WORK_STARTS, zone)
+        ends = milliseconds_at(day, WORK_ENDS, zone) if day.weekday() < SATURDAY else starts
         begin = max(starts, since)
         if begin + left < ends:
             return begin + left
@@ -53,5 +53,5 @@ def after_working_hours(hours: int, since: int, tz: str | None) -> int:
         day += timedelta(1)
 
 
-def _milliseconds(day: date, at: time, zone: tzinfo) -> int:
+def milliseconds_at(day: date, at: time, zone: tzinfo) -> int:
     return round(datetime.combine(day, at, zone).timestamp() * 1_000)

@@ -62,12 +62,12 @@ class SalesforceWatch:
 
     async def _check(self, status: ConnectionStatus, notified: frozenset[str]) -> None:
         if status.problem and SALESFORCE_BROKEN not in notified:
-            await self.notices.salesforce_broken(status.workspace_id, status.connected_by)
+            await self.notices.salesforce_problem(status.workspace_id, SALESFORCE_BROKEN, status.connected_by)
         elif not status.problem and SALESFORCE_BROKEN in notified:
             await self._resolve(status.workspace_id, SALESFORCE_BROKEN)
         used, limit = status.api_used or 0, status.api_limit or 0
         if limit and used >= limit * CALLS_ARE_LOW and SALESFORCE_CALLS_LOW not in notified:
-            await self.notices.salesforce_calls_low(status.workspace_id, status.connected_by)
+            await self.notices.salesforce_problem(status.workspace_id, SALESFORCE_CALLS_LOW, status.connected_by)
         elif used < limit * CALLS_ARE_FINE and SALESFORCE_CALLS_LOW in notified:
             await self._resolve(status.workspace_id, SALESFORCE_CALLS_LOW)
 

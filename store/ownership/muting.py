@@ -40,16 +40,11 @@ def segments(connection: Connection, workspace_id: str) -> frozenset[str]:
     return frozenset(name.removeprefix(SEGMENT) for name in names)
 
 
-def mute(connection: Connection, delivery: Delivery, user_id: str, name: str, now: int) -> None:
-    """Mute a signal or a change type from a message. The trace of its job change gets a step."""
-    choice_state.mute(connection, delivery.workspace_id, user_id, name)
-    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.MUTED, f"{name}, by {user_id}")])
-
-
-def unmute(connection: Connection, delivery: Delivery, user_id: str, name: str, now: int) -> None:
-    """Undo `mute`. The trace of the job change gets another step."""
-    choice_state.unmute(connection, delivery.workspace_id, user_id, name)
-    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.UNMUTED, f"{name}, by {user_id}")])
+def mute(connection: Connection, delivery: Delivery, user_id: str, name: str, now: int, *, muted: bool) -> None:
+    """Mute (or unmute) a signal or a change type from a message. The trace of its job change gets a step."""
+    change, step = (choice_state.mute, Step.MUTED) if muted else (choice_state.unmute, Step.UNMUTED)
+    change(connection, delivery.workspace_id, user_id, name)
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, step, f"{name}, by {user_id}")])
 
 
 def set_mutes(connection: Connection, workspace_id: str, user_id: str, chosen: Collection[str]) -> None:

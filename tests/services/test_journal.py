@@ -58,7 +58,7 @@ def test_each_received_job_change_is_logged(measures, caplog):
     """A duplicate is logged with the id of the first; a refused job change has no id."""
     journal = Journal(measures)
     journal.added("T1", [Added("jc-1", is_new=True), None, Added("jc-0", is_new=False)])
-    journal.refused("T1", 3)
+    journal.not_added("T1", refused=3)
 
     assert measures.counts == {"accepted": 1, "duplicate": 1, "refused": 3}
     assert logged(caplog) == [

@@ -9,6 +9,7 @@ import pytest
 from domain.audit import AuditEntry
 from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
+from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
 from domain.states import DEFAULT_CHANNEL, Role
 from services.home.preferences import Preferences
 from services.messages.notices import LEASE_MS, Notices
@@ -93,7 +94,7 @@ async def accept(acme, clock, source="sender") -> None:
 async def test_admins_are_notified_of_a_missing_default_channel_once(acme, sender):
     """However many job changes wait for it. They can choose one in the message."""
     for _ in range(3):
-        await sender.default_channel_missing(acme.id)
+        await sender.default_channel_unusable(acme.id, NO_DEFAULT_CHANNEL)
 
     [text] = direct_messages(acme)
     assert "choose a default channel" in text
@@ -124,7 +125,7 @@ async def test_admins_are_notified_of_a_broken_default_channel_once(acme, sender
     await break_channel(acme, "it was archived <!channel>")
 
     await work(sender)
-    await sender.default_channel_broken(acme.id)
+    await sender.default_channel_unusable(acme.id, DEFAULT_CHANNEL_BROKEN)
     await pass_time(sender, clock, DAY)
 
     [text] = direct_messages(acme)
@@ -140,8 +141,8 @@ async def test_two_replicas_that_find_a_broken_channel_send_one_message(acme, se
     other = Notices(database, acme.api, clock)
 
     await asyncio.gather(
-        sender.default_channel_broken(acme.id),
-        other.default_channel_broken(acme.id),
+        sender.default_channel_unusable(acme.id, DEFAULT_CHANNEL_BROKEN),
+        other.default_channel_unusable(acme.id, DEFAULT_CHANNEL_BROKEN),
         sender.catch_up(),
         other.catch_up(),
     )
@@ -248,10 +249,10 @@ async def test_a_notice_is_retried_for_one_of_two_recipients(acme, sender, clock
     acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
     await break_salesforce(acme, clock)
 
-    await sender.salesforce_broken(acme.id, kim.id)
+    await sender.salesforce_problem(acme.id, SALESFORCE_BROKEN, kim.id)
     before = sorted([len(direct_messages(acme)), len(direct_messages(acme, kim))])
     await pass_time(sender, clock, MINUTE)
-    await sender.salesforce_broken(acme.id, kim.id)
+    await sender.salesforce_problem(acme.id, SALESFORCE_BROKEN, kim.id)
 
     assert before == [0, 1]
     assert [len(direct_messages(acme)), len(direct_messages(acme, kim))] == [1, 1]
@@ -261,7 +262,7 @@ async def test_a_notice_about_salesforce_is_retried_by_another_process(acme, sen
     """It is a row before Slack is called."""
     acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
     await break_salesforce(acme, clock)
-    await sender.salesforce_broken(acme.id, None)
+    await sender.salesforce_problem(acme.id, SALESFORCE_BROKEN, None)
     before = direct_messages(acme)
 
     await pass_time(Notices(acme.database, acme.api, clock), clock, MINUTE)
@@ -277,8 +278,8 @@ async def test_a_salesforce_failure_that_is_fixed_before_the_notice_is_not_sent(
     await break_salesforce(acme, clock)
     await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (14_000, 15_000))
     await acme.database.run(salesforce_connections_store.note_problem, acme.id, "the app was removed")
-    await sender.salesforce_broken(acme.id, None)
-    await sender.salesforce_calls_low(acme.id, None)
+    await sender.salesforce_problem(acme.id, SALESFORCE_BROKEN, None)
+    await sender.salesforce_problem(acme.id, SALESFORCE_CALLS_LOW, None)
 
     await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (100, 15_000))
     await pass_time(sender, clock, MINUTE)
@@ -332,7 +333,7 @@ async def test_a_report_of_not_me_that_was_withdrawn_is_not_sent(acme, sender, c
 async def test_a_notice_that_could_not_be_sent_is_retried(acme, sender, clock):
     """The failure is still there."""
     acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
-    await sender.default_channel_missing(acme.id)
+    await sender.default_channel_unusable(acme.id, NO_DEFAULT_CHANNEL)
     before = direct_messages(acme)
 
     await pass_time(sender, clock, MINUTE)
@@ -344,7 +345,7 @@ async def test_an_admin_who_cannot_be_notified_causes_no_error(acme, sender, clo
     """The courier calls this during its work."""
     acme.sandbox.faults.add("chat.postMessage", error="user_not_found", undocumented=True, times=None)
     for _ in range(2):
-        await sender.default_channel_missing(acme.id)
+        await sender.default_channel_unusable(acme.id, NO_DEFAULT_CHANNEL)
         await pass_time(sender, clock, HOUR)
 
     assert posts_to(acme, acme.dana) == 1
@@ -352,7 +353,7 @@ async def test_an_admin_who_cannot_be_notified_causes_no_error(acme, sender, clo
 
 async def test_a_workspace_that_was_erased_has_no_recipients(acme, sender):
     """It was erased meanwhile."""
-    await sender.default_channel_missing("T0ELSE")
+    await sender.default_channel_unusable("T0ELSE", NO_DEFAULT_CHANNEL)
 
     assert direct_messages(acme) == []
 
