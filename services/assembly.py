@@ -274,6 +274,7 @@ def build_worker(foundation: Foundation, services: Services, shown: Callable[[Jo
         ),
         services.watchdog.beat,
         lambda: services.database_watch.may_work,
+        lambda: services.intake.requests.are_many,
     )
 
 

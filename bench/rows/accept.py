@@ -2,10 +2,13 @@
 accept: how many job changes per second the intake stores, and how long a sender waits for the 202.
 
 The `web` process serves 64 connections with signed requests of about 1 KB. The load generator is another process. The
-baseline is a bare aiohttp handler in the same process model that reads the body, parses the JSON and answers 202. The
-two are measured in turns. The generator is lean (plain sockets, requests signed beforehand), because an ordinary client
-spends more CPU on a request than the bare handler and would measure itself. CPU per job change counts only the server's
-process, so it is comparable on a busy machine. At the end, every id that was answered must be a stored row.
+baseline is a bare aiohttp handler on the same event loop that reads the body, parses the JSON and answers 202. The
+two are measured in turns with the same generator. The handler leaves out the id, the signature, limits, checks and the
+database. "While its worker delivers" is `serve` on SQLite, as most run it: its worker looks up and notifies 100
+owners for what is accepted, with the sandbox for Slack and Salesforce on the same cores, and its CPU is counted. The
+generator is lean (plain sockets, requests signed beforehand), because an ordinary client spends more CPU on a request
+than the bare handler and would measure itself. CPU per job change counts only the server's process, so it is
+comparable on a busy machine. At the end, every id that was answered must be a stored row.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from sqlalchemy import Connection, select
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
 from bench.kit.installation import install
 from bench.kit.processes import app, cpu_seconds, helper, program
-from bench.table import Row, at_least_of_baseline, at_most
+from bench.table import Row, at_least, at_least_of_baseline, at_most
 from store.database import Database
 from store.schema import job_changes
 
@@ -29,6 +32,7 @@ ROUNDS = 3
 REQUESTS = 8_000
 BATCHES, BATCH = 150, 100
 WARM_UP = 500
+OWNERS, CONTACTS = 100, 1_000
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,30 @@ async def measure(databases: Databases, kind: str) -> list[Row]:
         lost = await _count_lost(url, answered)
     one, many = "accept: one per request", "accept: 100 per request"
     return [
-        Row(one, kind, _rate(singles), "per second", _rate(single_baselines), at_least_of_baseline(0.6)),
-        Row(f"{one}, CPU per job change", kind, _cpu(singles), "µs", _cpu(single_baselines)),
-        Row(f"{one}, p99", kind, _p99(singles), "ms", _p99(single_baselines)),
+        Row(one, kind, _rate(singles), "per second", _rate(single_baselines), at_least_of_baseline(0.4)),
+        Row(f"{one}, CPU per job change", kind, _cpu(singles), "µs", _cpu(single_baselines), at_most(200)),
+        Row(f"{one}, p99", kind, _p99(singles), "ms", _p99(single_baselines), at_most(20)),
         Row(many, kind, _rate(batches), "per second", _rate(batch_baselines)),
-        Row(f"{many}, CPU per job change", kind, _cpu(batches), "µs", _cpu(batch_baselines)),
+        Row(f"{many}, CPU per job change", kind, _cpu(batches), "µs", _cpu(batch_baselines), at_most(45)),
         Row(f"{many}, p99", kind, _p99(batches), "ms", _p99(batch_baselines)),
         Row("accept: answered 202 but not stored", kind, lost, "job changes", target=at_most(0)),
+        *(await _while_delivering(databases) if kind == SQLITE else []),
+    ]
+
+
+async def _while_delivering(databases: Databases) -> list[Row]:
+    with databases.fresh(SQLITE) as url:
+        async with helper("vendors", owners=OWNERS, contacts=CONTACTS) as vendors:
+            installed = await install(url, vendors)
+            async with app("serve", installed.environment) as process_id:
+                server = Server(process_id, installed.port, installed.workspace_id, installed.secret)
+                await server.post(WARM_UP, first=10_000_000)
+                rounds = [await server.post(REQUESTS, first=number * REQUESTS) for number in range(ROUNDS)]
+    name = "accept: while its worker delivers"
+    return [
+        Row(name, SQLITE, _rate(rounds), "per second", target=at_least(2_500)),
+        Row(f"{name}, CPU per job change", SQLITE, _cpu(rounds), "µs", target=at_most(400)),
+        Row(f"{name}, p99", SQLITE, _p99(rounds), "ms", target=at_most(60)),
     ]
 
 

@@ -44,6 +44,16 @@ CLAIMED_FIRST_SECONDS = 0.02
 NEXT_CLAIM_SECONDS = 0.002
 """The wait after two claims in a row found work, because there is a backlog."""
 
+YIELD_SECONDS = 0.02
+LONGEST_YIELD_TO_ROUTE, LONGEST_YIELD_TO_POST = 1.0, 0.1
+LANES_WHILE_SENDERS_WAIT = 8
+"""
+While many requests of senders wait to be stored, the worker gives way to them, so that they are not sent again.
+
+A claim then waits in steps of YIELD_SECONDS, at most this long, and takes fewer lanes. However many requests there are,
+a batch of up to 200 job changes is routed each second, and eight messages are sent each tenth of a second.
+"""
+
 GRACE_SECONDS = 8.0
 """The time that work in flight gets when the process stops. The next process takes over what is left."""
 
@@ -86,6 +96,8 @@ class Worker:
     """Called with the name of a loop, route or post, each time it runs."""
     may_work: Callable[[], bool] = lambda: True
     """While it returns False, nothing is claimed."""
+    senders_wait: Callable[[], bool] = lambda: False
+    """Whether many requests of senders wait in this process."""
     wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_for
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -131,6 +143,7 @@ class Worker:
         self.heartbeat("route")
         if len(self._routing) >= MOST_BATCHES_AT_ONCE or not self.may_work():
             return False
+        await self._yield_to_senders(LONGEST_YIELD_TO_ROUTE)
         batch = await self.database.run(routing.claim, self.now(), router.LEASE_MS)
         if batch is None:
             return False
@@ -143,10 +156,20 @@ class Worker:
         free = MOST_POSTS_AT_ONCE - len(self._posting)
         if not free or not self.may_work():
             return False
+        if await self._yield_to_senders(LONGEST_YIELD_TO_POST):
+            free = min(free, LANES_WHILE_SENDERS_WAIT)
         claims = await self.database.run(lanes.claim, self.now(), courier.LEASE_MS, free)
         for claim in claims:
             _start(self._posting, self._post(claim))
         return bool(claims)
+
+    async def _yield_to_senders(self, longest_seconds: float) -> bool:
+        """Wait while many requests of senders wait, and return whether they still do."""
+        steps = round(longest_seconds / YIELD_SECONDS)
+        while self.senders_wait() and steps:
+            await self.wait(asyncio.Event(), YIELD_SECONDS)
+            steps -= 1
+        return self.senders_wait()
 
     def _if_allowed(self, work: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
         async def work_if_allowed() -> bool:

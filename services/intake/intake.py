@@ -29,6 +29,9 @@ READ_AT_ONCE = 50
 LARGEST_JOB_CHANGE = 64 * 1024
 """The default of JOB_CHANGE_KIB, in bytes."""
 
+MANY_REQUESTS = 8
+"""As many as the senders of a busy hour do not reach: a request takes a few milliseconds."""
+
 SMALL = 32 * 1024
 """Bytes up to which a request is parsed right away. Larger ones are parsed in a thread, one at a time."""
 
@@ -55,6 +58,23 @@ class Received:
     is_test: bool = False
 
 
+@dataclass
+class Requests:
+    """How many requests are being accepted in this process."""
+
+    count: int = 0
+
+    @property
+    def are_many(self) -> bool:
+        return self.count >= MANY_REQUESTS
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+
+
 @dataclass(frozen=True)
 class Intake:
     """
@@ -73,6 +93,7 @@ class Intake:
     journal: Journal = UNCOUNTED
     largest: int = LARGEST_JOB_CHANGE
     spent: Callable[[str, float], None] = lambda _workspace_id, _milliseconds: None
+    requests: Requests = field(default_factory=Requests, init=False)
     _large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), init=False, repr=False)
 
     async def accept(self, workspace_id: str, raw: object, sender: str | None = None) -> Added | None:
@@ -97,12 +118,13 @@ class Intake:
         request_id: str | None = None,
     ) -> Received:
         """Accept what a sender has posted in one payload. Requests with one job change share a commit."""
-        (payload,) = await self._parse(workspace_id, [raw], sender, size)
-        changes = [item for item in payload.items if isinstance(item, JobChange)]
-        if len(changes) != 1 or payload.is_test:
-            return (await self._add_all(workspace_id, [payload], sender, request_id))[0]
-        row = NewJobChange.of(workspace_id, changes[0], self.now(), sender, request_id)
-        added = await self.database.gather(job_changes.add, row)
+        with self.requests:
+            (payload,) = await self._parse(workspace_id, [raw], sender, size)
+            changes = [item for item in payload.items if isinstance(item, JobChange)]
+            if len(changes) != 1 or payload.is_test:
+                return (await self._add_all(workspace_id, [payload], sender, request_id))[0]
+            row = NewJobChange.of(workspace_id, changes[0], self.now(), sender, request_id)
+            added = await self.database.gather(job_changes.add, row)
         return await self._noted(workspace_id, self._received(workspace_id, payload, iter([added])), payload, sender)
 
     async def accept_all(
@@ -114,8 +136,9 @@ class Intake:
         request_id: str | None = None,
     ) -> Sequence[Received]:
         """Accept the valid items of a batch in one commit. Return what became of each item, in order."""
-        payloads = await self._parse(workspace_id, raws, sender, size)
-        return await self._add_all(workspace_id, payloads, sender, request_id)
+        with self.requests:
+            payloads = await self._parse(workspace_id, raws, sender, size)
+            return await self._add_all(workspace_id, payloads, sender, request_id)
 
     async def _parse(
         self, workspace_id: str, raws: Sequence[object], sender: str | None, size: int | None

@@ -12,7 +12,13 @@ from sqlalchemy import func, select
 
 from domain.states import Outcome
 from services.delivery import router
-from services.delivery.worker import Worker, WorkEvents
+from services.delivery.worker import (
+    LANES_WHILE_SENDERS_WAIT,
+    LONGEST_YIELD_TO_POST,
+    LONGEST_YIELD_TO_ROUTE,
+    Worker,
+    WorkEvents,
+)
 from store.database import Database
 from store.leases import ROUTE
 from store.operations.notify import WorkNotifier
@@ -167,6 +173,28 @@ async def test_a_running_worker_hears_of_a_new_job_change_at_once(world, channel
     await running
 
     assert (await world.outcome(job_change_id))[0] == "delivered"
+
+
+async def test_the_worker_gives_way_to_senders_but_never_stops(world, channel):
+    """While many requests wait, a claim begins later, though not ever later, and takes fewer lanes."""
+    for serial, email in enumerate(people(world, LANES_WHILE_SENDERS_WAIT + 1)):
+        await world.accept(**about(email, serial))
+    waits: list[float] = []
+
+    async def wait(_event: asyncio.Event, seconds: float) -> None:
+        waits.append(seconds)
+
+    busy = replace(world.worker, senders_wait=lambda: True, wait=wait)
+    assert await busy.route_due()
+    await asyncio.wait(busy._routing)
+    assert await busy.post_due()
+    claimed = len(busy._posting)
+    await asyncio.wait(busy._posting)
+    assert await world.worker.post_due()
+
+    assert claimed == LANES_WHILE_SENDERS_WAIT
+    assert sum(waits) == pytest.approx(LONGEST_YIELD_TO_ROUTE + LONGEST_YIELD_TO_POST)
+    assert len(world.worker._posting) == 1
 
 
 async def test_a_stopping_worker_finishes_what_is_in_flight(world, channel):
