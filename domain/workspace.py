@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntFlag
+from enum import IntFlag, StrEnum
 
 from domain.messages.card_buttons import CardButton
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
@@ -149,7 +149,8 @@ class OutgoingWebhook:
     Where a workspace wants its events. `url` and `secret` are encrypted, `host` is the part of the URL that Home shows.
 
     `off_at` (milliseconds) and `off_because` say when and why it was switched off; None means that it is on.
-    `failures` counts the attempts that have failed since the last one that worked.
+    `failures` counts the attempts that have failed since the last one that worked. `old_secret`, encrypted, also signs
+    until `old_secret_until` (milliseconds).
     """
 
     workspace_id: str
@@ -160,3 +161,18 @@ class OutgoingWebhook:
     failures: int = 0
     off_at: int | None = None
     off_because: str | None = None
+    old_secret: str | None = field(default=None, repr=False)
+    old_secret_until: int | None = None
+
+    def secrets(self, now: int) -> tuple[str, ...]:
+        """The encrypted secrets that sign now, the current one first."""
+        is_overlap = self.old_secret is not None and now < (self.old_secret_until or 0)
+        return (self.secret, self.old_secret) if self.old_secret and is_overlap else (self.secret,)
+
+
+class SecretChange(StrEnum):
+    """What happens to the secret when a webhook is saved: REPLACE ends the current one at once."""
+
+    KEEP = "keep"
+    ROTATE = "rotate"
+    REPLACE = "replace"

@@ -233,7 +233,41 @@ class State(Answer):
         return cls.model_validate(values)
 
 
+class EventData(Answer):
+    workspace_id: str
+    job_change: State
+
+
+class Event(Answer):
+    """What happened to a job change, with its state at the time of the request."""
+
+    type: Literal[
+        "job_change.delivered",
+        "job_change.taken",
+        "job_change.reassigned",
+        "job_change.done",
+        "job_change.wrong_data",
+        "job_change.failed",
+    ]
+    timestamp: Time
+    data: EventData
+
+
+class TestEventData(Answer):
+    workspace_id: str
+
+
+class TestEvent(Answer):
+    """An admin tests the webhook."""
+
+    type: Literal["webhook.test"]
+    timestamp: Time
+    data: TestEventData
+
+
 ANSWERS: tuple[type[Answer], ...] = (Accepted, Duplicate, Skipped, Tested, Refused, Error, Results, State)
+EVENTS: tuple[type[Answer], ...] = (Event, TestEvent)
+"""What an outgoing webhook posts."""
 
 
 def result_of(result: Result) -> Accepted | Duplicate | Skipped | Refused:

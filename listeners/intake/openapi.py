@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
-from listeners.intake.api_view import ANSWERS
+from listeners.intake.api_view import ANSWERS, EVENTS
 from services.intake.intake import MOST_IN_ONE_BATCH
 from services.intake.senders import registry
 
@@ -78,6 +78,7 @@ def document() -> dict[str, Any]:
                 "get": _GET,
             },
         },
+        "webhooks": {"jobChangeEvent": {"post": _EVENT}},
         "components": {"schemas": _schemas(), "securitySchemes": _SECURITY_SCHEMES},
         "security": [{"bearer": []}, {"api_key": []}, _SIGNED],
     }
@@ -92,9 +93,8 @@ def _schemas() -> dict[str, Any]:
         "anyOf": _NAMES,
     }
     whole = {"description": _JOB_CHANGE, "allOf": [{"anyOf": _KEYS}, {"anyOf": _PLACES}], "examples": [EXAMPLE]}
-    answers: dict[str, Any] = models_json_schema([(model, "serialization") for model in ANSWERS], ref_template=_REF)[1][
-        "$defs"
-    ]
+    _, definitions = models_json_schema([(model, "serialization") for model in (*ANSWERS, *EVENTS)], ref_template=_REF)
+    answers: dict[str, Any] = definitions["$defs"]
     return parts | {"JobChange": job_change | whole, "Batch": _BATCH} | answers
 
 
@@ -207,6 +207,30 @@ _GET: dict[str, Any] = {
     "operationId": "getJobChange",
     "summary": "Get the state and history of a job change",
     "responses": {"200": _json("Its state, its outcome and its history.", _ref("State"))} | _ERRORS,
+}
+
+_EVENT: dict[str, Any] = {
+    "operationId": "receiveEvent",
+    "summary": "What happens to job changes, posted to the outgoing webhook of a workspace",
+    "description": "At least once, in no order. A repeated event has the same webhook-id.",
+    "parameters": [
+        {"name": name, "in": "header", "required": True, "schema": _TEXT, "description": description}
+        for name, description in (
+            ("webhook-id", "The same in each attempt."),
+            ("webhook-timestamp", "Seconds since 1970, of this attempt."),
+            ("webhook-signature", "`v1,` and a signature; several, separated by spaces, while a secret is rotated."),
+        )
+    ],
+    "requestBody": _json(
+        "Signed as https://www.standardwebhooks.com describes.", {"oneOf": [_ref("Event"), _ref("TestEvent")]}
+    )
+    | {"required": True},
+    "responses": {
+        "2XX": {"description": "Received."},
+        "410": {"description": "No more events are wanted. The webhook is switched off."},
+        "default": {"description": "Not received. The event is repeated, after Retry-After if there is one."},
+    },
+    "security": [_SIGNED],
 }
 
 _DOCUMENT = to_json(document())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 
 from domain.errors import PermanentError, TransientError
-from domain.workspace import WebhookEvent
+from domain.workspace import SecretChange, WebhookEvent
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered
@@ -13,8 +13,8 @@ from listeners.messages.webhook_view import (
     CHANGE_WEBHOOK,
     EVENTS,
     FORM,
-    NEW_SECRET,
     REMOVE_WEBHOOK,
+    SECRET,
     TEST_WEBHOOK,
     TITLE,
     URL,
@@ -44,10 +44,12 @@ async def save(dialog: Dialog, webhooks: Webhooks) -> None:
         url, events = entered[URL], WebhookEvent(sum(int(value) for value in entered[EVENTS]))
         if fault := webhooks.calls.url_fault(url):
             raise URL.error(fault)
-        secret = await webhooks.save(
-            dialog.workspace_id, dialog.user_id, url, events, new_secret=bool(entered[NEW_SECRET])
-        )
-        return secret_view(secret) if secret else "saved"
+        change = SecretChange(entered[SECRET])
+        secret = await webhooks.save(dialog.workspace_id, dialog.user_id, url, events, change)
+        if secret is None:
+            return "saved"
+        saved = await webhooks.find(dialog.workspace_id)
+        return secret_view(secret, saved.old_secret_until if saved else None)
 
     if await dialog.submit(FORM, work):
         await dialog.publish_home(":white_check_mark: Saved. Events are sent from now on.", CHANGE_WEBHOOK)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from domain.workspace import OutgoingWebhook, WebhookEvent
+from domain.workspace import OutgoingWebhook, SecretChange, WebhookEvent
 from listeners.dialogs.blocks import View, actions, button, confirm, context, message_view, noted, section
-from listeners.dialogs.form import Form, Several, Text
+from listeners.dialogs.form import Choice, Form, Several, Text
 from services.messages.wording import slack_time
 from services.slack.mrkdwn import escape
 
@@ -19,18 +19,22 @@ _LABELS = {
     WebhookEvent.WRONG_DATA: "Reported as wrong data",
     WebhookEvent.FAILED: "Failed",
 }
-_NEW = "new"
 URL = Text(
     "url", "URL", hint="It receives a signed POST request for each event.", placeholder="https://…", longest=2_000
 )
 EVENTS = Several("events", "Events", choices={str(event.value): label for event, label in _LABELS.items()})
-NEW_SECRET = Several(
-    "new_secret",
-    "Secret",
-    choices={_NEW: "Create a new signing secret. The current one ends at once."},
-    optional=True,
+SECRET = Choice(
+    "secret",
+    "Signing secret",
+    {
+        SecretChange.KEEP: "Keep the current one",
+        SecretChange.ROTATE: "Create a new one. The current one also signs for 24 hours.",
+        SecretChange.REPLACE: "Create a new one. The current one ends at once.",
+    },
+    default=SecretChange.KEEP,
+    radio=True,
 )
-FORM = Form(CHANGE_WEBHOOK, TITLE, "Save", [URL, EVENTS, NEW_SECRET])
+FORM = Form(CHANGE_WEBHOOK, TITLE, "Save", [URL, EVENTS, SECRET])
 
 
 def webhook_line(webhook: OutgoingWebhook | None) -> str:
@@ -54,11 +58,14 @@ def webhook_view(webhook: OutgoingWebhook | None, url: str | None, note: str | N
         question = confirm("Remove the webhook?", "Nothing is sent any more, and its secret is deleted.", "Remove")
         remove = button("Remove", REMOVE_WEBHOOK, style="danger", confirm=question)
         test = [button("Send a test", TEST_WEBHOOK)] if webhook.off_at is None else []
-        blocks = [section(webhook_line(webhook)), *actions(*test, remove), *blocks, NEW_SECRET.block()]
+        blocks = [section(webhook_line(webhook)), *actions(*test, remove), *blocks, SECRET.block()]
     return FORM.view(blocks)
 
 
-def secret_view(secret: str) -> View:
+def secret_view(secret: str, old_until: int | None) -> View:
+    """`old_until` is until when the earlier secret also signs, in milliseconds; None: it does not."""
     view = message_view(TITLE, f"Copy the signing secret now. It is shown only once:\n```{secret}```")
-    use = "Check the signature of each request with a library of https://www.standardwebhooks.com."
-    return view | {"blocks": [*view["blocks"], context(use)]}
+    notes = ["Check the signature of each request with a library of https://www.standardwebhooks.com."]
+    if old_until is not None:
+        notes.append(f"Requests have a signature with each of the two secrets until {slack_time(old_until)}.")
+    return view | {"blocks": [*view["blocks"], *map(context, notes)]}

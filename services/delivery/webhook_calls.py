@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from socket import AF_UNSPEC, AddressFamily
@@ -55,13 +55,18 @@ class WebhookCalls:
             return "The URL has to start with https://"
         return None if _may_be_public(parts.hostname) else _PRIVATE
 
-    async def post(self, url: str, secret: str, message_id: str, body: bytes) -> int:
-        """Post a signed event and return the status. Raises GoneError and TransientError for all other failures."""
+    async def post(self, url: str, secrets: Sequence[str], message_id: str, body: bytes) -> int:
+        """
+        Post an event and return the status. Raises GoneError and TransientError for all other failures.
+
+        It has a signature with each of the `secrets`, of which the standard allows several.
+        """
         if fault := self.url_fault(url):
             raise TransientError(fault)
         timestamp = str(self.wall() // 1_000)
-        signature = signature_of(secret_of(secret), message_id.encode(), timestamp.encode(), body).decode()
-        headers = {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
+        signed = (signature_of(secret_of(secret), message_id.encode(), timestamp.encode(), body) for secret in secrets)
+        signatures = b" ".join(signed).decode()
+        headers = {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signatures}
         headers |= {"Content-Type": "application/json", "User-Agent": f"usergems-slack/{VERSION}"}
         proxy = self.network.proxy_for(url)
         address, credentials = strip_auth_from_url(URL(proxy)) if proxy else (None, None)

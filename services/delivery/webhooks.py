@@ -20,7 +20,7 @@ from domain.audit import AuditEntry
 from domain.delivery import JobChangeRecord
 from domain.errors import PermanentError, TransientError
 from domain.messages.notices import WEBHOOK_OFF
-from domain.workspace import OutgoingWebhook, WebhookEvent
+from domain.workspace import OutgoingWebhook, SecretChange, WebhookEvent
 from services.delivery.webhook_calls import GoneError, WebhookCalls
 from services.intake.signatures import text_of
 from services.retry import is_hopeless, wait_ms
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 LEASE_MS = 30_000
 """Longer than a call."""
+
+OVERLAP_MS = 24 * 60 * 60 * 1_000
+"""For how long the current secret also signs after it was rotated."""
 
 MOST_AT_ONCE = 16
 TEST_TYPE = "webhook.test"
@@ -57,19 +60,36 @@ class Webhooks:
         return self.cipher.decrypt(webhook.url)
 
     async def save(
-        self, workspace_id: str, actor: str, url: str, events: WebhookEvent, *, new_secret: bool = False
+        self,
+        workspace_id: str,
+        actor: str,
+        url: str,
+        events: WebhookEvent,
+        change: SecretChange = SecretChange.KEEP,
     ) -> str | None:
         """
         Store a URL without a `url_fault`, and switch the webhook on.
 
         Return the secret if one was made: for the first URL, and if asked for. It can be shown only once.
         """
-        before = await self.find(workspace_id)
-        secret = text_of(secrets.token_bytes(32)) if before is None or new_secret else None
-        stored = self.cipher.encrypt(secret) if secret else before.secret if before else ""
-        host = urlsplit(url).hostname or ""
-        webhook = OutgoingWebhook(workspace_id, self.cipher.encrypt(url), stored, host, events)
-        await self.database.run(_save, webhook, actor, self.now())
+        before, now = await self.find(workspace_id), self.now()
+        secret = text_of(secrets.token_bytes(32)) if before is None or change is not SecretChange.KEEP else None
+        current = self.cipher.encrypt(secret) if secret else before.secret if before else ""
+        old: tuple[str | None, int | None] = (None, None)
+        if before and change is SecretChange.ROTATE:
+            old = (before.secret, now + OVERLAP_MS)
+        elif before and change is SecretChange.KEEP:
+            old = (before.old_secret, before.old_secret_until)
+        webhook = OutgoingWebhook(
+            workspace_id,
+            self.cipher.encrypt(url),
+            current,
+            urlsplit(url).hostname or "",
+            events,
+            old_secret=old[0],
+            old_secret_until=old[1],
+        )
+        await self.database.run(_save, webhook, actor, now)
         return secret
 
     async def remove(self, workspace_id: str, actor: str) -> bool:
@@ -82,8 +102,8 @@ class Webhooks:
         if webhook is None:
             raise PermanentError("there is no outgoing webhook")
         body = _body(TEST_TYPE, self.now(), {"workspace_id": workspace_id})
-        secret = self.cipher.decrypt(webhook.secret)
-        return await self.calls.post(self.url_of(webhook), secret, f"test_{uuid4()}", body)
+        keys = [self.cipher.decrypt(secret) for secret in webhook.secrets(self.now())]
+        return await self.calls.post(self.url_of(webhook), keys, f"test_{uuid4()}", body)
 
 
 @dataclass(frozen=True)
@@ -114,9 +134,9 @@ class WebhookSender:
             return
         shown = self.shown(job_change).model_dump(mode="json")
         body = _body(event.event.type, event.at, {"workspace_id": workspace_id, "job_change": shown})
-        url, secret = self.cipher.decrypt(event.webhook.url), self.cipher.decrypt(event.webhook.secret)
+        keys = [self.cipher.decrypt(secret) for secret in event.webhook.secrets(self.now())]
         try:
-            await self.calls.post(url, secret, event.id, body)
+            await self.calls.post(self.cipher.decrypt(event.webhook.url), keys, event.id, body)
         except GoneError as error:
             await self._switch_off(event, str(error))
         except TransientError as error:

@@ -17,6 +17,7 @@ from store.schema import (
     posts,
     slack_events,
     trace,
+    webhooks,
     workspaces,
     wrong_data,
 )
@@ -146,6 +147,8 @@ def delete_stale(connection: Connection, now: int) -> None:
     """Delete seen events, replaced keys, refused payloads, cached members and pauses that have expired."""
     connection.execute(delete(slack_events).where(slack_events.c.seen_at < now - EVENT_MEMORY_MS))
     connection.execute(delete(intake_keys).where(intake_keys.c.expires_at < now))
+    replaced = update(webhooks).where(webhooks.c.old_secret_until < now)
+    connection.execute(replaced.values(old_secret=None, old_secret_until=None))
     refused_payloads.delete_old(connection, now)
     members.prune(connection, now)
     pauses.prune(connection, now)

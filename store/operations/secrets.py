@@ -41,7 +41,7 @@ ALL_SECRETS = (
     SecretColumns(salesforce_apps, ("client_secret",), true()),
     SecretColumns(salesforce_attempts, ("verifier",), true()),
     SecretColumns(intake_keys, ("secret",), intake_keys.c.kind == SIGNING),
-    SecretColumns(webhooks, ("url", "secret"), true()),
+    SecretColumns(webhooks, ("url", "secret", "old_secret"), true()),
 )
 """Every secret that is stored so that it can be read again; keys that senders send are stored as hashes only."""
 

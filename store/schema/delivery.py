@@ -207,6 +207,8 @@ webhooks = Table(  # where a workspace wants its events; see OutgoingWebhook in 
     Column("paused_until", Milliseconds, nullable=False, server_default="0"),  # no attempt before
     Column("off_at", Milliseconds),  # null: it is on
     Column("off_because", Text),
+    Column("old_secret", Text),  # encrypted; it also signs until the time below
+    Column("old_secret_until", Milliseconds),
 )
 
 webhook_events = Table(  # what waits to be sent; a row is deleted once it is sent

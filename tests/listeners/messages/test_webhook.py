@@ -56,6 +56,10 @@ async def test_a_webhook_is_set_tested_and_removed(office):
     assert not any(text in stored.url + stored.secret for text in (secret, "path-of-a-secret"))
     assert "The test failed: it could not be reached" in await pressed(office, "webhook_test")
     assert "Delivered, Taken → `127.0.0.1`" in await office.open_home(office.dana)
+    rotated = await saved(office, secret="rotate")
+    assert rotated.split("```")[1] != secret
+    assert "a signature with each of the two secrets until" in rotated
+    await opened(office)
     await pressed(office, "webhook_remove")
     assert await office.database.run(webhooks.find, office.team.id) is None
 

@@ -14,22 +14,24 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
+from jsonschema import Draft202012Validator
 from sqlalchemy import func, select
 from standardwebhooks import Webhook
 
 from domain.audit import AuditEntry
 from domain.job_change.model import TEST_SOURCE
-from domain.workspace import WebhookEvent
+from domain.workspace import SecretChange, WebhookEvent
+from listeners.intake import openapi
 from listeners.intake.api_view import State
 from services.delivery.webhook_calls import PublicResolver, WebhookCalls
-from services.delivery.webhooks import Webhooks, WebhookSender
+from services.delivery.webhooks import OVERLAP_MS, Webhooks, WebhookSender
 from services.messages.notices import Notices
 from services.retry import PATIENCE_MS
 from services.settings import DIRECT
 from store import audit
 from store.encryption import Cipher
 from store.messages import actions
-from store.operations import erasure
+from store.operations import erasure, housekeeping
 from store.operations.due_work import Queue, due_queues
 from store.schema import deliveries, webhook_events
 from tests.world import World
@@ -59,8 +61,18 @@ class Receiver:
     def events(self) -> list[dict]:
         return [json.loads(body) for _, body in self.requests]
 
-    async def save(self, events: WebhookEvent = ALL) -> str | None:
-        return await self.webhooks.save(self.world.workspace_id, self.world.admin.id, self.url, events)
+    async def save(self, events: WebhookEvent = ALL, change: SecretChange = SecretChange.KEEP) -> str | None:
+        return await self.webhooks.save(self.world.workspace_id, self.world.admin.id, self.url, events, change)
+
+    async def signed_with(self, *secrets: str | None) -> list[bool]:
+        """Post a test, and say whether the reference library accepts it with each of these secrets."""
+        await self.webhooks.test(self.world.workspace_id)
+        headers, body = self.requests[-1]
+        signed_at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        signatures = headers["webhook-signature"].split(" ")
+        made = [Webhook(secret or "").sign(headers["webhook-id"], signed_at, body.decode()) for secret in secrets]
+        assert len(signatures) == len(set(signatures) & set(made))
+        return [signature in signatures for signature in made]
 
     async def deliver(self, **changes) -> str:
         self.world.clock.now += 2_000  # the default channel gets a message a second
@@ -195,6 +207,43 @@ async def test_a_webhook_is_switched_off_with_a_notice(receiver, end):
     assert await receiver.save() is None  # it keeps its secret
     await receiver.deliver(person=BEN)
     assert await receiver.waiting() == 1
+
+
+async def test_a_rotated_secret_signs_beside_the_new_one_for_a_day(receiver):
+    """So that a receiver can change it at any time. One that was stolen can be replaced at once."""
+    clock, first = receiver.world.clock, await receiver.save()
+    assert await receiver.signed_with(first) == [True]
+
+    second = await receiver.save(change=SecretChange.ROTATE)
+    assert await receiver.save() is None  # another change keeps both
+    assert await receiver.signed_with(first, second) == [True, True]
+
+    clock.advance(seconds=OVERLAP_MS / 1_000)
+    assert await receiver.signed_with(first, second) == [False, True]
+    await receiver.world.database.run(housekeeping.delete_stale, clock() + 1)
+    assert (await receiver.webhooks.find(receiver.world.workspace_id)).old_secret is None
+
+    third = await receiver.save(change=SecretChange.ROTATE)
+    fourth = await receiver.save(change=SecretChange.REPLACE)
+    assert await receiver.signed_with(second, third, fourth) == [False, False, True]
+
+
+async def test_what_is_sent_is_described_in_openapi_json(receiver):
+    """Programs can generate their models from it."""
+    document = openapi.document()
+    schema = document["webhooks"]["jobChangeEvent"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    await receiver.save()
+    job_change_id = await receiver.deliver()
+    await receiver.act(actions.finish, job_change_id, "done")
+    while await receiver.sender.send_due():
+        pass
+    await receiver.webhooks.test(receiver.world.workspace_id)
+
+    assert len(receiver.events) == 3
+    for event in receiver.events:
+        Draft202012Validator(schema | {"components": document["components"]}).validate(event)
+    headers = {parameter["name"] for parameter in document["webhooks"]["jobChangeEvent"]["post"]["parameters"]}
+    assert headers <= {name.lower() for name in receiver.requests[0][0]}
 
 
 async def test_erasing_a_person_deletes_what_waits(receiver):
