@@ -37,17 +37,19 @@ def statistics_view(statistics: Statistics) -> View:
     ]
     hint = f"Direct messages of the last 30 days, from the workspace's latest {MOST_POSTS_COUNTED:,} messages."
     reported = f"🚩 {counted(statistics.reported, 'report')} of wrong data in the last 30 days."
+    recipients = section("\n".join(["*Top recipients*", *(lines or ["No direct messages in the last 30 days."])]))
+    has_counts = any(any(day.ended.values()) for day in statistics.day_counts)
+    rules = "*Rules*\nWhich ownership rules lead to action, and which are ignored."
     return modal(
         STATISTICS_TITLE,
         [
             section(f"*Last 30 days, by week*\n{summary(statistics.day_counts)}"),
-            chart(statistics.day_counts),
+            *([chart(statistics.day_counts)] if has_counts else []),
             *([context(reported)] if statistics.reported else []),
+            *([divider(), recipients] if has_counts else []),
+            *([context(hint)] if lines else []),
             divider(),
-            section("\n".join(["*Top recipients*", *(lines or ["No direct messages in the last 30 days."])])),
-            context(hint),
-            divider(),
-            section("*Rules*\nWhat became of the messages of each ownership rule.", button("Scorecard", SCORECARD)),
+            section(rules, button("Scorecard…", SCORECARD)),
         ],
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from domain.delivery import Delivery, Handling, NewDelivery, TraceStep
+from domain.job_change.model import TEST_SOURCE
 from domain.states import FINISHED, HELD, HandlingState, Role, Step, is_person
 from store.delivery import decisions, redraws, webhooks
 from store.delivery.deliveries import deliver_again
@@ -195,9 +196,11 @@ def report(connection: Connection, delivery: Delivery, actor: str, kind: str, wo
 
 
 def count_reports(connection: Connection, workspace_id: str, since: int) -> int:
-    """Count the reports of wrong data since this time (milliseconds)."""
+    """Count the reports of wrong data since this time (milliseconds). Those about tests are not counted."""
     recent = (wrong_data.c.workspace_id == workspace_id) & (wrong_data.c.at >= since)
-    count: int = connection.execute(select(func.count()).select_from(wrong_data).where(recent)).scalar_one()
+    real = wrong_data.join(job_changes, job_changes.c.id == wrong_data.c.job_change_id)
+    query = select(func.count()).select_from(real).where(recent, job_changes.c.source != TEST_SOURCE)
+    count: int = connection.execute(query).scalar_one()
     return count
 
 

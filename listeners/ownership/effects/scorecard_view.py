@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.day_counts import counted
 from domain.rule_versions import LEAST_JUDGED, MOST_TIMED, WINDOWS, RuleFigures, RuleScore, RuleState
-from listeners.dialogs.blocks import Block, View, button, context, divider, modal, section
+from listeners.dialogs.blocks import Block, View, actions, button, context, divider, modal, section
 from listeners.ownership.rule_list_view import A_PAGE, pager
 from services.messages.labels import SCORE_STATES, advice
 from services.messages.wording import time_span
@@ -17,8 +17,8 @@ TURN_SCORES = "ownership_scores"
 
 _LEGEND = (
     "*Acted on*: somebody took the job change, finished, reassigned, returned or snoozed it, or reported wrong data."
-    f" A rule is judged from {LEAST_JUDGED} messages on. Test job changes are not counted. Times are those of the"
-    f" latest {MOST_TIMED:,} job changes that were acted on."
+    f" *Median*: the time until then, over the latest {MOST_TIMED:,} job changes that were acted on. A rule is judged"
+    f" from {LEAST_JUDGED} messages on. Test job changes are not counted."
 )
 
 
@@ -28,40 +28,37 @@ def scorecard_view(scorecard: Scorecard, page: int = 0) -> View:
     last = max(0, (len(scores) - 1) // A_PAGE)
     page = min(max(page, 0), last)
     blocks = [section(_summary(scorecard)), divider()]
-    for place, score in enumerate(scores[page * A_PAGE : (page + 1) * A_PAGE]):
-        blocks.append(_score(place, score))
+    if not scorecard.has_figures:
+        return modal(TITLE, [*blocks, context(_LEGEND)])
+    for score in scores[page * A_PAGE : (page + 1) * A_PAGE]:
+        blocks += _score(score)
     if last:
         blocks += pager(TURN_SCORES, page, last, len(scores))
     return modal(TITLE, [*blocks, divider(), context(_LEGEND)])
 
 
 def _summary(scorecard: Scorecard) -> str:
-    ignored = scorecard.ignored
-    if not any(figures.sent for score in scorecard.scores for figures in score.figures.values()):
-        return (
-            f"*No messages have been sent in the last {max(WINDOWS)} days.* Figures appear here as soon as there are."
-        )
+    if not scorecard.has_figures:
+        return f"*No messages in the last {max(WINDOWS)} days.* Figures appear here once job changes are delivered."
+    ignored = len(scorecard.ignored)
     if not ignored:
-        return ":white_check_mark: *No rule is ignored.* At least half of its messages were acted on."
-    rules = "1 rule is" if len(ignored) == 1 else f"{len(ignored)} rules are"
-    return f":warning: *{rules} mostly ignored.* Less than half of the messages were acted on."
+        return ":white_check_mark: *No rule is ignored.* At least half of the messages of each were acted on."
+    are, their = ("is", "its") if ignored == 1 else ("are", "their")
+    how_many = f"*{ignored} of {len(scorecard.scores)} {are} mostly ignored*"
+    return f":warning: {how_many}: less than half of {their} messages were acted on."
 
 
-def _score(place: int, score: RuleScore) -> Block:
+def _score(score: RuleScore) -> list[Block]:
     number = f"{score.number}. " if score.number else ""
-    lines = [f"*{number}{escape(score.name, 80)}*{SCORE_STATES[score.state]}"]
-    if score.is_ignored:
-        lines[0] += " · :warning: mostly ignored"
-    lines += [_line(days, score.figures[days]) for days in WINDOWS if score.figures[days].sent]
-    if len(lines) == 1:
-        lines.append(f"No messages in the last {max(WINDOWS)} days.")
+    flag = " · :warning: mostly ignored" if score.is_ignored else ""
+    lines = [_line(days, score.figures[days]) for days in WINDOWS if score.figures[days].sent]
+    text = "\n".join(lines) or f"No messages in the last {max(WINDOWS)} days."
+    block = section(f"*{number}{escape(score.name, 80)}*{SCORE_STATES[score.state]}{flag}\n{text}")
     if not score.is_ignored:
-        return section("\n".join(lines))
-    lines.append(f"_{advice(score)}_")
-    can_be_narrowed = score.state is RuleState.ON
-    return section(
-        "\n".join(lines), button("Narrow…", NARROW, score.key) if can_be_narrowed else None, f"score-{place}"
-    )
+        return [block]
+    if score.state is RuleState.ON:
+        return [block, *actions(button("Try a narrower condition…", NARROW, score.key))]
+    return [block, context(advice(score))]
 
 
 def _line(days: int, figures: RuleFigures) -> str:

@@ -25,6 +25,11 @@ class Scorecard:
         return cls(book.version, tuple(_scores(book.rules, figures)))
 
     @property
+    def has_figures(self) -> bool:
+        """Whether any messages were sent in the longest of WINDOWS."""
+        return any(figures.sent for score in self.scores for figures in score.figures.values())
+
+    @property
     def ignored(self) -> list[RuleScore]:
         return [score for score in self.scores if score.is_ignored]
 

@@ -16,7 +16,7 @@ from store.delivery.trace import steps_of
 from store.home import counts
 from store.home import day_counts as days
 from store.intake import explain
-from store.schema import day_counts, deliveries, job_changes, lanes, posts
+from store.schema import day_counts, deliveries, job_changes, lanes, posts, wrong_data
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_routed
 
@@ -316,7 +316,7 @@ async def test_home_counts_the_last_thirty_days(office):
 
 @pytest.mark.both_databases
 async def test_tests_are_not_counted(office):
-    """Neither in the statistics, nor as the last job change, nor as a message to somebody."""
+    """Neither in the statistics, nor as the last job change, a message to somebody or a report of wrong data."""
 
     def store(connection):
         [job_change_id] = add_routed(connection, office.mo.id, workspace_id=office.team.id)
@@ -326,12 +326,14 @@ async def test_tests_are_not_counted(office):
         connection.execute(update(deliveries).values(post_id="p"))
         ended = {"outcome": "delivered", "told": "dri", "ended_at": SOMEDAY, "source": TEST_SOURCE}
         connection.execute(update(job_changes).where(job_changes.c.id == job_change_id).values(ended))
+        report = {"job_change_id": job_change_id, "actor": office.mo.id, "at": SOMEDAY, "kind": "not_moved"}
+        connection.execute(insert(wrong_data).values(report | {"workspace_id": office.team.id}))
 
     await office.database.run(store)
 
     assert "Last 30 days" not in await office.open_home(office.dana)
     status = await office.parts["status"].of(office.team.id)
-    assert (status.last_accepted_at, status.last_day["told_dri"]) == (None, 0)
+    assert (status.last_accepted_at, status.last_day["told_dri"], status.reported) == (None, 0, 0)
     assert await office.database.run(counts.top_recipients, office.team.id, 0, 10) == []
 
 
