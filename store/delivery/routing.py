@@ -18,6 +18,7 @@ from store.delivery.trace import add_steps
 from store.leases import ROUTE, TurnQueue
 from store.schema import job_changes, pauses, turns, workspaces
 from store.schema.lists import one_of
+from store.schema.postgresql import need_not_last
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
     rows, lease = ROUTE_TURNS.claim(connection, _next_workspace, now, lease_ms)
     if not rows:
         return None
+    need_not_last(connection)
     turn = rows[0]
     if turn.was_never_settled:
         earlier = _next_batch(connection, turn.workspace_id, turn.served_at)
@@ -192,9 +194,14 @@ _set_postponed = (
 def settle(
     connection: Connection, batch: Batch, routed: Sequence[Routed], postponed: Sequence[RoutingPostponed], now: int
 ) -> bool:
-    """Store the decisions of a batch. Return False and store nothing if its lease was lost meanwhile."""
+    """
+    Store the decisions of a batch. Return False and store nothing if its lease was lost meanwhile.
+
+    A decision that is lost is made again. Claiming its lane before it is posted waits for the disk.
+    """
     if not ROUTE_TURNS.release(connection, batch.workspace_id, batch.lease):
         return False
+    need_not_last(connection)
     if routed:
         connection.execute(_set_routed, [_routed_values(item, now) for item in routed])
     if postponed:

@@ -20,6 +20,7 @@ from domain.salesforce import (
 from store.encryption import Cipher
 from store.schema import salesforce_connections as table
 from store.schema import workspaces
+from store.schema.postgresql import need_not_last
 from store.schema.upserts import put
 
 RENEWAL_LEASE_MS = 30_000
@@ -190,7 +191,8 @@ _count_calls = (
 
 
 def count_calls(connection: Connection, workspace_id: str, now: int, calls: int) -> None:
-    """Add to the API calls we made today, whether they succeeded or not."""
+    """Add to the API calls we made today, whether they succeeded or not. A crash of the server may lose the latest."""
+    need_not_last(connection)
     connection.execute(_count_calls, {"of_workspace": workspace_id, "day": now // DAY_MS, "calls": calls})
 
 

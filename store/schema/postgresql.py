@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -59,6 +59,17 @@ def prepare_connection(connection: Any, _record: object) -> None:
     """
     if is_pooled(connection):
         connection.prepare_threshold = None
+
+
+def need_not_last(connection: Connection) -> None:
+    """
+    Let this transaction commit without waiting for the disk, because its work is repeated if it is lost.
+
+    Only a crash of the server loses it, and not once a later transaction that waits has committed.
+    https://www.postgresql.org/docs/current/wal-async-commit.html
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
 
 
 def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:

@@ -246,3 +246,26 @@ async def test_after_a_restart_the_turns_of_the_dead_process_are_free_at_once(da
 def test_batches_shrink_with_each_attempt(attempts, size):
     """200, then 20, then each alone."""
     assert batch_size(attempts) == size
+
+
+@pytest.mark.both_databases
+async def test_routing_does_not_wait_for_the_disk_but_claiming_a_lane_does(database):
+    """If PostgreSQL crashes, a lost decision is made again. A lost post would be sent again, so it is on the disk."""
+    job_change_id = await database.run(add_job_change)
+
+    def waits(connection):
+        is_sqlite = database.is_sqlite
+        return is_sqlite or connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"
+
+    def routing_waits(connection):
+        batch = routing.claim(connection, SOMEDAY, LEASE_MS)
+        claim_waits = waits(connection)
+        assert routing.settle(connection, batch, [routed_to(job_change_id)], [], SOMEDAY)
+        return claim_waits, waits(connection)
+
+    def posting_waits(connection):
+        assert claim(connection)
+        return waits(connection)
+
+    assert await database.run(routing_waits) == ((True, True) if database.is_sqlite else (False, False))
+    assert await database.run(posting_waits)
