@@ -69,7 +69,10 @@ class Database:
     """
 
     _reading: Engine | None = None
-    """Where readers do not wait for the writer; None on PostgreSQL, where no thread does, and in memory."""
+    """
+    What only reads: connections that do not wait for the writer of SQLite, and need no BEGIN and COMMIT on PostgreSQL,
+    where each statement sees what was committed before it in any case. None in memory.
+    """
 
     def __init__(self, url: str, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
         """Take a `url` like `sqlite:///…` or `postgresql://…`, without a driver. Connects when first used."""
@@ -77,7 +80,10 @@ class Database:
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._threads = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRESQL_THREADS, thread_name_prefix="store")
-        if self.is_sqlite and self.engine.url.database not in {None, "", ":memory:"}:
+        self._readers = self._threads
+        if not self.is_sqlite:
+            self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        elif self.engine.url.database not in {None, "", ":memory:"}:
             self._reading = _engine(url, reading=True)
             self._readers = ThreadPoolExecutor(SQLITE_READERS, thread_name_prefix="read")
         self._waiting: dict[Callable[..., Any], list[tuple[Any, asyncio.Future[Any]]]] = {}
@@ -145,9 +151,9 @@ class Database:
         self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
         """
-        Call a function that writes nothing, like `run`, but without waiting for the writer of SQLite.
+        Call a function that writes nothing, like `run`, but cheaper, and without waiting for the writer of SQLite.
 
-        For what may take long. It sees everything that was committed before. Raises DatabaseUnavailableError.
+        It sees everything that was committed before. Raises DatabaseUnavailableError.
         """
         reading = self._reading
         if reading is None:
@@ -167,10 +173,22 @@ class Database:
         The function returns one result for each item, in order. There is no timer: items that arrive during a commit
         form the next group, so that a single item never waits. If a group fails, each of its callers gets the error.
         """
+        return await self._gather(function, item, self.run)
+
+    async def gather_reading(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
+        """Call `read` once for all items that are waiting for the function, as `gather` does."""
+        return await self._gather(function, item, self.read)
+
+    async def _gather(
+        self,
+        function: Callable[[Connection, list[Item]], list[Result]],
+        item: Item,
+        run: Callable[..., Awaitable[list[Result]]],
+    ) -> Result:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(function, []).append((item, future))
         if function not in self._draining:
-            self._draining[function] = asyncio.create_task(self._drain(function))
+            self._draining[function] = asyncio.create_task(self._drain(function, run))
         return await future
 
     async def run_until_available(
@@ -185,7 +203,9 @@ class Database:
         """Call `gather`, and retry until the database is available."""
         return await _until_available(lambda: self.gather(function, item))
 
-    async def _drain(self, function: Callable[[Connection, list[Any]], list[Any]]) -> None:
+    async def _drain(
+        self, function: Callable[[Connection, list[Any]], list[Any]], run: Callable[..., Awaitable[list[Any]]]
+    ) -> None:
         while waiting := self._waiting.get(function):
             turns = 0
             while turns < TURNS_TO_ARRIVE and len(waiting) < GROUP_LIMIT:
@@ -194,7 +214,7 @@ class Database:
                 turns = turns + 1 if len(waiting) == before else 0
             group, self._waiting[function] = waiting[:GROUP_LIMIT], waiting[GROUP_LIMIT:]
             items = [item for item, _ in group]
-            results = (await asyncio.gather(self.run(function, items), return_exceptions=True))[0]
+            results = (await asyncio.gather(run(function, items), return_exceptions=True))[0]
             if isinstance(results, DatabaseUnavailableError) and results.code == NO_ANSWER:
                 group += self._waiting.pop(function)  # so that they do not wait as long again
             for index, (_, future) in enumerate(group):

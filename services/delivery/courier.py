@@ -82,7 +82,7 @@ class Courier:
 
     async def _attempt(self, claim: Claim) -> Settlement:
         acted_on = {delivery.job_change_id for delivery in claim.deliveries if delivery.acted_at is not None}
-        by_job_change = await self.database.run(histories.histories, acted_on) if acted_on else {}
+        by_job_change = await self.database.read(histories.histories, acted_on) if acted_on else {}
         shown = cards(claim.deliveries, claim.destination, by_job_change, claim.buttons)
         if not shown:
             return Failed(claim, self.now(), "the job change was erased before it was delivered")
@@ -122,7 +122,7 @@ class Courier:
 
     async def _look_up(self, claim: Claim) -> Settlement | None:
         """Return how an earlier attempt went, if that can be looked up. None means: send the message (again)."""
-        workspace = await self.database.run(workspaces.find, claim.workspace_id)
+        workspace = await self.database.read(workspaces.find, claim.workspace_id)
         if workspace and claim.destination != DEFAULT_CHANNEL and "im:history" in workspace.scopes:
             try:
                 posted = await self.slack.find_post(

@@ -84,7 +84,7 @@ class Redrawer:
         """False if one of its job changes was erased: then the message stays unchanged."""
         deliveries = await self.database.run(redraws.deliveries_in, redraw.post_id)
         job_change_ids = {delivery.job_change_id for delivery in deliveries}
-        by_job_change = await self.database.run(histories.histories, job_change_ids)
+        by_job_change = await self.database.read(histories.histories, job_change_ids)
         shown = cards(deliveries, redraw.destination, by_job_change, redraw.buttons)
         if not shown or len(shown) < len(deliveries) or len(shown) > MOST_CARDS:
             return False

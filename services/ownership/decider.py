@@ -91,17 +91,17 @@ class Decider:
 
     async def workspace_and_rules(self, workspace_id: str) -> tuple[Workspace | None, Rules]:
         """The workspace and its published rules, read together. The workspace is None if there is none."""
-        workspace, version, matching, muted = await self.database.run(_workspace_and_version, workspace_id)
+        workspace, version, matching, muted = await self.database.read(_workspace_and_version, workspace_id)
         cached = self._prepared.get(workspace_id)
         if cached is None or cached[0] != version:
-            published = await self.database.run(rule_sets.in_force, workspace_id)
+            published = await self.database.read(rule_sets.in_force, workspace_id)
             cached = (version, PreparedRules.of(_read(published) if published else NO_RULES))
             self._prepared[workspace_id] = cached
         return workspace, _ready(*cached, matching, muted)
 
     async def draft(self, workspace_id: str, rule_set: RuleSet) -> Rules:
         """Rules that are not in force."""
-        _, _, matching, muted = await self.database.run(_workspace_and_version, workspace_id)
+        _, _, matching, muted = await self.database.read(_workspace_and_version, workspace_id)
         return _ready(-1, PreparedRules.of(rule_set), matching, muted)
 
     async def find_records(
@@ -149,7 +149,7 @@ class Decider:
     ) -> tuple[Availability, BatchState]:
         has_limit = rules.rule_set.guards.daily_cap is not None
         wanted = sticky_accounts(cases.values(), rules.rule_set)
-        state, sticky = await self.database.run(
+        state, sticky = await self.database.read(
             _state_and_accounts, workspace_id, self.now(), wanted, count_recent=has_limit
         )
         availability = Availability(

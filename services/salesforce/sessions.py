@@ -77,8 +77,8 @@ class SalesforceSessions:
 
         Raises PermanentError and TransientError, the latter also if the workspace's daily API limit is reached.
         """
-        stored, workspace = await self.database.run(_connection_and_workspace, self.cipher, workspace_id)
-        connection = await self._in_use(workspace_id, stored)
+        stored, serves, workspace = await self.database.read(self._stored_and_workspace, workspace_id)
+        connection = await self._in_use(workspace_id, stored, serves=serves)
         if connection is None:
             return None
         if workspace is not None:
@@ -94,13 +94,25 @@ class SalesforceSessions:
 
     async def connection_of(self, workspace_id: str) -> SalesforceConnection | None:
         """Return how the workspace is connected, or None if it is not."""
-        return await self._in_use(workspace_id, await self.database.run(connections.find, self.cipher, workspace_id))
+        stored, serves = await self.database.read(self._stored, workspace_id)
+        return await self._in_use(workspace_id, stored, serves=serves)
 
-    async def _in_use(self, workspace_id: str, stored: SalesforceConnection | None) -> SalesforceConnection | None:
-        """Return the stored connection, or the operator's if the workspace has none of its own."""
+    def _stored(self, connection: Connection, workspace_id: str) -> tuple[SalesforceConnection | None, bool]:
+        """Return the stored connection, and whether the operator's org serves the workspace."""
+        return connections.find(connection, self.cipher, workspace_id), self.serves(connection, workspace_id)
+
+    def _stored_and_workspace(
+        self, connection: Connection, workspace_id: str
+    ) -> tuple[SalesforceConnection | None, bool, Workspace | None]:
+        return *self._stored(connection, workspace_id), workspaces.find(connection, workspace_id)
+
+    async def _in_use(
+        self, workspace_id: str, stored: SalesforceConnection | None, *, serves: bool
+    ) -> SalesforceConnection | None:
+        """Return the stored connection, or the operator's if that `serves` a workspace without its own."""
         if stored is not None and not stored.uses_operator_app:
             return stored
-        if not await self.uses_operator_org(workspace_id):
+        if not serves:
             if stored is not None:  # of an earlier version, or of earlier settings
                 await self.database.run(connections.remove, workspace_id)
             return None
@@ -283,12 +295,6 @@ class SalesforceSessions:
                 return
         except (aiohttp.ClientError, TimeoutError):
             return  # the token is deleted here; an admin can revoke it in Salesforce Setup
-
-
-def _connection_and_workspace(
-    connection: Connection, cipher: Cipher, workspace_id: str
-) -> tuple[SalesforceConnection | None, Workspace | None]:
-    return connections.find(connection, cipher, workspace_id), workspaces.find(connection, workspace_id)
 
 
 def _session(connection: SalesforceConnection, instance_url: str | None, access_token: str | None) -> Session | None:

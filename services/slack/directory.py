@@ -95,7 +95,7 @@ class Directory:
         PermanentError if Slack does not allow the app to look up users.
         """
         stripped = {email.lower(): email.strip().lower() for email in emails}
-        by_email = await self.database.run(members.cached, workspace_id, set(stripped.values()), self.now())
+        by_email = await self.database.read(members.cached, workspace_id, set(stripped.values()), self.now())
         missing = sorted(set(stripped.values()) - by_email.keys())
         if missing:
             by_email |= await self._fetch(workspace_id, missing)
@@ -170,7 +170,7 @@ class Directory:
             state = await self.database.run(listings.ensure, workspace_id, self.now())
         user_ids = [email for email in emails if _USER_ID.fullmatch(email)]
         by_id = await self.database.run(members.with_ids, workspace_id, user_ids, self.now())
-        return state, by_id | await self.database.run(members.cached, workspace_id, emails, self.now())
+        return state, by_id | await self.database.read(members.cached, workspace_id, emails, self.now())
 
     async def _list(self, listing: Listing) -> None:
         """Read pages as long as Slack's limit allows it, and keep the place after each one. Raises PermanentError."""

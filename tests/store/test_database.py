@@ -73,6 +73,22 @@ async def test_reading_does_not_wait_for_the_writer(sqlite_url):
     await database.close()
 
 
+async def test_reads_that_wait_together_share_a_transaction(database):
+    """Which PostgreSQL is not told about: each statement sees what was committed before it."""
+    statuses = []
+
+    def read(connection, items):
+        number = count(connection)
+        if not database.is_sqlite:
+            statuses.append(connection.connection.driver_connection.info.transaction_status.name)
+        return [f"{item}{number}" for item in items]
+
+    await database.run(see)
+
+    assert await asyncio.gather(*(database.gather_reading(read, name) for name in "ab")) == ["a1", "b1"]
+    assert statuses == ([] if database.is_sqlite else ["IDLE"])
+
+
 async def test_calls_that_wait_together_commit_together(database):
     """What arrives during a commit is the next group, in order, and each gets its own result."""
     door = Door()
