@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
-from listeners.cli.running.preparing import run_with_app
-from listeners.cli.terminal import App, RefusedError, Terminal, add_json_argument, add_workspace_argument, shown_time
-from services.clock import utc_text
+from listeners.cli.terminal import RefusedError, Terminal, add_json_argument, add_workspace_argument, shown_time
+from services.clock import SteadyClock, utc_text
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
+from services.home.status import read_status
 from services.messages.wording import sentence
 from store import audit
 from store.home import counts
@@ -32,12 +31,11 @@ _OUTCOME_LABELS = {
 def show_status(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         active_ids = [workspace.id for workspace in database.run_sync(workspaces.all_active)]
-    workspace_ids = [options.workspace] if options.workspace else active_ids
-    statuses = run_with_app(terminal, partial(_statuses, workspace_ids))
+        ids, now = [options.workspace] if options.workspace else active_ids, SteadyClock()()
+        statuses = [status for each in ids if (status := database.run_sync(read_status, each, now))]
+        stored = [database.run_sync(counts.stored_characters, status.workspace_id) for status in statuses]
     if options.workspace and not statuses:
         raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
-    with terminal.database() as database:
-        stored = [database.run_sync(counts.stored_characters, status.workspace_id) for status in statuses]
     if options.json:
         objects = [
             status.as_dict() | {"stored_characters": size} for status, size in zip(statuses, stored, strict=True)
@@ -53,11 +51,6 @@ def show_status(options: Namespace, terminal: Terminal) -> int:
     else:
         terminal.note("The app is not installed in any workspace yet.")
     return 0
-
-
-async def _statuses(workspace_ids: Sequence[str], app: App) -> list[WorkspaceStatus]:
-    statuses = [await app.status.of(workspace_id) for workspace_id in workspace_ids]
-    return [status for status in statuses if status]
 
 
 def status_lines_of(status: WorkspaceStatus) -> Iterator[str]:

@@ -3,90 +3,85 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
 
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from listeners.cli import (
-    doctor,
-    erase,
-    explain,
-    failed,
-    importing,
-    install,
-    move,
-    ownership,
-    rotate_keys,
-    setup,
-    status,
-)
-from listeners.cli.running import preparing, serving
-from listeners.cli.terminal import COMMAND, Build, RefusedError, Terminal, add_demo_arguments, add_list_arguments
+from listeners.cli.terminal import COMMAND, Build, RefusedError, Terminal
 from services.settings import VERSION, SettingsError
 from store.database import DatabaseUnavailableError
 from store.encryption import WrongKeyError
 
 
-def _demo(options: Namespace, terminal: Terminal) -> int:
-    from listeners.cli.running.demo import demo  # noqa: PLC0415 - loads the sandbox, which only the demo needs
-
-    return demo(options, terminal)
-
-
 @dataclass(frozen=True)
 class Verb:
-    """`help` is one line. `run` returns the exit status."""
+    """
+    `help` is one line. `run` names a function of a module in this folder, which returns the exit status.
+
+    The module is loaded when the verb is used, because serving takes much longer to load than the other verbs.
+    `arguments` names the function that adds the verb's arguments to its parser.
+    """
 
     name: str
     help: str
-    run: Callable[[Namespace, Terminal], int]
-    add_arguments: Callable[[ArgumentParser], None] | None = None
+    run: str
+    arguments: str | None = None
 
 
 VERBS = (
-    Verb("serve", "run web and worker in one process (the default)", serving.serve),
-    Verb("web", "run the web process; any number of these on PostgreSQL", serving.serve_web),
-    Verb("worker", "run the worker process; any number of these on PostgreSQL", serving.serve_worker),
-    Verb("migrate", "update the database schema to this version", preparing.migrate_database),
-    Verb("demo", "try the app with a sandbox Slack, Salesforce and sample data", _demo, add_demo_arguments),
-    Verb("import", "import job changes from a CSV or JSON file", importing.import_file, importing.add_arguments),
-    Verb("doctor", "check this installation and show how to fix problems", doctor.run_doctor, doctor.add_arguments),
-    Verb("manifest", "print the Slack app manifest", setup.show_manifest, setup.add_manifest_arguments),
-    Verb("install", "install the app in a workspace with its bot token", install.install),
-    Verb("status", "show the status of each workspace", status.show_status, add_list_arguments),
-    Verb("explain", "show what happened to a job change, and why", explain.explain, explain.add_arguments),
-    Verb("failed", "list job changes that could not be delivered", failed.show_failed, add_list_arguments),
-    Verb("retry", "retry failed job changes", failed.retry_failed, failed.add_retry_arguments),
-    Verb("audit", "show who changed what in a workspace, and when", status.show_audit, status.add_audit_arguments),
+    Verb("serve", "run web and worker in one process (the default)", "running.serving.serve"),
+    Verb("web", "run the web process; any number of these on PostgreSQL", "running.serving.serve_web"),
+    Verb("worker", "run the worker process; any number of these on PostgreSQL", "running.serving.serve_worker"),
+    Verb("migrate", "update the database schema to this version", "running.preparing.migrate_database"),
+    Verb(
+        "demo",
+        "try the app with a sandbox Slack, Salesforce and sample data",
+        "running.demo.demo",
+        "terminal.add_demo_arguments",
+    ),
+    Verb("import", "import job changes from a CSV or JSON file", "importing.import_file", "importing.add_arguments"),
+    Verb("doctor", "check this installation and show how to fix problems", "doctor.run_doctor", "doctor.add_arguments"),
+    Verb("manifest", "print the Slack app manifest", "setup.show_manifest", "setup.add_manifest_arguments"),
+    Verb("install", "install the app in a workspace with its bot token", "install.install"),
+    Verb("status", "show the status of each workspace", "status.show_status", "terminal.add_list_arguments"),
+    Verb("explain", "show what happened to a job change, and why", "explain.explain", "explain.add_arguments"),
+    Verb("failed", "list job changes that could not be delivered", "failed.show_failed", "terminal.add_list_arguments"),
+    Verb("retry", "retry failed job changes", "failed.retry_failed", "failed.add_retry_arguments"),
+    Verb("audit", "show who changed what in a workspace, and when", "status.show_audit", "status.add_audit_arguments"),
     Verb(
         "ownership",
         "export, import, check or score ownership rules",
-        ownership.ownership,
-        ownership.add_rules_arguments,
+        "ownership.ownership",
+        "ownership.add_rules_arguments",
     ),
     Verb(
-        "simulate", "show who would be notified of job changes", ownership.simulate, ownership.add_simulation_arguments
+        "simulate",
+        "show who would be notified of job changes",
+        "ownership.simulate",
+        "ownership.add_simulation_arguments",
     ),
-    Verb("intake-key", "create a key for a sender of job changes", setup.make_key, setup.add_key_arguments),
+    Verb("intake-key", "create a key for a sender of job changes", "setup.make_key", "setup.add_key_arguments"),
     Verb(
         "senders",
         "show the senders of a workspace, and what was refused",
-        setup.show_senders,
-        setup.add_sender_arguments,
+        "setup.show_senders",
+        "setup.add_sender_arguments",
     ),
     Verb(
         "card-buttons",
         "export or import the buttons on cards",
-        setup.change_card_buttons,
-        setup.add_card_buttons_arguments,
+        "setup.change_card_buttons",
+        "setup.add_card_buttons_arguments",
     ),
-    Verb("erase", "erase a person or a workspace everywhere", erase.erase, erase.add_arguments),
-    Verb("rotate-keys", "re-encrypt all secrets with the first encryption key", rotate_keys.rotate_keys),
-    Verb("move", "move all data from SQLite to PostgreSQL", move.move, move.add_arguments),
+    Verb("erase", "erase a person or a workspace everywhere", "erase.erase", "erase.add_arguments"),
+    Verb("rotate-keys", "re-encrypt all secrets with the first encryption key", "rotate_keys.rotate_keys"),
+    Verb("move", "move all data from SQLite to PostgreSQL", "move.move", "move.add_arguments"),
 )
 RENAMED = {"buried": "failed", "replay": "retry"}
 """Verbs of versions before 0.3, and their new names."""
@@ -103,9 +98,10 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
     if argv and (hint := _wrong_verb(argv[0])):
         terminal.note(hint)
         return 2
-    options = _parser(command).parse_args(argv or ["serve"])
+    arguments = argv or ["serve"]
+    options = _parser(command, arguments[0]).parse_args(arguments)
     try:
-        exit_status: int = options.run(options, terminal)
+        exit_status: int = _function(options.run)(options, terminal)
     except SettingsError as error:
         _print_faults(error, terminal)
         exit_status = 2
@@ -155,7 +151,14 @@ def _wrong_verb(name: str) -> str | None:
     return f"Unknown command “{name}”.{suggestion} To list all commands, run: {COMMAND} --help"
 
 
-def _parser(command: str) -> ArgumentParser:
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.rpartition(".")
+    loaded: Callable[..., Any] = getattr(import_module(f"listeners.cli.{module}"), function)
+    return loaded
+
+
+def _parser(command: str, verb_name: str) -> ArgumentParser:
+    """Of all verbs, only the one with this name gets its arguments."""
     parser = ArgumentParser(
         command,
         description="Notifies the right person in Slack when a Salesforce contact changes jobs.",
@@ -167,6 +170,6 @@ def _parser(command: str) -> ArgumentParser:
     for verb in VERBS:
         verb_parser = subparsers.add_parser(verb.name, description=f"{verb.help[:1].upper()}{verb.help[1:]}.")
         verb_parser.set_defaults(run=verb.run)
-        if verb.add_arguments:
-            verb.add_arguments(verb_parser)
+        if verb.arguments and verb.name == verb_name:
+            _function(verb.arguments)(verb_parser)
     return parser

@@ -9,31 +9,37 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aiohttp import web
 from rich.console import Console
 
-from listeners.slack.socket_mode import SocketMode
-from services.delivery.worker import Worker
-from services.home.status import Status
-from services.intake.added_senders import AddedSenders
-from services.intake.files.importer import FileImporter
-from services.intake.intake import Intake
-from services.intake.keys import IntakeKeys
-from services.operations.doctor import Doctor
-from services.operations.heartbeat import Heartbeat
-from services.operations.readiness import Readiness
-from services.operations.watchdog import Watchdog
-from services.ownership.rulebook import Rulebook
-from services.ownership.simulation import Simulation
 from services.settings import Settings
-from services.slack.tokens.install import TokenInstall
 from store import migrations
 from store.database import Database
 from store.encryption import Cipher
 from store.operations.single_process import sqlite_file
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from listeners.slack.socket_mode import SocketMode
+    from services.delivery.worker import Worker
+    from services.intake.added_senders import AddedSenders
+    from services.intake.files.importer import FileImporter
+    from services.intake.intake import Intake
+    from services.intake.keys import IntakeKeys
+    from services.operations.doctor import Doctor
+    from services.operations.heartbeat import Heartbeat
+    from services.operations.readiness import Readiness
+    from services.operations.watchdog import Watchdog
+    from services.ownership.rulebook import Rulebook
+    from services.ownership.simulation import Simulation
+    from services.slack.tokens.install import TokenInstall
+
 MANIFEST = Path(__file__).parents[2] / "manifest.json"
+UMASK = 0o077
+"""Process umask: files that the app creates are readable by its own user only."""
+
 COMMAND = "python app.py"
 """How hints call the app. It is replaced with the command that works at the operator's terminal."""
 
@@ -50,7 +56,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class App:
-    """The parts of the app that verbs run or read. app.py builds them."""
+    """The parts of the app that verbs run or read. listeners/assembly.py builds them."""
 
     settings: Settings
     database: Database
@@ -69,7 +75,6 @@ class App:
     intake_keys: IntakeKeys
     added_senders: AddedSenders
     token_install: TokenInstall
-    status: Status
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")

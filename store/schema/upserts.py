@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 
@@ -19,9 +19,8 @@ def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert
 
 @cache  # building a statement costs more than running it, and there are few different ones
 def _insert_missing(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
-    if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
-    return postgresql.insert(table).on_conflict_do_nothing(index_elements=unique)
+    statement: Insert = _module_of(dialect).insert(table).on_conflict_do_nothing(index_elements=unique)
+    return statement
 
 
 def put(connection: Connection, table: Table, row: Mapping[str, object], *unique: str) -> None:
@@ -31,16 +30,14 @@ def put(connection: Connection, table: Table, row: Mapping[str, object], *unique
 
 @cache
 def _put(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
-    # Two variables, because the two statements have no common type with conflict handling.
-    if dialect == "sqlite":
-        sqlite_insert = sqlite.insert(table)
-        return sqlite_insert.on_conflict_do_update(
-            index_elements=unique, set_=_others(table, unique, sqlite_insert.excluded)
-        )
-    postgresql_insert = postgresql.insert(table)
-    return postgresql_insert.on_conflict_do_update(
-        index_elements=unique, set_=_others(table, unique, postgresql_insert.excluded)
-    )
+    new = _module_of(dialect).insert(table)
+    statement: Insert = new.on_conflict_do_update(index_elements=unique, set_=_others(table, unique, new.excluded))
+    return statement
+
+
+def _module_of(dialect: str) -> Any:
+    """Return the module of the dialect in use, which is loaded already, unlike the other one."""
+    return import_module(f"sqlalchemy.dialects.{dialect}")
 
 
 def _others(table: Table, unique: Collection[str], excluded: ReadOnlyColumnCollection[str, Any]) -> dict[str, Any]:

@@ -23,11 +23,11 @@ from sqlalchemy import Connection, insert
 
 from domain.salesforce import WEB_SERVER
 from domain.workspace import Workspace
-from listeners import register_listeners
 from listeners.dialogs.metadata import ViewSigner
 from listeners.home.app_home import AppHome
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
+from listeners.registering import register_listeners
 from listeners.salesforce.connect import ConnectRoutes
 from listeners.status.status import StatusCommand
 from sandbox.slack import SlackSandbox

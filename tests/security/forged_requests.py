@@ -12,8 +12,8 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from listeners import register_listeners
 from listeners.ownership.unmatched_owners_view import block_of
+from listeners.registering import register_listeners
 from store.database import Database
 
 KINDS = ("action", "view", "view_closed", "shortcut", "command", "options", "function")

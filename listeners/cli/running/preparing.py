@@ -22,9 +22,6 @@ from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
 from store.operations import secrets
 from store.operations.single_process import DatabaseInUseError, exclusive_lock, sqlite_file
 
-UMASK = 0o077
-"""Process umask: files that the app creates are readable by its own user only."""
-
 ATTEMPTS, WAIT_SECONDS = 100, 0.3
 """How often a migration tries to lock its tables, and how long it waits between two attempts."""
 
