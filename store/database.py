@@ -70,7 +70,7 @@ class Database:
 
     _reading: Engine | None = None
     """
-    What only reads: connections that do not wait for the writer of SQLite, and need no BEGIN and COMMIT on PostgreSQL,
+    Connections that only read: they do not wait for the writer of SQLite, and need no BEGIN and COMMIT on PostgreSQL,
     where each statement sees what was committed before it in any case. None in memory.
     """
 
@@ -166,29 +166,20 @@ class Database:
 
         return await self._call(self._readers, begin, lambda connection: function(connection, *args, **kwargs))
 
-    async def gather(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
+    async def gather(
+        self, function: Callable[[Connection, list[Item]], list[Result]], item: Item, *, reads: bool = False
+    ) -> Result:
         """
         Call `function(connection, items)` once for all items that are waiting for it, in one transaction.
 
         The function returns one result for each item, in order. There is no timer: items that arrive during a commit
         form the next group, so that a single item never waits. If a group fails, each of its callers gets the error.
+        `reads` says that the function writes nothing, see `read`.
         """
-        return await self._gather(function, item, self.run)
-
-    async def gather_reading(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
-        """Call `read` once for all items that are waiting for the function, as `gather` does."""
-        return await self._gather(function, item, self.read)
-
-    async def _gather(
-        self,
-        function: Callable[[Connection, list[Item]], list[Result]],
-        item: Item,
-        run: Callable[..., Awaitable[list[Result]]],
-    ) -> Result:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(function, []).append((item, future))
         if function not in self._draining:
-            self._draining[function] = asyncio.create_task(self._drain(function, run))
+            self._draining[function] = asyncio.create_task(self._drain(function, self.read if reads else self.run))
         return await future
 
     async def run_until_available(
@@ -203,9 +194,7 @@ class Database:
         """Call `gather`, and retry until the database is available."""
         return await _until_available(lambda: self.gather(function, item))
 
-    async def _drain(
-        self, function: Callable[[Connection, list[Any]], list[Any]], run: Callable[..., Awaitable[list[Any]]]
-    ) -> None:
+    async def _drain(self, function: Callable[..., list[Any]], run: Callable[..., Awaitable[list[Any]]]) -> None:
         while waiting := self._waiting.get(function):
             turns = 0
             while turns < TURNS_TO_ARRIVE and len(waiting) < GROUP_LIMIT:

@@ -204,7 +204,7 @@ class Slack:
 
     async def users(self, workspace_id: str, cursor: str = "") -> AsyncIterator[tuple[list[SlackUser], str]]:
         """Pages of users, bots and deactivated ones too, as `_pages`. https://docs.slack.dev/reference/methods/users.list"""
-        team = await self.database.gather_reading(workspaces.slack_teams, workspace_id)
+        team = await self.database.gather(workspaces.slack_teams, workspace_id, reads=True)
         async for page, following in self._pages(workspace_id, "users.list", "members", cursor=cursor):
             yield [SlackUser.of(raw, team) for raw in page], following
 
@@ -243,9 +243,8 @@ class Slack:
     async def _user(self, workspace_id: str, method: str, name: str, value: str) -> SlackUser | None:
         """One transaction reads whether Slack may be called, and the workspace that the user is judged by."""
         now = self.now()
-        until, team = await self.database.gather_reading(
-            workspaces.pauses_and_teams, (workspace_id, subject(method), now)
-        )
+        item = (workspace_id, subject(method), now)
+        until, team = await self.database.gather(workspaces.pauses_and_teams, item, reads=True)
         if until:
             raise paused(method, until - now)
         answer = await self._read(workspace_id, method, True, **{name: value})
@@ -310,12 +309,12 @@ class Slack:
             raise our_error from error
 
     async def _team_argument(self, workspace_id: str) -> Json:
-        team = await self.database.gather_reading(workspaces.slack_teams, workspace_id)
+        team = await self.database.gather(workspaces.slack_teams, workspace_id, reads=True)
         if team.is_org_wide and team.id is None:
             raise TransientError("the workspaces of the organization are not known yet")
         return {"team_id": team.id} if team.is_org_wide else {}
 
     async def _check_pause(self, workspace_id: str, method: str) -> None:
-        now = self.now()
-        if until := await self.database.gather_reading(pauses.paused_until_each, (workspace_id, subject(method), now)):
+        item = (workspace_id, subject(method), now := self.now())
+        if until := await self.database.gather(pauses.paused_until_each, item, reads=True):
             raise paused(method, until - now)

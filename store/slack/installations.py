@@ -129,7 +129,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     async def stored_token(self, workspace_id: str) -> StoredToken | None:
         """Return the same with the time when it expires. Also raises OtherAppError."""
-        stored = await self._database.gather_reading(self._newest_tokens, workspace_id)
+        stored = await self._database.gather(self._newest_tokens, workspace_id, reads=True)
         if stored is None:
             return None
         if stored.client_id != self._client_id:

@@ -85,7 +85,7 @@ async def test_reads_that_wait_together_share_a_transaction(database):
 
     await database.run(see)
 
-    assert await asyncio.gather(*(database.gather_reading(read, name) for name in "ab")) == ["a1", "b1"]
+    assert await asyncio.gather(*(database.gather(read, name, reads=True) for name in "ab")) == ["a1", "b1"]
     assert statuses == ([] if database.is_sqlite else ["IDLE"])
 
 
