@@ -19,6 +19,8 @@ COPY listeners listeners
 COPY services services
 COPY store store
 COPY sandbox sandbox
+# The app's user cannot write, so each start would compile all modules again.
+RUN python -m compileall -q .
 # A checkout with a strict umask has files that only its owner can read.
 RUN chmod -R a+rX,go-w /app
 USER usergems

@@ -17,6 +17,9 @@ import aiohttp
 import psutil
 
 ROOT = Path(__file__).parents[2]
+KEEP_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""So that only the first start compiles the app's modules, as on an operator's machine."""
+
 LONGEST_LINE = 256 * 1024 * 1024
 START_SECONDS = 30
 
@@ -34,6 +37,15 @@ async def program(module: str, **arguments: object) -> dict[str, Any]:
         output = await _read_line(process, module)
         await process.wait()
         return output
+
+
+async def command(*arguments: str, environment: Mapping[str, str] | None = None) -> float:
+    """Run Python with these arguments to its end, and return the seconds it took. Raises RuntimeError if it fails."""
+    began = time.perf_counter()
+    async with _started(*arguments, environment=environment) as process:
+        if await process.wait():
+            raise RuntimeError(f"{' '.join(arguments)} ended with status {process.returncode}")
+    return time.perf_counter() - began
 
 
 @asynccontextmanager
@@ -84,7 +96,7 @@ async def _started(
         sys.executable,
         *arguments,
         cwd=ROOT,
-        env=environ | dict(environment or {}),
+        env=environ | KEEP_COMPILED | dict(environment or {}),
         stdout=stdout,
         limit=LONGEST_LINE,
     )

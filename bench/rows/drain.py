@@ -43,7 +43,7 @@ async def measure(databases: Databases, kind: str) -> list[Row]:
     seconds = max(delivered_at(report).values()) - load["began"]
     calls = sum(report["calls"].values()) / JOB_CHANGES
     return [
-        Row("drain: 500 job changes for 50 owners", kind, seconds, "s", 3 * LATENCY, at_most(3)),
+        Row("drain: 500 job changes for 50 owners", kind, seconds, "s", 3 * LATENCY, at_most(1.4)),
         Row("drain: vendor calls per job change", kind, calls, "calls", (2 + OWNERS) / JOB_CHANGES, at_most(0.4)),
         Row("drain: 429 responses", kind, report["refused"], "responses", target=at_most(0)),
         Row("drain: delivered twice", kind, count_duplicates(report), "job changes", target=at_most(0)),

@@ -1,7 +1,8 @@
 """
-idle: what `serve` costs on SQLite with nothing to do, with one installed workspace and with 300.
+idle: what `serve` costs on SQLite with nothing to do, with one installed workspace and with 300, and what starts cost.
 
-Time to ready is from starting the process until /readyz answers, the median of five starts. CPU is measured over 20
+Time to ready is from starting the process until /readyz answers, the median of five starts; so is that of `status`.
+The time to import is that of a Python process that imports what a verb needs and ends. CPU is measured over 20
 seconds of the last start, and memory at their end. The 300 workspaces were installed just now: their installers got the
 setup steps, which the app keeps up to date.
 """
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 
 from bench.kit.databases import SQLITE, Databases
 from bench.kit.installation import NO_VENDORS, InstalledApp, install
-from bench.kit.processes import app, cpu_seconds
+from bench.kit.processes import app, command, cpu_seconds
 from bench.table import Row, at_most
 from services.clock import SteadyClock
 from store.database import Database
@@ -33,6 +34,7 @@ WORKSPACES = 300
 async def measure(databases: Databases, kind: str) -> list[Row]:
     with databases.fresh(kind) as url:
         installed = await install(url)
+        status_seconds = [await command("app.py", "status", environment=installed.environment) for _ in range(STARTS)]
         start_seconds = [await _start_seconds(installed) for _ in range(STARTS - 1)]
         began = time.perf_counter()
         async with app("serve", installed.environment) as process_id:
@@ -44,11 +46,15 @@ async def measure(databases: Databases, kind: str) -> list[Row]:
         await _send_setup_steps(url, many)
         async with app("serve", many.environment) as process_id:
             percent_of_many = await _cpu_percent(process_id)
+    import_seconds = await _import_seconds("app, listeners.cli.status")
     return [
         Row("idle: CPU", kind, percent, "% of a core", target=at_most(1)),
         Row(f"idle: CPU, {WORKSPACES} workspaces", kind, percent_of_many, "% of a core", target=at_most(1)),
         Row("idle: memory", kind, megabytes, "MB", target=at_most(120)),
-        Row("idle: time to ready", kind, median(start_seconds), "s", target=at_most(2)),
+        Row("idle: time to ready", kind, median(start_seconds), "s", target=at_most(0.8)),
+        Row("idle: `app.py status`", kind, median(status_seconds), "s", target=at_most(0.8)),
+        Row("idle: importing what `status` needs", kind, import_seconds, "s", target=at_most(0.4)),
+        Row("idle: importing what `serve` needs", kind, await _import_seconds("app, listeners.assembly"), "s"),
     ]
 
 
@@ -56,6 +62,12 @@ async def _start_seconds(installed: InstalledApp) -> float:
     began = time.perf_counter()
     async with app("serve", installed.environment):
         return time.perf_counter() - began
+
+
+async def _import_seconds(modules: str) -> float:
+    """The median, without the time that Python itself takes to start."""
+    python = median([await command("-c", "pass") for _ in range(STARTS)])
+    return median([await command("-c", f"import {modules}") for _ in range(STARTS)]) - python
 
 
 async def _cpu_percent(process_id: int) -> float:
