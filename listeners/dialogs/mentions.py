@@ -14,6 +14,7 @@ from services.ownership.rules.current_rules import SaveResult
 from services.ownership.rules.descriptions import DisplayNames, describe_rule, describe_source
 from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.owner_sources import Informed, Source
+from services.ownership.rules.presets import GROUP_TO_CHOOSE
 from services.ownership.rules.rule_set import Rule
 from services.slack.mrkdwn import escape
 from services.slack.mrkdwn import plain as plain_text
@@ -27,6 +28,8 @@ def mention(destination: str) -> str:
     """Return mrkdwn. `destination` is the id of a Slack user, channel or user group, an email address, or OPERATOR."""
     if destination == DEFAULT_CHANNEL:
         return "the default channel"
+    if destination == GROUP_TO_CHOOSE:
+        return "a user group that you choose"
     if destination == OPERATOR:
         return "the operator"
     if not _ID.fullmatch(destination):

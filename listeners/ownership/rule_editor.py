@@ -10,9 +10,9 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View, message_view
-from listeners.dialogs.dialog import Dialog, opens
+from listeners.dialogs.dialog import Dialog, opens, updates
 from listeners.dialogs.form import Entered, InvalidFormError
-from listeners.dialogs.mentions import save_result_text
+from listeners.dialogs.mentions import labels_of, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.effects.simulate import publication
 from listeners.ownership.rule_form.choices import A_GROUP, choices_of
@@ -24,9 +24,8 @@ from listeners.ownership.rule_form.rule_view import (
     ADD_INFORMED,
     ADD_SOURCE,
     ALL_PRESETS,
-    BEGIN,
-    EMPTY_RULE,
-    PRESET,
+    BEGIN_TITLE,
+    START,
     begin_view,
     is_narrowed,
     needs_other_fields,
@@ -35,7 +34,7 @@ from listeners.ownership.rule_form.rule_view import (
     rule_view,
 )
 from listeners.ownership.rule_list_view import A_PAGE, ADD, ShownList
-from services.ownership.draft_editor import RULE_CHANGED_BY_OTHERS, presets_for
+from services.ownership.draft_editor import RULE_CHANGED_BY_OTHERS, plays_for, presets_for
 from services.ownership.rulebook import CHANGED_BY_OTHERS
 from services.ownership.rules.current_rules import CurrentRules, SaveResult
 from services.ownership.rules.edits import find, place_for_new
@@ -47,7 +46,7 @@ NEW_RULE = Rule(name="New rule", tell=(Owner(of="account"), Owner(of="contact"))
 
 def register(app: AsyncApp) -> None:
     app.action(ADD)(add)
-    app.view(BEGIN.callback_id)(begin)
+    app.action(START)(begin)
     app.action(re.compile(f"^{OPERATOR_ACTION}_"))(show_again)
     for action_id in (FIELD_ACTION, VALUE_ACTION, REMOVE_ACTION, SLOT_ACTION, INPUT_ACTION):
         app.action(action_id)(show_again)
@@ -56,36 +55,26 @@ def register(app: AsyncApp) -> None:
     app.view(RULE.callback_id)(save)
 
 
-@opens(BEGIN.title)
+@opens(BEGIN_TITLE)
 async def add(dialog: Dialog, ownership: OwnershipDialogs) -> View:
-    """Choose a preset or an empty rule."""
+    """Choose what the new rule starts from."""
     org, _ = await ownership.org(dialog.workspace_id)
-    return begin_view(presets_for(org))
+    return begin_view(plays_for(org), presets_for(org), labels_of(org))
 
 
-async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """Open the form of the new rule, or add all presets at once."""
-    workspace_id = dialog.workspace_id
-
-    async def work(entered: Entered) -> View | SaveResult:
-        chosen = entered[PRESET]
-        if chosen == ALL_PRESETS:
-            rules = presets_for(await ownership.org_in_time(workspace_id))
-            result = await ownership.draft_editor.add(workspace_id, dialog.user_id, rules)
-            if not result.stored:
-                raise PRESET.error(result.text)
-            return result
-        book = await ownership.rulebook.read(workspace_id)
-        rule = NEW_RULE
-        if chosen != EMPTY_RULE:
-            org, _ = await ownership.org(workspace_id)
-            rule = presets_for(org)[int(chosen)]
-        form = RuleForm.of(rule, place_for_new(book.shown), is_new=True)
-        return await _rule_view(workspace_id, ownership, form, book, is_new=True)
-
-    result = await dialog.submit(BEGIN, work)
-    if isinstance(result, SaveResult):
+@updates(BEGIN_TITLE)
+async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> View:
+    """Show the form of the new rule, or add all presets at once."""
+    chosen, workspace_id = dialog.action["value"], dialog.workspace_id
+    org, _ = await ownership.org(workspace_id)
+    if chosen == ALL_PRESETS:
+        result = await ownership.draft_editor.add(workspace_id, dialog.user_id, presets_for(org))
         await ownership.redraw(dialog, save_result_text(result))
+        return message_view(BEGIN_TITLE, save_result_text(result))
+    starts = {rule.name: rule for rule in (*presets_for(org), *plays_for(org))}
+    book = await ownership.rulebook.read(workspace_id)
+    form = RuleForm.of(starts.get(chosen, NEW_RULE), place_for_new(book.shown), is_new=True)
+    return await _rule_view(workspace_id, ownership, form, book, is_new=True)
 
 
 @opens(RULE.title)

@@ -48,7 +48,7 @@ MOST_ISSUES = 12
 _NO_RULES = (
     "*You don't need any rules.* _Everything else_ below finds the right person in most cases. Add a rule to notify"
     " another person, such as the SDR of a target account, or a channel when a champion leaves a customer. You can"
-    " start from one of eleven presets, or from all of them, and simulate them on past job changes before you publish."
+    " start from a sentence, or from a rule for every case, and simulate them on past job changes before you publish."
 )
 
 

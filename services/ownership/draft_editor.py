@@ -10,7 +10,7 @@ from services.ownership.rulebook import CHANGED_BY_OTHERS, Rulebook
 from services.ownership.rules.check import OrgSchema
 from services.ownership.rules.current_rules import SaveResult
 from services.ownership.rules.edits import DELETE, DOWN, STEPS, SWITCH, UP, added, find, replaced
-from services.ownership.rules.presets import presets
+from services.ownership.rules.presets import plays, presets
 from services.ownership.rules.rule_set import MOST_RULES, Rule, RuleSet
 
 TOO_MANY = f"There can be at most {MOST_RULES} rules. Delete one first."
@@ -28,11 +28,19 @@ def _summary(step: str, rule: Rule) -> str:
 
 def presets_for(org: OrgSchema | None) -> tuple[Rule, ...]:
     """The preset rules, with this org's fields for customer success managers and SDRs."""
+    return presets(*_csm_and_sdr(org))
+
+
+def plays_for(org: OrgSchema | None) -> tuple[Rule, ...]:
+    """The single rules to start from, with the same fields."""
+    return plays(*_csm_and_sdr(org))
+
+
+def _csm_and_sdr(org: OrgSchema | None) -> tuple[str | None, str | None]:
     if org is None:
-        return presets(None, None)
-    return presets(
-        _field(org, "csm", "customer success"), _field(org, "sdr", "bdr", "sales development", "business development")
-    )
+        return None, None
+    sdr = _field(org, "sdr", "bdr", "sales development", "business development")
+    return _field(org, "csm", "customer success"), sdr
 
 
 def _field(org: OrgSchema, *words: str) -> str | None:

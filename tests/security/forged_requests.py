@@ -181,7 +181,7 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ForgedRequest("action", "ownership_turn_1", action={"value": "0"}, metadata=listed),
         ForgedRequest("action", "ownership_rule_menu", action=option("switch:0"), metadata=listed),
         ForgedRequest("action", "ownership_add", metadata=listed),
-        ForgedRequest("view", "ownership_begin", values={"preset": option("all")}),
+        ForgedRequest("action", "ownership_start", action={"value": "all"}),
         *(
             ForgedRequest("action", name, action=action, metadata=marked, values=rule)
             for name, action in _rule_inputs()

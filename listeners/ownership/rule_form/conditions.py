@@ -14,6 +14,7 @@ from listeners.ownership.rule_form.form_values import read_words, shown_words
 from services.messages.labels import CHANGE_TYPES, SIGNALS
 from services.ownership.rules.check import OrgField, OrgSchema
 from services.ownership.rules.labels import field_label
+from services.ownership.rules.presets import TO_ENTER
 from services.ownership.rules.rule_set import Conditions
 
 
@@ -199,6 +200,10 @@ class ConditionRow:
         if about.is_of_record and self.operator in _EVERY_TEST:
             return self
         return replace(self, operator=next(iter(about.operators)))
+
+    def to_fill_in(self) -> ConditionRow:
+        """The row of a new rule, without a value if the admin has to enter one."""
+        return replace(self, values=()) if self.values == (TO_ENTER,) else self
 
     def is_unchanged_from(self, other: ConditionRow) -> bool:
         """Whether it is the same condition, apart from what a dialog cannot show, such as line breaks."""

@@ -41,6 +41,7 @@ from listeners.ownership.rule_form.fields import (
 from services.ownership.rules.check import OrgSchema, check
 from services.ownership.rules.issues import RuleIssue, issues_of
 from services.ownership.rules.owner_sources import NamedChannel, NamedUser, is_slack_user
+from services.ownership.rules.presets import GROUP_TO_CHOOSE
 from services.ownership.rules.rule_set import Conditions, Rule, RuleSet
 
 MOST_INFORMED = 5
@@ -79,8 +80,11 @@ class RuleForm:
             FALLBACK_USER.name: fallback.user if isinstance(fallback, NamedUser) else None,
             FALLBACK_CHANNEL.name: fallback.channel if isinstance(fallback, NamedChannel) else None,
         }
-        rows = rows_of(rule.when) or ((ConditionRow(0),) if is_new else ())
+        rows = rows_of(rule.when)
         tell = tuple(slot_of(source, number) for number, source in enumerate(rule.tell)) or (EMPTY,)
+        if is_new:
+            rows = tuple(row.to_fill_in() for row in rows) or (ConditionRow(0),)
+            tell = tuple(replace(slot, more=None) if slot.more == GROUP_TO_CHOOSE else slot for slot in tell)
         informed = rule.also_notify or ()
         also = tuple(slot_of(source, number) for number, source in enumerate(informed[:MOST_INFORMED]))
         chains = Chain(TELL, rule.tell, tell), Chain(ALSO, informed, also)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from domain.day_counts import counted
-from listeners.dialogs.blocks import Block, View, actions, button, context, data_of, header, section
-from listeners.dialogs.form import Choice, Field, Form
+from listeners.dialogs.blocks import Block, View, actions, button, context, data_of, header, modal, section
+from listeners.dialogs.form import Field
 from listeners.dialogs.mentions import shown_sentence, source_label
 from listeners.ownership.rule_form.chain import Chain
 from listeners.ownership.rule_form.choices import A_FIELD, A_GROUP, Choices, groups_of
@@ -35,17 +35,32 @@ from services.slack.mrkdwn import escape
 
 ADD_CONDITION, ADD_SOURCE, ADD_INFORMED = "ownership_add_condition", "ownership_add_source", "ownership_add_informed"
 
+BEGIN_TITLE = "Add a rule"
+START = "ownership_start"
 EMPTY_RULE, ALL_PRESETS = "empty", "all"
-PRESET = Choice("preset", "Start from", default=EMPTY_RULE)
-BEGIN = Form("ownership_begin", "Add a rule", "Next", (PRESET,), close="Close")
+"""The values of the button START, beside the names of rules."""
 
 
-def begin_view(presets: Sequence[Rule]) -> View:
-    """The choice between an empty rule and the presets."""
-    choices = {EMPTY_RULE: "An empty rule", ALL_PRESETS: f"All {len(presets)} presets, in order"}
-    choices |= {str(number): rule.name for number, rule in enumerate(presets)}
-    hint = context("You can change everything before you save. Rules take effect when you publish the draft.")
-    return BEGIN.view([replace(PRESET, choices=choices).block(), hint])
+def begin_view(plays: Sequence[Rule], presets: Sequence[Rule], labels: Mapping[str, str]) -> View:
+    """The choice of what a new rule starts from. Each rule is shown as a sentence."""
+
+    def starts(rules: Sequence[Rule]) -> list[Block]:
+        return [
+            section(f"*{rule.name}*\n{shown_sentence(rule, labels)}", button("Use", START, rule.name)) for rule in rules
+        ]
+
+    return modal(
+        BEGIN_TITLE,
+        [
+            section("*Start from* an empty rule, or from a sentence. You can change everything before you save."),
+            *actions(button("An empty rule", START, EMPTY_RULE)),
+            header("Common plays"),
+            *starts(plays),
+            header("A rule for every case"),
+            *starts(presets),
+            *actions(button(f"Add all {len(presets)} of these, in order", START, ALL_PRESETS)),
+        ],
+    )
 
 
 def origin_of(view: View) -> Rule | str:

@@ -63,7 +63,7 @@ from services.intake.salesforce.presets import Proposal
 from services.intake.senders import registry
 from services.messages.available_actions import ActionableDelivery
 from services.ownership.rules.current_rules import CurrentRules
-from services.ownership.rules.presets import presets
+from services.ownership.rules.presets import plays, presets
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.rules.scorecard import Scorecard
 from services.ownership.simulation_report import SimulationReport
@@ -202,7 +202,7 @@ DIALOGS = {
         "", None, SearchFields((PersonKey("Contact", "Secondary_Email__c", "email"),), "Domain__c"), "Saved."
     ),
     "rules": list_view(BOOK, ListContext()),
-    "add_rule": begin_view(presets()),
+    "add_rule": begin_view(plays(), presets(), {}),
     "rule": rule_view(RuleForm.of(RULES.rules[0], 0), choices_of(RULES, None, 6, GROUPS), None, is_new=False),
     "new_rule": rule_view(RuleForm.of(presets()[0], 1), choices_of(RULES, None), None, is_new=True),
     "pools_and_advanced": advanced_view(BOOK),

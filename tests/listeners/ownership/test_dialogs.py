@@ -88,8 +88,9 @@ async def test_a_job_change_is_simulated_on_the_draft(acme: SalesforceWorld, dan
     await publish(acme, rule("Nobody", deliver={"to": "nobody"}))
     await dana.open_rules()
     await dana.act("ownership_add")
-    await dana.submit(preset="empty")
-    await dana.submit(name="Mine", place="1", side="current")
+    await dana.act("ownership_start", "empty")
+    await dana.add_condition("side", "current")
+    await dana.submit(name="Mine", place="1")
     assert "under *the draft*" in await dana.act("ownership_simulate")
     assert dana.options("job_change") == {"Ada Smith: Initech → Globex": job_change}
     assert (await dana.submit(job_change=job_change)).ok
@@ -226,7 +227,7 @@ async def test_pools_are_added_and_changed(acme: SalesforceWorld, dana: AdminSes
 
     await dana.close()
     await dana.act("ownership_add")
-    await dana.submit(preset="empty")
+    await dana.act("ownership_start", "empty")
     await dana.choose_slot(0, "The next member of the pool SDRs")
     assert (await dana.submit(name="In turn")).ok
     await dana.act("ownership_more")

@@ -40,7 +40,7 @@ from sandbox.slack.block_kit.inputs import values_of
 from services.ownership.rules.check import OrgField, OrgSchema
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.issues import RuleIssue
-from services.ownership.rules.presets import presets
+from services.ownership.rules.presets import plays, presets
 from services.ownership.rules.rule_set import NO_RULES, RuleSet
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from tests.conftest import SOMEDAY
@@ -146,10 +146,10 @@ def test_the_rule_form_with_everything_that_it_can_show():
     assert "so unchanged" in checked(view)
 
 
-@pytest.mark.parametrize("rule", presets(), ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*plays(), *presets()], ids=lambda rule: rule.name)
 def test_the_rule_form_of_each_preset(rule):
     """No Salesforce is connected."""
-    checked(begin_view(presets()))
+    checked(begin_view(plays(), presets(), {}))
     assert rule.name in checked(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), None, is_new=True))
 
 
