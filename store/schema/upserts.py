@@ -73,6 +73,7 @@ class ManyRows:
 
 
 _ARRAYS = {str: "text[]", int: "bigint[]"}
+"""Sent in binary (`%b`): psycopg takes six times as long for the text of an array."""
 
 
 @cache
@@ -81,7 +82,7 @@ def _many_rows(dialect: str, many: ManyRows) -> str:
         source = f"VALUES ({', '.join('?' for _ in many.names)})"
     else:
         arrays = {name: _ARRAYS[many.table.c[name].type.python_type] for name in many.names}
-        source = f"SELECT {', '.join(f'unnest(%({name})s::{array})' for name, array in arrays.items())}"
+        source = f"SELECT {', '.join(f'unnest(%({name})b::{array})' for name, array in arrays.items())}"
     action = "NOTHING"
     if many.replaces is not None:
         others = [f"{name} = excluded.{name}" for name in many.names if name not in many.unique]
