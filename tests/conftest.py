@@ -99,8 +99,9 @@ def postgresql_server() -> Iterator[str]:
     # Not in pytest's own directory: pytest removes all but the last three, and other runs may be active.
     with TemporaryDirectory(prefix="usergems-postgresql-", ignore_cleanup_errors=True) as directory:
         server = start_postgresql(Path(directory))
-        # Tests crash the app, never this server, so it does not have to wait for the disk.
-        _administer(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        # Tests crash the app, never this server, so it neither waits for the disk nor logs whole pages.
+        off = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off")
+        _administer(server.get_uri(), *off, "SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()
 
