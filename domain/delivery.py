@@ -17,8 +17,8 @@ class ClaimedDelivery:
     A delivery in a claimed post.
 
     `payload` None means erased; `plainness` 0 is the full card. `last_code` is Slack's code of the error before.
-    `accepted_at`, of the job change, is None when its message is drawn again. `rule` is the key of the rule that chose
-    its destination.
+    `accepted_at` and `request_id`, of the job change, are None when its message is drawn again. `rule` is the key of
+    the rule that chose its destination.
     """
 
     id: int
@@ -34,6 +34,7 @@ class ClaimedDelivery:
     last_code: str | None = None
     accepted_at: int | None = None
     rule: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True)

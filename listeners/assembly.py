@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from listeners.home.app_home import AppHome
 from listeners.http import health
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_monitoring, create_web
+from listeners.http.traces import open_traces
 from listeners.intake import api as intake
 from listeners.intake.api_view import State
 from listeners.ownership.dialogs import OwnershipDialogs
@@ -60,6 +62,7 @@ from store.slack.oauth_states import AsyncOAuthStateStore
 async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | None = None) -> AsyncIterator[App]:
     """Wire every part, and close their connections at the end. `now` returns milliseconds; None is the real clock."""
     database, metrics, clock = Database(settings.database_url), Metrics(), SteadyClock()
+    traces = open_traces(settings, now or clock)
     clock_watch = ClockWatch(clock, database)
     manifest = Manifest.parse(MANIFEST.read_text())
     async with open_session(settings, metrics, clock_watch.saw_date) as http:
@@ -69,6 +72,7 @@ async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | Non
             database=database,
             http=http,
             measures=metrics,
+            traces=traces,
             now=now or clock,
             wall=now or wall_ms,
             work_events=WorkEvents(),
@@ -79,6 +83,7 @@ async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | Non
             yield _build_app(foundation, services, metrics, clock_watch)
         finally:
             await services.salesforce.api.close()
+            await asyncio.to_thread(traces.close)
             await database.close()
 
 

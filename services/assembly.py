@@ -25,7 +25,7 @@ from services.intake.keys import IntakeKeys
 from services.intake.rate_limit import Allowance
 from services.intake.salesforce.poller import SalesforcePoller
 from services.journal import Journal
-from services.measures import Measures
+from services.measures import Measures, Traces
 from services.messages.actions import DeliveryActions
 from services.messages.button_values import ButtonSigner
 from services.messages.layouts import Layouts
@@ -70,6 +70,7 @@ class Foundation:
     database: Database
     http: aiohttp.ClientSession
     measures: Measures
+    traces: Traces
     now: Callable[[], int]
     wall: Callable[[], int]
     work_events: WorkEvents
@@ -144,7 +145,7 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
     database, now = foundation.database, foundation.now
     slack, salesforce = _build_slack(foundation, manifest), _build_salesforce(foundation)
     allowance = Allowance.of(now)
-    journal, signer = Journal(foundation.measures), ButtonSigner(foundation.cipher)
+    journal, signer = Journal(foundation.measures, foundation.traces), ButtonSigner(foundation.cipher)
     redrawer = Redrawer(database, slack.api, signer, now, slack.layouts)
     intake = Intake(
         database,

@@ -1,15 +1,16 @@
-"""The progress of job changes and refused requests, as log lines with ids only and as counts."""
+"""The progress of job changes and refused requests, as log lines with ids only, as counts and as traces."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from domain.day_counts import counted
 from domain.states import Outcome, Role
-from services.measures import UNMEASURED, Measures
+from services.measures import ACCEPT, DELIVER, ROUTE, UNMEASURED, UNTRACED, Attributes, Measures, Traces
 from store.delivery.routing import Routed
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.intake.job_changes import Added
@@ -26,21 +27,31 @@ _RESULTS = {Sent: "delivered", Failed: "failed", Moved: "moved", Parked: "parked
 @dataclass(frozen=True)
 class Journal:
     """
-    Logs and counts what happens to job changes.
+    Logs, counts and traces what happens to job changes.
 
     The id of a job change links its log lines up to its post. The id of the post is in the metadata of the message.
     Reasons are not logged, because they name people; `python app.py explain` shows them.
     """
 
     measures: Measures = UNMEASURED
+    traces: Traces = UNTRACED
 
-    def added(self, workspace_id: str, added: Sequence[Added | None]) -> None:
-        """Record job changes from a sender or an import. None stands for one whose workspace removed the app."""
+    def added(
+        self, workspace_id: str, added: Sequence[Added | None], began_at: int = 0, request_id: str | None = None
+    ) -> None:
+        """
+        Record job changes from a sender or an import. None stands for one whose workspace removed the app.
+
+        `began_at` is when they had been read, in milliseconds. `request_id` is that of the HTTP request, if any.
+        """
         stored = [item for item in added if item is not None]
         new = sum(item.is_new for item in stored)
         for result, count in (("accepted", new), ("duplicate", len(stored) - new)):
             if count:
                 self.measures.received(result, count)
+        for item in stored:
+            if item.is_new:
+                self.traces.record(ACCEPT, item.id, began_at, _attributes(workspace_id, request_id=request_id))
         if log.isEnabledFor(logging.INFO):
             for item in stored:
                 _log("accepted" if item.is_new else "duplicate", workspace_id, item.id)
@@ -52,30 +63,54 @@ class Journal:
                 self.measures.received(result, count)
                 log.info("%d %s", count, result, extra={"workspace": workspace_id})
 
-    def routed(self, workspace_id: str, routed: Sequence[Routed], postponed: int) -> None:
-        """Record one batch. `postponed` is the number of job changes that could not be routed yet."""
+    def routed(
+        self,
+        workspace_id: str,
+        routed: Sequence[Routed],
+        postponed: int,
+        began_at: int = 0,
+        request_ids: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> None:
+        """
+        Record one batch, whose routing began at this time in milliseconds.
+
+        `postponed` is the number of job changes that could not be routed yet. `request_ids` are by job change.
+        """
         outcomes = {decision.job_change_id: _outcome(decision) for decision in routed}
         for outcome, count in (Counter(outcomes.values()) | Counter(postponed=postponed)).items():
             self.measures.routed(outcome, count)
+        for job_change_id, outcome in outcomes.items():
+            attributes = _attributes(workspace_id, request_id=request_ids.get(job_change_id), outcome=outcome)
+            self.traces.record(ROUTE, job_change_id, began_at, attributes, has_failed=outcome == "failed")
         if log.isEnabledFor(logging.INFO):
             for job_change_id, outcome in outcomes.items():
                 _log(f"routed: {outcome}", workspace_id, job_change_id)
             if postponed:
                 log.info("%d postponed", postponed, extra={"workspace": workspace_id})
 
-    def settled(self, settlement: Settlement) -> None:
-        """Record one delivery attempt for each job change in its message."""
+    def settled(self, settlement: Settlement, began_at: int = 0) -> None:
+        """Record one delivery attempt for each job change in its message, begun at this time in milliseconds."""
         claim, result = settlement.claim, _result(settlement)
         self.measures.settled(result, len(claim.deliveries))
         if isinstance(settlement, Sent):
             for delivery in claim.deliveries:
                 self.measures.sent(max(0, settlement.at - claim.sendable_since(delivery)) / 1_000)
+        for delivery in claim.deliveries:
+            attributes = _attributes(
+                claim.workspace_id, request_id=delivery.request_id, post=claim.post_id, result=result
+            )
+            has_failed = result not in {"delivered", "postponed"}
+            self.traces.record(DELIVER, delivery.job_change_id, began_at, attributes, has_failed=has_failed)
         if log.isEnabledFor(logging.INFO):
             for delivery in claim.deliveries:
                 _log(result, claim.workspace_id, delivery.job_change_id, claim.post_id)
 
 
 UNCOUNTED = Journal()
+
+
+def _attributes(workspace_id: str, **others: str | None) -> Attributes:
+    return {"workspace": workspace_id} | {name: value for name, value in others.items() if value is not None}
 
 
 def _log(event: str, workspace_id: str, job_change_id: str, post_id: str | None = None) -> None:

@@ -1,6 +1,8 @@
-"""The events that services count. Their labels never identify people or workspaces."""
+"""The events that services count, without anything that identifies people or workspaces, and those that they trace."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 RECEIVED = ("accepted", "duplicate", "refused", "skipped")
 ROUTED = ("dri", "channel", "default_channel", "muted", "failed", "postponed")
@@ -33,3 +35,23 @@ class Measures:
 
 
 UNMEASURED = Measures()
+
+ACCEPT, ROUTE, DELIVER = "accept", "route", "deliver"
+
+Attributes = Mapping[str, str | int]
+"""Ids and results. They never hold personal data."""
+
+
+class Traces:
+    """Records nothing here, for processes without a collector."""
+
+    def record(
+        self, step: str, job_change_id: str, began_at: int, attributes: Attributes, *, has_failed: bool = False
+    ) -> None:
+        """Record a step that began at this time in milliseconds and has ended now. Call it from the event loop."""
+
+    def close(self) -> None:
+        """Send what is left, for a few seconds at most. Call it from a thread."""
+
+
+UNTRACED = Traces()

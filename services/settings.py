@@ -93,6 +93,8 @@ class Settings:
     https_proxy: str | None = field(repr=False)  # may hold a password
     no_proxy: tuple[str, ...]
     ssl_cert_file: str | None
+    otel_exporter_otlp_endpoint: str | None  # OpenTelemetry reads this one and the next itself, and others
+    otel_exporter_otlp_traces_endpoint: str | None
 
     @property
     def network(self) -> Network:
@@ -101,6 +103,11 @@ class Settings:
     @property
     def has_slack_credentials(self) -> bool:
         return all((self.slack_client_id, self.slack_client_secret, self.slack_signing_secret))
+
+    @property
+    def has_collector(self) -> bool:
+        """Whether traces are sent anywhere."""
+        return bool(self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint)
 
     @property
     def can_redirect(self) -> bool:
@@ -160,6 +167,8 @@ class Settings:
             https_proxy=read.proxy("HTTPS_PROXY"),
             no_proxy=tuple(read.text("NO_PROXY", read.text("no_proxy", "")).lower().replace(",", " ").split()),
             ssl_cert_file=read.text("SSL_CERT_FILE", "") or None,
+            otel_exporter_otlp_endpoint=read.text("OTEL_EXPORTER_OTLP_ENDPOINT", "") or None,
+            otel_exporter_otlp_traces_endpoint=read.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "") or None,
         )
 
 

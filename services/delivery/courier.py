@@ -65,7 +65,7 @@ class Courier:
     async def settle(self, settlement: Settlement) -> int | None:
         """Store the settlement. Waits until the database is available, because only this process knows the result."""
         due_at = await self.database.gather_until_available(posts.settle, settlement)
-        self.journal.settled(settlement)
+        self.journal.settled(settlement, settlement.claim.lease_until - LEASE_MS)
         return due_at
 
     def after_outage(self, claim: Claim, reason: str) -> Settlement:

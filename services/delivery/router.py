@@ -81,6 +81,7 @@ class Router:
 
     async def route(self, batch: Batch) -> bool:
         """Decide a claimed batch and store the result. Return whether there are deliveries to post now."""
+        began_at = self.now()
         workspace, rules = await self.decider.workspace_and_rules(batch.workspace_id)
         if workspace is None:
             return False
@@ -100,7 +101,8 @@ class Router:
         routed = [*unreadable, *result.routed]
         daily_limit = workspace.salesforce_daily_calls
         if await self.database.run_until_available(_settle, batch, routed, result, daily_limit, self.now()):
-            self.journal.routed(workspace.id, routed, len(result.postponed))
+            request_ids = {item.id: item.request_id for item in batch.job_changes}
+            self.journal.routed(workspace.id, routed, len(result.postponed), began_at, request_ids)
         destinations = {delivery.destination for item in routed for delivery in item.deliveries}
         if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
             await self.notices.default_channel_unusable(workspace.id, NO_DEFAULT_CHANNEL)

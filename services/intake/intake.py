@@ -125,7 +125,8 @@ class Intake:
                 return (await self._add_all(workspace_id, [payload], sender, request_id))[0]
             row = NewJobChange.of(workspace_id, changes[0], self.now(), sender, request_id)
             added = await self.database.gather(job_changes.add, row)
-        return await self._noted(workspace_id, self._received(workspace_id, payload, iter([added])), payload, sender)
+        received = self._received(workspace_id, payload, iter([added]), row.accepted_at, request_id)
+        return await self._noted(workspace_id, received, payload, sender)
 
     async def accept_all(
         self,
@@ -175,7 +176,7 @@ class Intake:
             if isinstance(item, JobChange) and not payload.is_test
         ]
         added = iter(await self.database.run(job_changes.add, rows) if rows else ())
-        received = [self._received(workspace_id, payload, added) for payload in payloads]
+        received = [self._received(workspace_id, payload, added, now, request_id) for payload in payloads]
         noted = (
             self._noted(workspace_id, result, payload, sender)
             for result, payload in zip(received, payloads, strict=True)
@@ -198,13 +199,21 @@ class Intake:
         await self.database.gather(refused_payloads.note, NewRefusal(receipt, kept))
         return received
 
-    def _received(self, workspace_id: str, payload: _Parsed, added: Iterator[Added | None]) -> Received:
+    def _received(
+        self,
+        workspace_id: str,
+        payload: _Parsed,
+        added: Iterator[Added | None],
+        began_at: int,
+        request_id: str | None,
+    ) -> Received:
         """Count the results of a payload. `added` has those of its valid job changes, in order."""
         if payload.is_test:
             read = [Skipped(_summary(item)) if isinstance(item, JobChange) else item for item in payload.items]
             return Received(read, is_test=True)
         results = [next(added) if isinstance(item, JobChange) else item for item in payload.items]
-        self._finish(workspace_id, [result for result in results if result is None or isinstance(result, Added)])
+        stored = [result for result in results if result is None or isinstance(result, Added)]
+        self._finish(workspace_id, stored, began_at, request_id)
         refused = sum(isinstance(result, InvalidJobChangeError) for result in results)
         skipped = sum(isinstance(result, Skipped) for result in results)
         self.journal.not_added(workspace_id, refused=refused, skipped=skipped)
@@ -215,15 +224,17 @@ class Intake:
         if not rows:
             return []
         added = await self.database.run(job_changes.add, rows)
-        self._finish(workspace_id, added)
+        self._finish(workspace_id, added, rows[0].accepted_at)
         return added
 
     async def find(self, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
         """Return a job change with its history, or None if this workspace has none with this id."""
         return await self.database.read(job_changes.find, workspace_id, job_change_id)
 
-    def _finish(self, workspace_id: str, added: Sequence[Added | None]) -> None:
-        self.journal.added(workspace_id, added)
+    def _finish(
+        self, workspace_id: str, added: Sequence[Added | None], began_at: int, request_id: str | None = None
+    ) -> None:
+        self.journal.added(workspace_id, added, began_at, request_id)
         if any(item and item.is_new for item in added):
             self.wake()
 

@@ -159,6 +159,7 @@ _claimed_columns = (
     deliveries.c.last_code,
     job_changes.c.accepted_at,
     deliveries.c.rule,
+    job_changes.c.request_id,
 )
 _deliveries_of_posts = (
     select(*_claimed_columns)

@@ -23,12 +23,17 @@ from store.schema.postgresql import need_not_last
 
 @dataclass(frozen=True)
 class ClaimedJobChange:
-    """An accepted job change in a batch. `attempts` counts the claims whose batch was never settled."""
+    """
+    An accepted job change in a batch. `attempts` counts the claims whose batch was never settled.
+
+    `request_id` is that of the HTTP request that brought it, None if there was none.
+    """
 
     id: str
     payload: str | None = field(repr=False)
     accepted_at: int
     attempts: int
+    request_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,13 @@ _next_workspace = ROUTE_TURNS.waiting(
     turns.c.served_at,
 )
 _due_job_changes = (
-    select(job_changes.c.id, job_changes.c.payload, job_changes.c.accepted_at, job_changes.c.attempts)
+    select(
+        job_changes.c.id,
+        job_changes.c.payload,
+        job_changes.c.accepted_at,
+        job_changes.c.attempts,
+        job_changes.c.request_id,
+    )
     .where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.due_at <= bindparam("now"))
     .order_by(job_changes.c.due_at, job_changes.c.id)
     .limit(batch_size(0))

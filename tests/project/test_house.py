@@ -198,7 +198,8 @@ def test_the_app_imports_only_what_requirements_lock_installs():
     missing = {
         name
         for path in SOURCES
-        if path.name != "picture.py"  # drives a browser, for the README's pictures
+        # One drives a browser, for the README's pictures, and the other needs the extra `tracing`.
+        if path.name not in {"picture.py", "open_telemetry.py"}
         for name in imported(path) - ours
         if not {package.lower().replace("_", "-") for package in distributions.get(name, [])} & locked
     }
@@ -288,10 +289,9 @@ async def test_every_route_is_documented_and_fuzzed(tmp_path):
 
 
 def test_optional_libraries_are_not_imported_at_start():
-    """They cost memory and time at every start: the other database's driver, migrations, Salesforce's client."""
-    script = (
-        "import sys, app; print(sorted({'alembic', 'psycopg', 'requests', 'simple_salesforce'} & set(sys.modules)))"
-    )
+    """They cost memory and time: the other database's driver, migrations, Salesforce's client, and traces."""
+    optional = {"alembic", "opentelemetry", "psycopg", "requests", "simple_salesforce"}
+    script = f"import sys, app, listeners.assembly; print(sorted({optional} & set(sys.modules)))"
 
     output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 

@@ -21,7 +21,7 @@ FREE = re.compile(
 """Licences under which anyone can run, change and redistribute the app; LGPL and MPL for unmodified packages."""
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-tracing.lock"])
 def test_every_dependency_is_locked_with_hashes(lock):
     """Each has an exact version and the hashes of its files, so a replaced file does not install."""
     text = (ROOT / lock).read_text()
@@ -42,7 +42,8 @@ def test_make_installs_only_locked_packages():
 def test_every_dependency_has_a_reason():
     """The reason is a comment on the line of the dependency."""
     project = tomllib.loads(PYPROJECT)
-    dependencies = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extra = project["project"]["optional-dependencies"]["tracing"]
+    dependencies = [*project["project"]["dependencies"], *extra, *project["dependency-groups"]["dev"]]
     without_reason = [name for name in dependencies if not re.search(rf'"{re.escape(name)}", +# \S', PYPROJECT)]
 
     assert len(dependencies) > 20
