@@ -23,6 +23,9 @@ _SECRETS = re.compile(
     r"xox[a-z](?:\.xox[a-z])?-[\w.-]+|xapp-[\w-]+|whsec_[\w+/=-]+|ugk_[\w-]+|00D\w{12,15}![\w.]+|(?<=Bearer )\S+"
     r"|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 )
+_PLAIN_ID = re.compile(r"[0-9a-f-]+|[0-9A-Z]+")
+"""An id of ours or of Slack's. No secret looks like it, and looking for secrets takes as long as all else of a line."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -86,7 +89,8 @@ def _message(record: logging.LogRecord) -> str:
 
 def _ids(record: logging.LogRecord) -> dict[str, str]:
     values = {name: getattr(record, name, None) for name in IDS} | {"request": REQUEST_ID.get()}
-    return {name: without_secrets(str(value)) for name, value in values.items() if value is not None}
+    texts = {name: str(value) for name, value in values.items() if value is not None}
+    return {name: text if _PLAIN_ID.fullmatch(text) else without_secrets(text) for name, text in texts.items()}
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
