@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import subprocess
 import sys
@@ -95,6 +96,9 @@ def reading(parser: RowsParser, size: int) -> Iterator[Read]:
 def main() -> None:
     """Read rows from stdin and write their job changes to stdout, until stdin ends."""
     given, answered = sys.stdin.buffer, sys.stdout.buffer
+    # Nothing that is read stays. By default, looking for garbage took a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     parser: RowsParser = pickle.load(given)  # noqa: S301 - all of it comes from `reading`
     with suppress(EOFError):
         while True:

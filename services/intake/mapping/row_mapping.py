@@ -129,8 +129,8 @@ class RowMapping:
         return {
             name: value
             for name, value in row.items()
-            if has_value(value)
-            and _plain(name) not in self._flat
+            if _plain(name) not in self._flat
+            and has_value(value)
             and not (isinstance(value, dict | list) and name in self._heads)
         }
 

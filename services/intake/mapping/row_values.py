@@ -23,12 +23,14 @@ SIGNALS = {"new_hire": "new_hires_promotions", "promotion": "new_hires_promotion
 
 
 def has_value(value: object) -> bool:
-    return value is not None and value not in ("", [], {}) and not (isinstance(value, str) and not tidy(value))
+    if isinstance(value, str):
+        return tidy(value) is not None
+    return value is not None and value not in ([], {})
 
 
 def converted(name: str, value: object) -> object:
     """Return the value in the field's type if possible, else unchanged, to be refused later with a reason."""
-    if name.startswith("custom."):
+    if name.startswith("custom.") or (isinstance(value, str) and name not in {"person.emails", "score"}):
         return value
     if name == "person.emails":
         if isinstance(value, str):
