@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial, wraps
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
@@ -46,33 +45,6 @@ OPEN_AGAIN = "This dialog can no longer be used, so nothing was changed. Please 
 T = TypeVar("T")
 Body = dict[str, Any]
 MakeView = Callable[[], Awaitable[View]]
-ViewMaker = Callable[..., Awaitable[View]]
-Listener = Callable[..., Awaitable[None]]
-
-
-def opens(title: str, *, publishes_home: bool = False) -> Callable[[ViewMaker], Listener]:
-    """A listener that opens a dialog for admins, with the view that the function returns. See `Dialog.open`."""
-    return _shows(Dialog.open, title, publishes_home=publishes_home)
-
-
-def updates(title: str, *, publishes_home: bool = False) -> Callable[[ViewMaker], Listener]:
-    """A listener that updates the dialog of an admin with the view that the function returns. See `Dialog.update`."""
-    return _shows(Dialog.update, title, publishes_home=publishes_home)
-
-
-def _shows(
-    show: Callable[[Dialog, str, MakeView], Awaitable[None]], title: str, *, publishes_home: bool
-) -> Callable[[ViewMaker], Listener]:
-    def decorate(make_view: ViewMaker) -> Listener:
-        @wraps(make_view)  # Bolt reads the names of the parameters from the function itself
-        async def listen(dialog: Dialog, **services: object) -> None:
-            await show(dialog, title, partial(make_view, dialog, **services))
-            if publishes_home:
-                await dialog.publish_home()
-
-        return listen
-
-    return decorate
 
 
 def register(app: AsyncApp) -> None:

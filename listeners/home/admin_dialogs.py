@@ -8,7 +8,8 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.job_change.parts import Signal
 from listeners.dialogs.blocks import View, message_view
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, submits, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.dialogs.home_tab import seen_version
 from listeners.home.admin_dialogs_view import (
@@ -71,13 +72,10 @@ async def show_required_notifications(dialog: Dialog, preferences: Preferences) 
     return required_notifications_view(await preferences.required_notifications(dialog.workspace_id))
 
 
-async def save_required_notifications(dialog: Dialog, preferences: Preferences) -> None:
-    async def save(entered: Entered) -> str:
-        await preferences.set_required_notifications(dialog.workspace_id, dialog.user_id, chosen_options(entered))
-        return ":white_check_mark: Saved. These job changes can no longer be muted."
-
-    if notice := await dialog.submit(REQUIRED_FORM, save):
-        await dialog.publish_home(notice, CHANGE_REQUIRED)
+@submits(REQUIRED_FORM, shown_beside=CHANGE_REQUIRED)
+async def save_required_notifications(dialog: Dialog, entered: Entered, preferences: Preferences) -> str:
+    await preferences.set_required_notifications(dialog.workspace_id, dialog.user_id, chosen_options(entered))
+    return ":white_check_mark: Saved. These job changes can no longer be muted."
 
 
 @opens(LIMITS.title)

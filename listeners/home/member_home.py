@@ -9,6 +9,7 @@ from dataclasses import replace
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import ASSIGNED_FILTER, View
+from listeners.dialogs.decorators import submits
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.home.assigned_view import NEWER, OLDER, page_data, page_of
@@ -101,48 +102,34 @@ async def undo_not_me(dialog: Dialog, member_preferences: MemberPreferences) -> 
     await dialog.publish_home()
 
 
-async def save_hours(dialog: Dialog, member_preferences: MemberPreferences) -> None:
-    async def save(entered: Entered) -> str:
-        hours = entered_hours(entered)
-        if errors := hours_errors(hours):
-            raise InvalidFormError(errors)
-        user = (await dialog.person()).user
-        await member_preferences.save_hours(dialog.workspace_id, dialog.user_id, hours, user.tz if user else None)
-        return ":white_check_mark: Saved. Your notification settings apply from now on."
-
-    if notice := await dialog.submit(HOURS_FORM, save):
-        await dialog.publish_home(notice, CHANGE_HOURS)
+@submits(HOURS_FORM, shown_beside=CHANGE_HOURS)
+async def save_hours(dialog: Dialog, entered: Entered, member_preferences: MemberPreferences) -> str:
+    hours = entered_hours(entered)
+    if errors := hours_errors(hours):
+        raise InvalidFormError(errors)
+    user = (await dialog.person()).user
+    await member_preferences.save_hours(dialog.workspace_id, dialog.user_id, hours, user.tz if user else None)
+    return ":white_check_mark: Saved. Your notification settings apply from now on."
 
 
-async def save_mutes(dialog: Dialog, member_preferences: MemberPreferences) -> None:
-    async def save(entered: Entered) -> str:
-        chosen, offered = chosen_options(entered), offered_options(dialog.view)
-        await member_preferences.save_mutes(dialog.workspace_id, dialog.user_id, chosen, offered)
-        return ":white_check_mark: Saved. This applies to new job changes."
-
-    if notice := await dialog.submit(MUTES_FORM, save):
-        await dialog.publish_home(notice, CHANGE_MUTES)
+@submits(MUTES_FORM, shown_beside=CHANGE_MUTES)
+async def save_mutes(dialog: Dialog, entered: Entered, member_preferences: MemberPreferences) -> str:
+    chosen, offered = chosen_options(entered), offered_options(dialog.view)
+    await member_preferences.save_mutes(dialog.workspace_id, dialog.user_id, chosen, offered)
+    return ":white_check_mark: Saved. This applies to new job changes."
 
 
-async def save_absence(dialog: Dialog, member_preferences: MemberPreferences) -> None:
-    async def save(entered: Entered) -> str:
-        days = entered[FIRST], entered[LAST]
-        delegate = entered[DELEGATE] or None
-        if errors := await member_preferences.set_absence(dialog.workspace_id, dialog.user_id, *days, delegate):
-            raise InvalidFormError(errors)
-        return ":white_check_mark: Saved. Enjoy your time off."
-
-    if notice := await dialog.submit(ABSENCE_FORM, save):
-        await dialog.publish_home(notice, SET_ABSENCE)
+@submits(ABSENCE_FORM, shown_beside=SET_ABSENCE)
+async def save_absence(dialog: Dialog, entered: Entered, member_preferences: MemberPreferences) -> str:
+    days = entered[FIRST], entered[LAST]
+    delegate = entered[DELEGATE] or None
+    if errors := await member_preferences.set_absence(dialog.workspace_id, dialog.user_id, *days, delegate):
+        raise InvalidFormError(errors)
+    return ":white_check_mark: Saved. Enjoy your time off."
 
 
-async def report_not_me(dialog: Dialog, member_preferences: MemberPreferences) -> None:
-    async def report(entered: Entered) -> str:
-        reported = await member_preferences.report_not_me(dialog.workspace_id, dialog.user_id, entered[OWNER])
-        text = (
-            ":white_check_mark: Saved. You no longer get this owner's job changes, and your admins have been notified."
-        )
-        return text if reported else ""
-
-    if notice := await dialog.submit(NOT_ME_FORM, report):
-        await dialog.publish_home(notice, NOT_ME)
+@submits(NOT_ME_FORM, shown_beside=NOT_ME)
+async def report_not_me(dialog: Dialog, entered: Entered, member_preferences: MemberPreferences) -> str:
+    reported = await member_preferences.report_not_me(dialog.workspace_id, dialog.user_id, entered[OWNER])
+    text = ":white_check_mark: Saved. You no longer get this owner's job changes, and your admins have been notified."
+    return text if reported else ""

@@ -6,7 +6,8 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, submits, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.intake.mappings_view import (
     DEFINITION,
@@ -70,24 +71,21 @@ async def preview(dialog: Dialog) -> View:
     return mapping_view(source, typed, row, f"*Preview*\n{one_line(job_change)}")
 
 
-async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
+@submits(MAPPING)
+async def save(dialog: Dialog, entered: Entered, field_mappings: FieldMappings, home: Home) -> View:
     """Save the mapping. Errors are shown at their fields."""
-
-    async def work(entered: Entered) -> View:
-        try:
-            name = checked_source(entered[SOURCE])
-        except InvalidJobChangeError as error:
-            raise SOURCE.error(str(error)) from error
-        try:
-            definition = decoded(entered[DEFINITION], "the field mapping")
-            RowMapping.parse(definition)
-        except InvalidJobChangeError as error:
-            raise DEFINITION.error(str(error)) from error
-        await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
-        note = f":white_check_mark: Saved. New rows from {escape(name, 100)} use this mapping."
-        return await _mappings_view(dialog, field_mappings, home, note)
-
-    await dialog.submit(MAPPING, work)
+    try:
+        name = checked_source(entered[SOURCE])
+    except InvalidJobChangeError as error:
+        raise SOURCE.error(str(error)) from error
+    try:
+        definition = decoded(entered[DEFINITION], "the field mapping")
+        RowMapping.parse(definition)
+    except InvalidJobChangeError as error:
+        raise DEFINITION.error(str(error)) from error
+    await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
+    note = f":white_check_mark: Saved. New rows from {escape(name, 100)} use this mapping."
+    return await _mappings_view(dialog, field_mappings, home, note)
 
 
 async def _mappings_view(dialog: Dialog, field_mappings: FieldMappings, home: Home, note: str | None = None) -> View:

@@ -6,7 +6,8 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.preferences import MERGE_REPORTS
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.intake.keys_view import SENDERS
 from listeners.intake.senders_view import (

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
 from listeners.dialogs.blocks import ASSIGNED_FILTER, View, data_of
+from listeners.dialogs.decorators import submits
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, Form
 from listeners.messages.actions_view import (
@@ -145,14 +146,11 @@ async def report(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     await _submit(dialog, delivery_actions, REPORT, act)
 
 
-async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
+@submits(MUTE)
+async def mute(dialog: Dialog, entered: Entered, delivery_actions: DeliveryActions) -> View:
     """The dialog stays open and shows what is muted, with an Undo button."""
-
-    async def act(entered: Entered) -> View:
-        actionable = await delivery_actions.mute(*_target(dialog), entered[MUTED])
-        return note_view(actionable) if isinstance(actionable, str) else mute_view(actionable)
-
-    await dialog.submit(MUTE, act)
+    actionable = await delivery_actions.mute(*_target(dialog), entered[MUTED])
+    return note_view(actionable) if isinstance(actionable, str) else mute_view(actionable)
 
 
 async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:

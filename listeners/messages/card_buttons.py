@@ -5,7 +5,8 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View, message_view
-from listeners.dialogs.dialog import Dialog, opens
+from listeners.dialogs.decorators import opens, submits
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.dialogs.home_tab import seen_version
 from listeners.messages.card_buttons_view import CHANGE_BUTTONS, FORM, TITLE, buttons_view, chosen_buttons
@@ -24,11 +25,8 @@ async def show(dialog: Dialog, home: Home) -> View:
     return message_view(TITLE, NOT_INSTALLED) if workspace is None else buttons_view(workspace)
 
 
-async def save(dialog: Dialog, home: Home) -> None:
-    async def work(entered: Entered) -> str:
-        buttons, seen = chosen_buttons(entered), seen_version(dialog.view)
-        change = card_buttons_change(dialog.workspace_id, dialog.user_id, buttons, seen, home.now())
-        return (await home.database.run(change)).note
-
-    if notice := await dialog.submit(FORM, work):
-        await dialog.publish_home(notice, CHANGE_BUTTONS)
+@submits(FORM, shown_beside=CHANGE_BUTTONS)
+async def save(dialog: Dialog, entered: Entered, home: Home) -> str:
+    buttons, seen = chosen_buttons(entered), seen_version(dialog.view)
+    change = card_buttons_change(dialog.workspace_id, dialog.user_id, buttons, seen, home.now())
+    return (await home.database.run(change)).note

@@ -7,7 +7,8 @@ from slack_bolt.async_app import AsyncApp
 from domain.errors import PermanentError, TransientError
 from domain.workspace import SecretChange, WebhookEvent
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.messages.webhook_view import (
     CHANGE_WEBHOOK,

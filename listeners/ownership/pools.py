@@ -10,7 +10,8 @@ from functools import partial
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, FieldErrors, Form, InvalidFormError
 from listeners.dialogs.mentions import issue_text, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs

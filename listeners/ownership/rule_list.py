@@ -7,7 +7,8 @@ import re
 from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.mentions import save_result_text
 from listeners.ownership import history, pools, rule_editor, unmatched_owners
 from listeners.ownership.dialogs import OwnershipDialogs

@@ -10,7 +10,8 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.day_counts import counted
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, Listener, opens, updates
+from listeners.dialogs.decorators import Listener, opens, submits, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_list_view import PEOPLE
@@ -99,19 +100,16 @@ async def dismiss(dialog: Dialog, ownership: OwnershipDialogs) -> str:
     return "Dismissed what they missed."
 
 
-async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+@submits(MATCHING)
+async def match(dialog: Dialog, entered: Entered, ownership: OwnershipDialogs) -> View:
     """Save how all owners are matched: another email field, and alias domains."""
-
-    async def work(entered: Entered) -> View:
-        email_field, slack_id_field = entered[EMAIL_FIELD] or None, entered[SLACK_ID_FIELD] or None
-        change = dialog.workspace_id, dialog.user_id, email_field, entered[ALIASES], slack_id_field
-        result = await ownership.unmatched.match_by(*change)
-        if not result.stored:
-            raise InvalidFormError({result.field or EMAIL_FIELD.name: result.text})
-        note = f":white_check_mark: {result.text} New job changes are matched this way."
-        return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
-
-    await dialog.submit(MATCHING, work)
+    email_field, slack_id_field = entered[EMAIL_FIELD] or None, entered[SLACK_ID_FIELD] or None
+    change = dialog.workspace_id, dialog.user_id, email_field, entered[ALIASES], slack_id_field
+    result = await ownership.unmatched.match_by(*change)
+    if not result.stored:
+        raise InvalidFormError({result.field or EMAIL_FIELD.name: result.text})
+    note = f":white_check_mark: {result.text} New job changes are matched this way."
+    return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
 
 
 async def _page(workspace_id: str, ownership: OwnershipDialogs, after: str = "", note: str | None = None) -> View:

@@ -7,7 +7,8 @@ from slack_bolt.async_app import AsyncApp
 from domain.errors import PermanentError, TransientError
 from domain.people import SearchFields, key_lines
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, submits, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.salesforce.person_keys_view import ADD, DOMAIN_FIELD, KEYS, PERSON_KEYS_FORM, person_keys_view
 from listeners.salesforce.settings_view import PERSON_KEYS
@@ -36,21 +37,17 @@ async def add_proposed(dialog: Dialog, person_keys: PersonKeys) -> View:
     return person_keys_view(typed, domain_field, None, "Check the order, then save.")
 
 
-async def save(dialog: Dialog, person_keys: PersonKeys) -> None:
-    async def work(entered: Entered) -> View:
-        try:
-            problems = await person_keys.save(
-                dialog.workspace_id, dialog.user_id, entered[KEYS], entered[DOMAIN_FIELD] or None
-            )
-        except (PermanentError, TransientError) as error:
-            problems = {KEYS.name: f"The fields could not be checked in Salesforce: {error}"}
-        if problems:
-            raise InvalidFormError(problems)
-        return await _view(
-            dialog, person_keys, ":white_check_mark: Saved. People of new job changes are found this way."
+@submits(PERSON_KEYS_FORM)
+async def save(dialog: Dialog, entered: Entered, person_keys: PersonKeys) -> View:
+    try:
+        problems = await person_keys.save(
+            dialog.workspace_id, dialog.user_id, entered[KEYS], entered[DOMAIN_FIELD] or None
         )
-
-    await dialog.submit(PERSON_KEYS_FORM, work)
+    except (PermanentError, TransientError) as error:
+        problems = {KEYS.name: f"The fields could not be checked in Salesforce: {error}"}
+    if problems:
+        raise InvalidFormError(problems)
+    return await _view(dialog, person_keys, ":white_check_mark: Saved. People of new job changes are found this way.")
 
 
 async def _view(dialog: Dialog, person_keys: PersonKeys, note: str | None = None) -> View:

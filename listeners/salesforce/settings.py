@@ -6,7 +6,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import ADMINS_ONLY, View
-from listeners.dialogs.dialog import Dialog, opens
+from listeners.dialogs.decorators import opens, submits
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.salesforce.connect import ConnectRoutes
 from listeners.salesforce.settings_view import (
@@ -41,19 +42,17 @@ async def ack_link(ack: AsyncAck) -> None:
     await ack()
 
 
-async def set_app(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
-    async def work(entered: Entered) -> View:
-        client_id, secret = entered[CLIENT_ID], entered[CLIENT_SECRET]
-        if bool(client_id) != bool(secret):
-            missing = CLIENT_SECRET if client_id else CLIENT_ID
-            raise missing.error("Enter both the consumer key and the consumer secret.")
-        note = "Nothing changed, because both fields were empty."
-        if client_id:
-            await connect_routes.connect.set_app(dialog.workspace_id, dialog.user_id, client_id, secret)
-            note = ":white_check_mark: Saved. Continue in the browser to connect with this app."
-        return await _connect_view(connect_routes, dialog.workspace_id, dialog.user_id, note)
-
-    await dialog.submit(CONNECT_FORM, work)
+@submits(CONNECT_FORM)
+async def set_app(dialog: Dialog, entered: Entered, connect_routes: ConnectRoutes) -> View:
+    client_id, secret = entered[CLIENT_ID], entered[CLIENT_SECRET]
+    if bool(client_id) != bool(secret):
+        missing = CLIENT_SECRET if client_id else CLIENT_ID
+        raise missing.error("Enter both the consumer key and the consumer secret.")
+    note = "Nothing changed, because both fields were empty."
+    if client_id:
+        await connect_routes.connect.set_app(dialog.workspace_id, dialog.user_id, client_id, secret)
+        note = ":white_check_mark: Saved. Continue in the browser to connect with this app."
+    return await _connect_view(connect_routes, dialog.workspace_id, dialog.user_id, note)
 
 
 async def disconnect(dialog: Dialog, connect_routes: ConnectRoutes) -> None:

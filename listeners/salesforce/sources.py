@@ -10,7 +10,8 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import ACTIVE, PAUSED
 from listeners.dialogs.blocks import View, data_of, message_view
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, submits, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.intake.mappings_view import DEFINITION, as_json
 from listeners.salesforce.settings_view import SOURCES, SOURCES_TITLE
@@ -64,19 +65,17 @@ async def preview(dialog: Dialog, salesforce_sources: SalesforceSources) -> View
     return await _previewed(salesforce_sources, dialog.workspace_id, proposal, entered[DEFINITION], entered[BEGIN])
 
 
-async def start(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
-    async def work(entered: Entered) -> View:
-        proposal = _proposal(dialog)
-        try:
-            proposal = replace(proposal, definition=decoded(entered[DEFINITION], "the field mapping"))
-            SourceQuery.parse(proposal.sobject, proposal.definition)
-        except InvalidJobChangeError as error:
-            raise DEFINITION.error(str(error)) from error
-        await salesforce_sources.start(dialog.workspace_id, dialog.user_id, proposal, _days(entered[BEGIN]))
-        note = f":white_check_mark: Import started. {escape(proposal.label, 80)} is checked every minute."
-        return await _sources_view(salesforce_sources, dialog.workspace_id, note)
-
-    await dialog.submit(SOURCE, work)
+@submits(SOURCE)
+async def start(dialog: Dialog, entered: Entered, salesforce_sources: SalesforceSources) -> View:
+    proposal = _proposal(dialog)
+    try:
+        proposal = replace(proposal, definition=decoded(entered[DEFINITION], "the field mapping"))
+        SourceQuery.parse(proposal.sobject, proposal.definition)
+    except InvalidJobChangeError as error:
+        raise DEFINITION.error(str(error)) from error
+    await salesforce_sources.start(dialog.workspace_id, dialog.user_id, proposal, _days(entered[BEGIN]))
+    note = f":white_check_mark: Import started. {escape(proposal.label, 80)} is checked every minute."
+    return await _sources_view(salesforce_sources, dialog.workspace_id, note)
 
 
 @updates(SOURCES_TITLE)

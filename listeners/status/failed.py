@@ -6,7 +6,8 @@ from slack_bolt.async_app import AsyncApp
 
 from domain.day_counts import counted
 from listeners.dialogs.blocks import View
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.status.failed_view import (
     FIRST_PAGE,
     NEXT_PAGE,

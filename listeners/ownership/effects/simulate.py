@@ -11,7 +11,8 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, message_view, section
-from listeners.dialogs.dialog import Dialog, opens, updates
+from listeners.dialogs.decorators import opens, submits, updates
+from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
 from listeners.dialogs.mentions import labels_of, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
@@ -52,27 +53,25 @@ async def show(dialog: Dialog, ownership: OwnershipDialogs) -> View:
     return simulate_view((await _form(dialog.workspace_id, ownership))[0])
 
 
-async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    async def work(entered: Entered) -> View:
-        chosen, email, company = entered[JOB_CHANGE], entered[EMAIL], entered[COMPANY]
-        if not (chosen or email):
-            raise EMAIL.error(NOT_CHOSEN)
-        form, rules = await _form(dialog.workspace_id, ownership, entered)
-        change = dict(form.latest).get(chosen)
-        if email:
-            sample = sample_job_change(email, company)
-            if isinstance(sample, str):
-                raise EMAIL.error(sample)
-            address = email.strip().lower()
-            of_person = (change for _, change in form.latest if address in change.person.emails)
-            change = sample if company else next(of_person, sample)
-        result: Sequence[Block] = [section(GONE)]
-        if change is not None:
-            (simulated,) = await ownership.simulation.simulate(dialog.workspace_id, [change], rules)
-            result = simulated_blocks(simulated)
-        return simulate_view(replace(form, result=tuple(result)))
-
-    await dialog.submit(SIMULATION, work)
+@submits(SIMULATION)
+async def try_one(dialog: Dialog, entered: Entered, ownership: OwnershipDialogs) -> View:
+    chosen, email, company = entered[JOB_CHANGE], entered[EMAIL], entered[COMPANY]
+    if not (chosen or email):
+        raise EMAIL.error(NOT_CHOSEN)
+    form, rules = await _form(dialog.workspace_id, ownership, entered)
+    change = dict(form.latest).get(chosen)
+    if email:
+        sample = sample_job_change(email, company)
+        if isinstance(sample, str):
+            raise EMAIL.error(sample)
+        address = email.strip().lower()
+        of_person = (change for _, change in form.latest if address in change.person.emails)
+        change = sample if company else next(of_person, sample)
+    result: Sequence[Block] = [section(GONE)]
+    if change is not None:
+        (simulated,) = await ownership.simulation.simulate(dialog.workspace_id, [change], rules)
+        result = simulated_blocks(simulated)
+    return simulate_view(replace(form, result=tuple(result)))
 
 
 @updates(SIMULATION.title)
