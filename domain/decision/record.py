@@ -179,6 +179,32 @@ class Decision(_Part):
         shown = (value for own in self.sides if side in {Side.BOTH, None, own.side} for value in own.context)
         return tuple(dict.fromkeys(shown))
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The names that owners had in Salesforce, by their email addresses in lower case."""
+        return {owner.email.lower(): owner.name for owner in self.considered if owner.email and owner.name}
+
+    @property
+    def nameless_users(self) -> dict[str, str]:
+        """The Slack users who were notified although their names are not known, by their address or Slack id."""
+        users = dict[str, str]()
+        for candidate in self.considered:
+            if candidate.email and not candidate.name and candidate.is_notified and not candidate.is_channel:
+                user_id = candidate.email if "@" not in candidate.email else self._only_dri(candidate.side)
+                users |= {candidate.email: user_id} if user_id else {}
+        return users
+
+    def _only_dri(self, side: str | None) -> str | None:
+        """The Slack user who is the DRI on this side. None if there are several, or none."""
+        sides = {Side.BOTH, None, side}
+        dris = {chosen.destination for chosen in self.destinations if chosen.role == Role.DRI and chosen.side in sides}
+        notified = [
+            candidate
+            for candidate in self.considered
+            if candidate.side == side and candidate.is_notified and not candidate.is_channel
+        ]
+        return next(iter(dris)) if len(dris) == len(notified) == 1 else None
+
     def with_unreachable(self, role: str, side: str | None, destination: str, problem: str) -> Decision:
         """Return the decision with a correction of the candidates whose destination could not be posted to."""
         if destination not in {chosen.destination for chosen in self.destinations}:

@@ -14,9 +14,9 @@ from domain.notification_hours import MORNING, NotificationHours, zone_of
 from domain.preferences import EVERYTHING, QUIET_WEEKENDS
 from listeners.dialogs.blocks import Block, View, button, context, modal, section
 from listeners.dialogs.form import Choice, Day, Entered, Form, Several, TimeOfDay, User
+from listeners.home.member_home_view import owner_text
 from services.home.home_state import MemberHome
 from services.home.mute_options import ALL, GROUPS, labels
-from services.slack.mrkdwn import escape
 
 UNDO_NOT_ME = "my_me_after_all"
 LONGEST_VALUE = 150
@@ -144,8 +144,8 @@ def not_me_view(member: MemberHome) -> View:
     identities = [identity for identity in member.identities if len(identity.owner) <= LONGEST_VALUE]
     owners = {identity.owner: ", ".join(filter(None, [identity.name, identity.owner])) for identity in identities}
     reported = [
-        section(f"You reported `{escape(owner, 200)}` as not your account.", button("Undo", UNDO_NOT_ME, owner))
-        for owner in member.not_me[:20]
+        section(f"You reported {owner_text(owner, name)} as not your account.", button("Undo", UNDO_NOT_ME, owner))
+        for owner, name in list(member.not_me.items())[:20]
     ]
     if not owners:
         return modal(NOT_ME_FORM.title, reported or [section("You are not matched to a Salesforce owner.")])

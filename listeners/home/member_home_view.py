@@ -91,16 +91,20 @@ def held_back_blocks(member: MemberHome) -> Iterator[Block]:
 def _identities_text(member: MemberHome) -> str:
     """Return as many of the owners as fit into a section, each whole."""
     matched = [f"• {_identity(identity)}" for identity in member.identities]
-    not_me = [f"• `{escape(owner, 120)}`: not your account, reported by you" for owner in member.not_me]
+    not_me = [f"• {owner_text(*owner)}: not your account, reported by you" for owner in member.not_me.items()]
     lines = [*(matched or ["You are not matched to a Salesforce owner yet."]), *not_me]
     lengths = accumulate(len(line) + 1 for line in lines)
     return "\n".join(line for line, length in zip(lines, lengths, strict=True) if length < LONGEST_SECTION)
 
 
 def _identity(identity: SalesforceIdentity) -> str:
-    owner = f"`{escape(identity.owner, 120)}`"
-    account = f"{escape(identity.name, 60)}, {owner}" if identity.name else owner
+    account = owner_text(identity.owner, identity.name)
     return f"{account}, linked by <@{identity.linked_by}>" if identity.linked_by else f"{account}, matched by email"
+
+
+def owner_text(owner: str, name: str | None) -> str:
+    """An owner in Salesforce, in mrkdwn. `name` None is not known."""
+    return f"{escape(name, 60)}, `{escape(owner, 120)}`" if name else f"`{escape(owner, 120)}`"
 
 
 def _day(at: int, hours: NotificationHours) -> str:

@@ -6,7 +6,7 @@ https://docs.slack.dev/surfaces/modals
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from domain.decision.record import ConsideredCandidate, Decision, SideDecision
@@ -23,7 +23,7 @@ from services.messages.available_actions import LONGEST_COMMENT, WRONG_DATA_KIND
 from services.messages.elements import ACTION
 from services.messages.snooze import SnoozeOption
 from services.messages.wording import background, headline, meaning, sentence
-from services.slack.mrkdwn import bold, escape
+from services.slack.mrkdwn import bold, escape, with_mentions
 
 UNMUTE = "delivery_unmute"
 """The action_id of an Undo button. Its value is what was muted; the dialog names the delivery."""
@@ -125,10 +125,11 @@ def why_view(actionable: ActionableDelivery) -> View:
     in_person = is_person(delivery.destination)
     details = meaning(change, Side.of(delivery.side))
     notes = [escape(for_reader([note]), 300) for note in decision.notes[:5]]
+    reason = with_mentions(escape(for_reader(delivery.reasons), 500), decision.nameless_users)
     blocks = [
         _job_change(actionable),
         *([context(" · ".join(details))] if details else []),
-        section(f"*Why {'you' if in_person else 'here'}*\n{escape(for_reader(delivery.reasons), 500)}"),
+        section(f"*Why {'you' if in_person else 'here'}*\n{reason}"),
         *_decision_blocks(decision, change),
         *([context("\n".join(notes))] if notes else []),
     ]
@@ -152,11 +153,14 @@ def home_behind(view: View) -> View | None:
     return None if home is None else {"private_metadata": home}
 
 
-def candidate_lines(considered: Sequence[ConsideredCandidate], most: int) -> list[str]:
-    """One line of mrkdwn for each candidate of a decision, up to `most` lines."""
+def candidate_lines(
+    considered: Sequence[ConsideredCandidate], most: int, users: Mapping[str, str] | None = None
+) -> list[str]:
+    """One line of mrkdwn for each candidate, up to `most` lines. `users` has Slack users by their addresses."""
     lines = []
     for number, candidate in enumerate(considered[:most], 1):
-        name = escape(candidate.name, 80) if candidate.name else mention(candidate.email) if candidate.email else ""
+        email = (users or {}).get(candidate.email or "", candidate.email)
+        name = escape(candidate.name, 80) if candidate.name else mention(email) if email else ""
         named = f", {name}" if name else ""
         check = "✅ " if candidate.is_notified else ""
         lines.append(
@@ -175,7 +179,8 @@ def _decision_blocks(decision: Decision, change: JobChange) -> Iterator[Block]:
         title = f"Rule for {escape(company.label, 80)}" if company else "Rule"
         yield section(f"*{title}*\n{escape(side.sentence or side.rule or 'none', 450)}")
         candidates = [candidate for candidate in decision.considered if candidate.side == side.side]
-        yield from sections(["*Checked in this order*", *candidate_lines(candidates, _MOST_CANDIDATES)], section)
+        lines = candidate_lines(candidates, _MOST_CANDIDATES, decision.nameless_users)
+        yield from sections(["*Checked in this order*", *lines], section)
 
 
 def _job_change(actionable: ActionableDelivery) -> Block:

@@ -23,7 +23,7 @@ from listeners.messages.actions_view import candidate_lines
 from listeners.status.failed_view import UNREADABLE
 from services.messages.labels import ROLES, STATES, step_detail
 from services.messages.wording import background, headline, sentence, slack_time
-from services.slack.mrkdwn import bold, escape
+from services.slack.mrkdwn import bold, escape, with_mentions
 
 MOST_CONSIDERED, MOST_STEPS, MOST_DELIVERIES = 15, 12, 8
 
@@ -80,8 +80,8 @@ def _outcome(record: JobChangeRecord) -> str:
         error = f" Last error: {sentence(escape(record.last_error, 300))}" if record.last_error else ""
         return ("Waiting to be sent." if record.routed_at is not None else "Waiting for its DRI to be found.") + error
     outcome = _SENT_TO.get(record.sent_to or "") or _OUTCOMES.get(record.outcome or "", "Delivered")
-    reason = for_others(record.reasons)
-    return f"{outcome} {slack_time(record.ended_at)}.{f' {sentence(escape(reason, 500))}' if reason else ''}"
+    reason = with_mentions(escape(for_others(record.reasons), 500), record.decision.nameless_users)
+    return f"{outcome} {slack_time(record.ended_at)}.{f' {sentence(reason)}' if record.reasons else ''}"
 
 
 def _senders(record: JobChangeRecord) -> str:
@@ -95,7 +95,8 @@ def _decided(decision: Decision) -> Iterator[Block]:
     if not decision:
         return
     yield section(f"*Rule*\n{escape(decision.rule or 'none', 300)}")
-    yield from sections(["*Checked in this order*", *candidate_lines(decision.considered, MOST_CONSIDERED)])
+    lines = candidate_lines(decision.considered, MOST_CONSIDERED, decision.nameless_users)
+    yield from sections(["*Checked in this order*", *lines])
 
 
 def _delivery(delivery: DeliveryRecord, doubts: int) -> str:

@@ -155,7 +155,7 @@ class SalesforceIdentity:
 
 @dataclass(frozen=True)
 class MemberHome:
-    """What Home shows a member about themselves. `not_me` has the owners that they reported as not theirs."""
+    """What Home shows a member about themselves. `not_me` has the owners that they reported, with names."""
 
     user_id: str
     hours: NotificationHours = field(default_factory=NotificationHours)
@@ -165,7 +165,7 @@ class MemberHome:
     required: frozenset[str] = frozenset()
     absence: Absence | None = None
     identities: tuple[SalesforceIdentity, ...] = ()
-    not_me: tuple[str, ...] = ()
+    not_me: Mapping[str, str | None] = field(default_factory=dict)
     shown_at: int = 0
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from domain.decision.record import Decision
 from domain.job_change.model import JobChange
 from domain.workspace import Workspace
 from services.home.home_state import (
@@ -28,8 +27,6 @@ from store.ownership import choice_state, muting, owners
 from store.slack import members
 
 MOST_IDENTITIES = 10
-MOST_DECISIONS = 15
-"""The latest decisions that are searched for the names of owners."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +69,7 @@ def read_member(
 
     `user` is what Slack says about the member now; without it, the stored time zone and addresses are used.
     """
-    decisions = assigned.latest_decisions(connection, workspace_id, user_id, MOST_DECISIONS)
-    # The names that owners had in Salesforce at the time, by their addresses.
-    names = {
-        candidate.email.lower(): candidate.name
-        for decision in decisions
-        for candidate in Decision.from_stored(decision).considered
-        if candidate.email and candidate.name
-    }
+    names = assigned.owner_names(connection, workspace_id, user_id)
     links = owners.linked_by(connection, workspace_id, user_id)
     addresses = {*links, *members.emails_of(connection, workspace_id, user_id)}
     identities = [SalesforceIdentity(owner, names.get(owner), links.get(owner)) for owner in sorted(addresses)]
@@ -93,7 +83,7 @@ def read_member(
         required=muting.required(connection, workspace_id),
         absence=choice_state.absence_of(connection, workspace_id, user_id, now),
         identities=with_own_address(user.email if user else None, identities, not_me),
-        not_me=not_me,
+        not_me={owner: names.get(owner) for owner in not_me},
         shown_at=now,
     )
 

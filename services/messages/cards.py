@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from domain.decision.record import Decision, RecordLinks
 from domain.decision.sentences import SharedReason, for_reader, shared_by
@@ -31,7 +31,7 @@ class Card:
     with other cards of a bundle; None: the reason itself. `contact_url` is the person's contact or lead in Salesforce.
     `side` is the side whose owner is notified; None means the usual one for the change type. `notes` say in mrkdwn
     what people did about it; `context` has what the admins want to see of its records, in mrkdwn. `buttons` are those
-    that the admins have added, filled.
+    that the admins have added, filled. `users` are mentioned in the reason in place of their addresses or ids.
     """
 
     job_change: JobChange
@@ -47,6 +47,7 @@ class Card:
     context: tuple[str, ...] = ()
     shared: SharedReason | None = None
     buttons: tuple[CardButton, ...] = ()
+    users: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -103,6 +104,7 @@ def card(
             in_person=in_person,
             is_own=closed is not None and closed.actor == destination,
         ),
+        users=decision.nameless_users,
         buttons=_filled(buttons, delivery.job_change_id, change, links) if buttons else (),
     )
 

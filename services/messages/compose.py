@@ -31,7 +31,7 @@ from services.messages.elements import (
     text_length,
 )
 from services.messages.wording import background, headline, meaning, sentence
-from services.slack.mrkdwn import bold, escape, link, plain, rich_text, web_address
+from services.slack.mrkdwn import bold, escape, link, plain, rich_text, web_address, with_mentions
 
 MOST_CARDS = 10
 """Job changes in one message."""
@@ -146,7 +146,7 @@ def _blocks(cards: Sequence[Card], with_links: int) -> Iterator[Block]:
     """Blocks of a card or a bundle, of which the first `with_links` cards have links."""
     for number, (heading, card) in enumerate(_in_groups(cards)):
         if heading:
-            yield context(bold(heading, _LONGEST_REASON))
+            yield context(with_mentions(bold(heading, _LONGEST_REASON), card.users))
         has_links = number < with_links
         if len(cards) > MOST_DETAILED:
             yield from _compact_blocks(card, _all_links(card) if has_links else [])
@@ -193,7 +193,7 @@ def _details(card: Card) -> str:
 
 
 def _reason(card: Card) -> list[str]:
-    return [escape(card.reason, _LONGEST_REASON)] if card.reason else []
+    return [with_mentions(escape(card.reason, _LONGEST_REASON), card.users)] if card.reason else []
 
 
 def _with_card_block(card: Card) -> list[Block]:
@@ -206,8 +206,7 @@ def _with_card_block(card: Card) -> list[Block]:
     block: Block = {"type": "card", **{name: mrkdwn(text) for name, text in texts.items() if text}}
     if card.actions.buttons:
         block["actions"] = [button(card.delivery_id, action) for action in card.actions.buttons]
-    reason, notes = escape(card.reason, _LONGEST_REASON) if card.reason else "", "\n".join(card.notes)
-    first, *rest = [line for line in (reason, " · ".join(_links(card)), notes) if line]
+    first, *rest = [line for line in (*_reason(card), " · ".join(_links(card)), "\n".join(card.notes)) if line]
     # The buttons of a card block cannot start workflows: https://docs.slack.dev/reference/block-kit/blocks/card-block
     added: list[Block] = [{"type": "actions", "elements": added_buttons(card.buttons)}] if card.buttons else []
     return [block, section(first, overflow_menu(card.delivery_id, card.actions.menu)), *map(context, rest), *added]
@@ -220,7 +219,7 @@ def _with_table_block(cards: Sequence[Card]) -> list[Block]:
             headline(card.job_change, escape, card.side),
             background(card.job_change, card.side),
             " · ".join(meaning(card.job_change, card.side)),
-            escape(card.reason, _LONGEST_REASON),
+            "".join(_reason(card)),
             " · ".join(_all_links(card)),
             "\n".join(card.notes),
         )
@@ -250,7 +249,7 @@ def _text(cards: Sequence[Card], digest: str | None, *, with_links: bool = False
         return "\n".join([*lines, *_lines(cards[0], with_links=with_links)])
     lines.append(_title(cards, digest))
     for heading, card in _in_groups(cards):
-        lines += [escape(heading, _LONGEST_REASON)] if heading else []
+        lines += [with_mentions(escape(heading, _LONGEST_REASON), card.users)] if heading else []
         lines.append(f"• {' '.join(_lines(card, with_links=with_links))}")
     return "\n".join(lines)
 

@@ -46,19 +46,32 @@ _HINT = (
 
 
 @dataclass(frozen=True)
+class Denial:
+    """A Slack user's report that a Salesforce owner is not their account. `name` is the owner's, if it is known."""
+
+    owner: str
+    name: str | None
+    user_id: str
+
+    @property
+    def owner_text(self) -> str:
+        """The owner in mrkdwn."""
+        return f"{f'{escape(self.name, 80)}, ' if self.name else ''}`{escape(self.owner, 200)}`"
+
+
+@dataclass(frozen=True)
 class NoticeContext:
     """
     The state of a workspace. `salesforce` None means that it is not connected. `install_url` is where an admin adds the
     app to Slack. `webhook_off_because` None means that the outgoing webhook is not switched off.
 
-    `denials` holds owners, each with the Slack user who had reported that this is not their account when the notice was
-    created.
+    `denials` are those that had been made when the notice was created.
     """
 
     workspace: Workspace
     steps: SetupSteps
     salesforce: ConnectionStatus | None = None
-    denials: tuple[tuple[str, str], ...] = ()
+    denials: tuple[Denial, ...] = ()
     install_url: str = ""
     webhook_off_because: str | None = None
 
@@ -204,10 +217,10 @@ def _not_me(context: NoticeContext) -> NoticeMessage:
     if not context.denials:
         return _text_only("The report was withdrawn: the Salesforce account is theirs.", is_final=True)
     lines = (
-        f"<@{user_id}> reported that the Salesforce owner `{escape(owner, 200)}` is not their account, so they are no"
-        " longer notified for it. Link the right person in the *Home* tab of this app, under *Ownership (DRIs)*,"
+        f"<@{denial.user_id}> reported that the Salesforce owner {denial.owner_text} is not their account, so they are"
+        " no longer notified for it. Link the right person in the *Home* tab of this app, under *Ownership (DRIs)*,"
         " *Unmatched owners*. Until then, job changes go to the next person in the rules or to the channel."
-        for owner, user_id in context.denials
+        for denial in context.denials
     )
     return _text_only("\n".join(lines))
 

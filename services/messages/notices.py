@@ -17,7 +17,7 @@ from domain.messages.notices import (
     Notice,
 )
 from domain.workspace import Workspace
-from services.messages.notice_text import NoticeContext, NoticeMessage, next_update_at, notice_message
+from services.messages.notice_text import Denial, NoticeContext, NoticeMessage, next_update_at, notice_message
 from services.retry import wait_ms
 from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
@@ -25,6 +25,7 @@ from store import audit
 from store.audit import MOST_RECENT_ADMINS
 from store.database import Database
 from store.delivery import webhooks
+from store.home import assigned
 from store.messages import notices
 from store.ownership import owners
 from store.salesforce import connections
@@ -217,7 +218,11 @@ def _context(connection: Connection, notice: Notice) -> NoticeContext | None:
     workspace = workspaces.find(connection, workspace_id)
     if workspace is None:
         return None
-    denials = owners.denials_at(connection, workspace_id, notice.made_at) if notice.kind == NOT_ME else ()
+    reports = owners.denials_at(connection, workspace_id, notice.made_at) if notice.kind == NOT_ME else ()
+    denials = [
+        Denial(owner, assigned.owner_names(connection, workspace_id, user_id).get(owner), user_id)
+        for owner, user_id in reports
+    ]
     webhook = webhooks.find(connection, workspace_id) if notice.kind == WEBHOOK_OFF else None
     return NoticeContext(
         workspace=workspace,

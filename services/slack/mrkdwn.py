@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from html import unescape
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -73,6 +74,13 @@ def escape(text: str, limit: int) -> str:
 def bold(text: str, limit: int) -> str:
     """Escape and format in bold. An asterisk in the text cannot end it early."""
     return f"*{escape(text, limit).replace('*', _ASTERISK)}*"
+
+
+def with_mentions(text: str, users: Mapping[str, str]) -> str:
+    """Return mrkdwn with mentions in place of what stands for Slack users: their email addresses, or their ids."""
+    for name, user_id in users.items():
+        text = re.sub(rf"(?<![\w.+@-]){re.escape(name)}(?![\w@-])", f"<@{user_id}>", text)
+    return text
 
 
 def web_address(url: str | None) -> str | None:

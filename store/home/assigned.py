@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, null, select, union_all
 
+from domain.decision.record import Decision
 from domain.delivery import AssignedDelivery
 from domain.states import FINISHED, HELD, AssignedState, DeliveryState, HandlingState, Role
 from store.schema import deliveries, handlings, job_changes, lanes, laters, posts, wrong_data
@@ -92,6 +93,9 @@ _page = (
     .limit(bindparam("most"))
 )
 
+MOST_DECISIONS = 15
+"""The latest decisions that are searched for the names of owners."""
+
 _decisions = (
     select(job_changes.c.decision)
     .join(deliveries, deliveries.c.job_change_id == job_changes.c.id)
@@ -101,10 +105,11 @@ _decisions = (
 )
 
 
-def latest_decisions(connection: Connection, workspace_id: str, user_id: str, most: int) -> list[str | None]:
-    """Return the stored decisions about what this Slack user was sent last."""
-    key = {"of_workspace": workspace_id, "of_user": user_id, "most": most}
-    return list(connection.execute(_decisions, key).scalars())
+def owner_names(connection: Connection, workspace_id: str, user_id: str) -> dict[str, str]:
+    """Return the names in Salesforce of the owners in what this Slack user was sent last, by their addresses."""
+    key = {"of_workspace": workspace_id, "of_user": user_id, "most": MOST_DECISIONS}
+    decisions = connection.execute(_decisions, key).scalars()
+    return {address: name for stored in decisions for address, name in Decision.from_stored(stored).names.items()}
 
 
 def counts(connection: Connection, workspace_id: str, user_id: str) -> dict[AssignedState, int]:

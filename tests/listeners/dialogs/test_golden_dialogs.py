@@ -82,7 +82,7 @@ MEMBER = MemberHome(
     required=frozenset({"departure"}),
     absence=Absence(SOMEDAY, SOMEDAY + 1, "U_KIM"),
     identities=(SalesforceIdentity("mo@acme.example", "Mo Chen", "U_DANA"),),
-    not_me=("sales@acme.example",),
+    not_me={"sales@acme.example": "Sales Desk"},
     shown_at=SOMEDAY,
 )
 ACTIONABLE = ActionableDelivery(

@@ -74,7 +74,7 @@ FULL = MemberHome(
     ),
     muted=frozenset({"contact_tracking", "new_hires_promotions", "custom"}),
     identities=tuple(SalesforceIdentity(f"{LONG}{number}@acme.example", LONG, "U" + "B" * 20) for number in range(10)),
-    not_me=tuple(f"{LONG}{number}@acme.example" for number in range(20)),
+    not_me={f"{LONG}{number}@acme.example": LONG for number in range(20)},
     shown_at=SOMEDAY,
 )
 

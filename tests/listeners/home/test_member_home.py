@@ -461,6 +461,8 @@ async def test_not_my_account_ends_the_match_and_notifies_the_admins(office, mo,
     """It also ends a link that an admin has made, and the audit records it."""
     linked = AuditEntry(clock(), office.dana.id, "linked", "")
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, linked)
+    considered = [{"email": "sales@acme.example", "name": "Sales Desk", "source": "contact owner", "result": "told"}]
+    await deliver(office, mo, decision={"considered": considered})
     await press(office, mo, "my_not_me")
 
     await submit(office, mo, owner="sales@acme.example")
@@ -473,9 +475,9 @@ async def test_not_my_account_ends_the_match_and_notifies_the_admins(office, mo,
         if channel.im_user == office.dana.id
         for message in channel.messages.values()
     ]
-    assert len([text for text in texts if "owner `sales@acme.example` is not their account" in text]) == 1
+    assert len([text for text in texts if "owner Sales Desk, `sales@acme.example` is not their account" in text]) == 1
     assert (await office.database.run(audit.recent, office.team.id))[0].action == "not_me"
-    assert "`sales@acme.example`: not your account, reported by you" in await office.home_of(mo)
+    assert "Sales Desk, `sales@acme.example`: not your account, reported by you" in await office.home_of(mo)
 
 
 async def test_not_my_account_can_be_undone(office, mo):

@@ -75,7 +75,7 @@ FULL = MemberHome(
         SalesforceIdentity(f"{number}{LIVE_MARKUP[:240]}@x", LIVE_MARKUP[:200], "U_DANA")
         for number in range(MOST_IDENTITIES)
     ),
-    not_me=tuple(f"{number}{LIVE_MARKUP[:240]}@x" for number in range(40)),
+    not_me={f"{number}{LIVE_MARKUP[:240]}@x": LIVE_MARKUP for number in range(40)},
     shown_at=SOMEDAY,
 )
 EMPTY = MemberHome(user_id="U_MO", shown_at=SOMEDAY)

@@ -9,10 +9,20 @@ from itertools import product
 import pytest
 
 from domain.decision.reasons import legacy
+from domain.decision.record import Decision
 from domain.delivery import Delivery
-from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
+from listeners.messages.actions_view import (
+    candidate_lines,
+    mute_view,
+    note_view,
+    reassign_view,
+    report_view,
+    snooze_view,
+    why_view,
+)
 from sandbox.slack.block_kit.blocks import check_view
 from services.messages.available_actions import ActionableDelivery
+from services.slack.mrkdwn import with_mentions
 from tests.services.messages.sample_job_changes import SAMPLES
 
 LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20
@@ -135,3 +145,18 @@ def test_an_open_job_change_in_a_channel_needs_a_person_to_be_reassigned_to():
 def test_slack_accepts_a_note():
     """A note is a dialog that only has a text."""
     assert check_view(note_view("You reassigned it to <@U2>."), "modal") == []
+
+
+def test_a_person_without_a_name_is_mentioned_if_they_were_notified():
+    """By the DRI of their side, or by the Slack id in the rule. Of several on a side, it is not known who is who."""
+    kim = {"side": "past", "source": "Sender", "email": "kim@acme.example", "result": "told"}
+    dris = [{"destination": "U0KIM", "role": "dri", "side": "past"}, {"destination": "U0MO", "role": "dri"}]
+    one = Decision.from_stored(json.dumps({"considered": [kim], "destinations": dris[:1]}))
+    two = Decision.from_stored(json.dumps({"considered": [kim], "destinations": dris}))
+    named = Decision.from_stored(json.dumps({"considered": [kim | {"email": "U0KIM"}, kim | {"name": "Kim Lee"}]}))
+
+    assert one.nameless_users == {"kim@acme.example": "U0KIM"}
+    assert candidate_lines(one.considered, 5, one.nameless_users) == ["1. Sender, <@U0KIM>: ✅ notified"]
+    assert two.nameless_users == {}
+    assert named.nameless_users == {"U0KIM": "U0KIM"}
+    assert with_mentions("kim@acme.example, akim@acme.example.", one.nameless_users) == "<@U0KIM>, akim@acme.example."

@@ -193,6 +193,20 @@ async def test_a_workspace_can_copy_everything_to_its_channel(world, channel):
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
+async def test_who_is_known_by_an_address_only_is_mentioned(world, channel):
+    """A sender named the DRI, whom Salesforce does not know: readers see a name, not an address."""
+    kim = world.slack.add_user(world.team, "Kim Lee", "kim.lee@acme.example")
+    await world.set_preferences(channel_gets="everything")
+
+    job_change_id = await world.deliver(dri_email="Kim.Lee@acme.example", current={"company": {"name": "a@b.example"}})
+
+    text = world.channel_messages("job-changes")[0].text
+    assert f"<@{kim.id}> was notified by direct message." in text
+    assert "joined a@b.example" in text
+    decision = (await world.find(job_change_id)).decision
+    assert decision.nameless_users == {"kim.lee@acme.example": kim.id}
+
+
 async def test_a_rate_limited_post_waits_as_long_as_slack_asked(world, channel):
     """Retry-After is respected to the second in the whole workspace, and the message arrives."""
     contact(world, world.add_owner("Dana Reyes"))
