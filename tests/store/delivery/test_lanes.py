@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from domain.states import DEFAULT_CHANNEL
+from domain.states import DEFAULT_CHANNEL, Step
 from store.delivery import pauses
 from store.delivery.due_lanes import MOST_WORKSPACES
 from store.delivery.lanes import IN_FLIGHT_MS, next_bundle, release_all
 from store.delivery.posts import settle
 from store.delivery.settlements import InDoubt, Postponed, Sent
+from store.delivery.trace import steps_of
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -273,6 +274,8 @@ async def test_a_delivery_of_a_refused_bundle_is_posted_alone(database, workspac
 
     assert [each.job_change_id for each in alone.deliveries] == ids[:1]
     assert [each.plainness for each in alone.deliveries] == [1]
+    (step,) = await database.run(steps_of, ids[0])
+    assert (step.step, step.detail) == (Step.SIMPLIFIED, "invalid_blocks")
 
 
 async def test_a_post_whose_deliveries_were_erased_does_not_block_its_lane(database, workspace):
