@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class World:
     team: Team
     admin: User
     tokens: dict[str, str] = field(default_factory=dict)
+    survived_bugs: list[str] = field(default_factory=list)
+    """What the worker logged as an error and survived. A test that plants a bug takes it from here."""
 
     @property
     def workspace_id(self) -> str:
@@ -130,6 +133,17 @@ def sample_job_change(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+class ErrorsKept(logging.Handler):
+    """Keeps the errors that a logger writes."""
+
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self.kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kept.append(record.getMessage())
+
+
 @asynccontextmanager
 async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
     """An installed workspace with an admin and no default channel, and a connected org without users or contacts."""
@@ -183,7 +197,13 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
             clock,
         )
         intake = Intake(database, clock, work_events.to_route.set)
-        yield World(database, clock, slack, salesforce, intake, worker, team, admin, tokens)
+        world = World(database, clock, slack, salesforce, intake, worker, team, admin, tokens)
+        kept, logger = ErrorsKept(world.survived_bugs), logging.getLogger("services.delivery.worker")
+        logger.addHandler(kept)
+        stack.callback(logger.removeHandler, kept)
+        yield world
+        # The worker survives any bug, so a test might pass in spite of one.
+        assert not world.survived_bugs, world.survived_bugs
 
 
 def installed(workspace_id: str = "T1", **fields: Any) -> workspaces.Installed:

@@ -326,6 +326,17 @@ async def test_a_code_that_slack_adds_fails_one_delivery_only(world, dana):
     assert "some_new_error" in world.channel_messages("job-changes")[0].text
 
 
+async def test_a_code_that_slack_adds_is_tried_again_whatever_went_wrong_before(world, dana):
+    """Failures of other kinds do not make its first answer count as permanent."""
+    world.slack.faults.add(POST, status=404, body=b"not here", times=2)
+    world.slack.faults.add(POST, error="some_new_error", undocumented=True, times=1)
+
+    job_change_id = await world.deliver(source_event_id="late-code")
+    await pass_time(world, 60)
+
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
+
+
 async def test_an_unknown_code_in_the_default_channel_fails_the_message(world, channel):
     """The channel keeps working for other messages, and no admin gets a notice that it is broken."""
     world.slack.faults.add(POST, error="some_new_error", undocumented=True, times=9)
@@ -429,7 +440,9 @@ async def test_after_three_days_of_retries_it_fails(world, dana):
 
     await pass_time(world, 200, step=50)
 
-    assert (await world.outcome(job_change_id))[0] == Outcome.FAILED
+    outcome, _, reason = await world.outcome(job_change_id)
+    assert outcome == Outcome.FAILED
+    assert reason.startswith("it could not be delivered for three days: ")
 
 
 async def test_salesforce_links_are_in_the_message(world, dana):

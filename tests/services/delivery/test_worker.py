@@ -16,11 +16,16 @@ from services.delivery.worker import (
     LANES_WHILE_SENDERS_WAIT,
     LONGEST_YIELD_TO_POST,
     LONGEST_YIELD_TO_ROUTE,
+    LOOK_SECONDS,
+    POLL_SECONDS,
     Worker,
     WorkEvents,
 )
+from services.operations.housekeeping import EVERY_SECONDS
+from services.retry import MOST_ROUTING_ATTEMPTS
 from store.database import Database
 from store.leases import ROUTE
+from store.operations.due_work import Queue
 from store.operations.notify import WorkNotifier
 from store.schema import deliveries, job_changes, lanes, turns
 from store.slack import workspaces
@@ -159,6 +164,100 @@ async def test_a_job_change_that_crashes_the_router_blocks_no_other(world, chann
 
     assert {(await world.outcome(each))[0] for each in ids} == {"delivered"}
     assert await world.outcome(poison) == (Outcome.FAILED, None, "ValueError while routing")
+    assert len(world.survived_bugs) == MOST_ROUTING_ATTEMPTS
+    world.survived_bugs.clear()
+
+
+@dataclass(frozen=True)
+class StumblingSigner:
+    """A courier with a bug: no message that names this person can be posted."""
+
+    inner: object
+    stone: str
+
+    def signed(self, message, *of):
+        if self.stone in message.text:
+            raise ValueError("a bug")
+        return self.inner.signed(message, *of)
+
+
+async def test_a_job_change_that_crashes_the_courier_blocks_no_other(world, channel):
+    """Each job change of the message is tried alone, then as plain text. Then it fails visibly."""
+    courier = world.worker.courier
+    worker = replace(world.worker, courier=replace(courier, signer=StumblingSigner(courier.signer, "Change 0001")))
+    ids = [await world.accept(**about("nobody@hooli.example", serial)) for serial in range(3)]
+
+    for _ in range(10):
+        await worker.drain()
+        world.clock.advance(seconds=2)
+
+    outcomes = [await world.outcome(job_change_id) for job_change_id in ids]
+    assert [outcome for outcome, _, _ in outcomes] == ["delivered", Outcome.FAILED, "delivered"]
+    assert outcomes[1] == (Outcome.FAILED, None, "ValueError while posting")
+    assert len(world.survived_bugs) == 3
+    world.survived_bugs.clear()
+
+
+class StumblingSlack:
+    """A look-up with a bug, the first three times."""
+
+    def __init__(self, inner):
+        self.inner, self.stumbles = inner, 0
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    async def find_post(self, *arguments):
+        if self.stumbles < 3:
+            self.stumbles += 1
+            raise ValueError("a bug")
+        return await self.inner.find_post(*arguments)
+
+
+async def test_a_bug_while_a_message_is_in_doubt_sends_nothing_twice(world, channel):
+    """It remains in doubt, and is looked up again after a while."""
+    (email,) = people(world, 1)
+    await world.deliver(**about(email, 0))
+    world.clock.advance(seconds=2)
+    slack = StumblingSlack(world.worker.courier.slack)
+    worker = replace(world.worker, courier=replace(world.worker.courier, slack=slack))
+    world.slack.faults.add("chat.postMessage", status=500, perform=True, times=1)
+    job_change_id = await world.accept(**about(email, 1))
+
+    stumbles = []
+    for _ in range(12):
+        await worker.drain()
+        world.clock.advance(seconds=2)
+        stumbles.append(slack.stumbles)
+
+    assert len(world.direct_messages("Owner0 Sample")) == 2
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
+    assert all(later - earlier <= 1 for earlier, later in pairwise(stumbles))
+    assert len(world.survived_bugs) == 3
+    world.survived_bugs.clear()
+
+
+async def test_a_loop_survives_bugs_and_waits_longer_after_each(world):
+    """A queue that cannot be read costs little, and is read again."""
+    pauses, stop = [], asyncio.Event()
+
+    async def work():
+        if len(pauses) < 4:
+            raise ValueError("a bug")
+        stop.set()
+        return False
+
+    async def wait(event, seconds):
+        if seconds in {LOOK_SECONDS, POLL_SECONDS, EVERY_SECONDS}:  # a loop without a failure
+            await stop.wait()
+        else:
+            pauses.append(seconds)
+
+    await replace(world.worker, queues={Queue.REMINDERS: work}, wait=wait).run(stop)
+
+    assert all(0.5 * 2**failures <= pause <= 2**failures for failures, pause in enumerate(pauses))
+    assert len(pauses) == len(world.survived_bugs) == 4
+    world.survived_bugs.clear()
 
 
 @pytest.mark.both_databases
@@ -195,6 +294,29 @@ async def test_the_worker_gives_way_to_senders_but_never_stops(world, channel):
     assert claimed == LANES_WHILE_SENDERS_WAIT
     assert sum(waits) == pytest.approx(LONGEST_YIELD_TO_ROUTE + LONGEST_YIELD_TO_POST)
     assert len(world.worker._posting) == 1
+
+
+async def test_a_worker_that_may_not_work_leaves_every_queue_alone(world, channel):
+    """Another process, which has the right key, works through them."""
+    asked, worked, stop = [], [], asyncio.Event()
+
+    def may_work():
+        asked.append("may I?")
+        return False
+
+    async def work():
+        worked.append("work")
+        return False
+
+    job_change_id = await world.accept()
+    worker = replace(world.worker, may_work=may_work, queues={Queue.REMINDERS: work}, other_work=(work,))
+    running = asyncio.create_task(worker.run(stop))
+    await until(lambda: len(asked) >= 4)
+    stop.set()
+    await running
+
+    assert worked == []
+    assert (await world.find(job_change_id)).routed_at is None
 
 
 async def test_a_stopping_worker_finishes_what_is_in_flight(world, channel):
