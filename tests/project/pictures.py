@@ -21,10 +21,16 @@ from rich.console import Console
 from rich.text import Text
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.rule_versions import EVERYTHING_ELSE, RuleFigures
 from listeners.home.app_home_view import home_view
+from listeners.ownership.effects.scorecard_view import scorecard_view
 from sandbox.slack import SlackSandbox
 from sandbox.slack.page import page as slack_page
 from sandbox.slack.page.picture import CHROMIUM
+from services.ownership.rules.current_rules import CurrentRules
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import RuleSet
+from services.ownership.rules.scorecard import Scorecard
 from tests.listeners.home.home_states import admin_state, trouble_state
 from tests.services.messages.test_golden_messages import MESSAGES
 
@@ -47,6 +53,16 @@ TERMINAL = """<style>
   body {{ margin: 0; padding: 20px 24px; background: #1c1b22; color: #e8e6ee; width: max-content }}
   pre {{ margin: 0; font: 13px/1.45 "DejaVu Sans Mono", "Liberation Mono", monospace }}
 </style><pre>{code}</pre>"""
+
+HOUR_MS = 3_600_000
+RULES = RuleSet(rules=presets(None, None)[:3])
+FIGURES = {
+    RULES.rules[0].key: {30: RuleFigures(42, 12, 6, 1, 9 * HOUR_MS), 90: RuleFigures(120, 58, 9, 2, 7 * HOUR_MS)},
+    RULES.rules[1].key: {30: RuleFigures(31, 27, 1, 0, 2 * HOUR_MS), 90: RuleFigures(88, 79, 1, 3, 2 * HOUR_MS)},
+    RULES.rules[2].key: {30: RuleFigures(6, 6, 0, 0, HOUR_MS), 90: RuleFigures(19, 17, 0, 0, HOUR_MS)},
+    EVERYTHING_ELSE: {30: RuleFigures(64, 39, 4, 2, 5 * HOUR_MS), 90: RuleFigures(201, 132, 9, 4, 5 * HOUR_MS)},
+}
+SCORECARD = Scorecard.of(CurrentRules(3, RULES, None, None), FIGURES)
 
 KINDS = ("new company", "departure", "promotion", "fallback, claimed", "reassigned by a colleague", "bundle")
 """The golden messages on the picture of message types."""
@@ -197,6 +213,10 @@ async def take_samples(browser: Browser) -> None:
                 await camera.open(f"{url}/?user={admin.id}&tab=home", ".home .section")
                 await page.locator("#toast").evaluate("toast => toast.hidePopover()")  # it says that no app is running
                 await camera.take(name if scheme == "light" else f"{name}-{scheme}")
+        await client.views_open(trigger_id=slack.world.new_trigger(admin), view=scorecard_view(SCORECARD))
+        camera = Camera(url, await browser.new_page(device_scale_factor=SHARPNESS))
+        await camera.page.goto(f"{url}/?user={admin.id}&tab=home")
+        await camera.take_dialog("scorecard")
         await take_message_types(browser, client, url, admin.id, people[0])
 
 

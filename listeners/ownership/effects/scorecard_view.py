@@ -42,7 +42,7 @@ def _summary(scorecard: Scorecard) -> str:
         return f"*No messages in the last {max(WINDOWS)} days.* Figures appear here once job changes are delivered."
     ignored = len(scorecard.ignored)
     if not ignored:
-        return ":white_check_mark: *No rule is ignored.* At least half of the messages of each were acted on."
+        return f":white_check_mark: *No rule is mostly ignored*, of those with at least {LEAST_JUDGED} messages."
     are, their = ("is", "its") if ignored == 1 else ("are", "their")
     how_many = f"*{ignored} of {len(scorecard.scores)} {are} mostly ignored*"
     return f":warning: {how_many}: less than half of {their} messages were acted on."

@@ -136,7 +136,7 @@ async def test_a_rule_is_not_judged_by_a_few_messages_nor_once_half_was_acted_on
     await dana.open_home()
     await acme.slack.act_in_home(dana.user.id, "home_busiest")
     await dana.wait_for_listeners()
-    assert "No rule is ignored" in await dana.act("ownership_scorecard")
+    assert "No rule is mostly ignored" in await dana.act("ownership_scorecard")
 
 
 async def test_rules_that_are_off_or_new_have_no_figures(acme: SalesforceWorld, dana: AdminSession) -> None:
