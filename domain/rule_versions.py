@@ -93,7 +93,7 @@ class RuleFigures:
     """
     What became of the messages that were sent because of a rule.
 
-    A message is acted on once somebody takes its job change, finishes it (done or not relevant), reassigns or returns
+    A message is acted on once a person takes its job change, finishes it (done or not relevant), reassigns or returns
     it, snoozes it, or reports wrong data, in this message or another one about the same job change. `not_mine` counts
     direct messages whose reader reassigned or returned them. `median_ms` is the time until the first action, None if
     there was none.

@@ -131,9 +131,9 @@ rule_results = Table(  # what became of the deliveries that rules have chosen, f
     Column("workspace_id", Text, nullable=False),  # no key refers to workspaces, whose rows are locked before lanes
     Column("rule", Text, nullable=False),
     Column("sent_at", Milliseconds, nullable=False),  # the first time
-    Column("acted_at", Milliseconds),  # when somebody first acted on the job change, in whichever message
+    Column("acted_at", Milliseconds),  # when a person first acted on the job change, in whichever message
     Column("not_mine", Integer, nullable=False, server_default="0"),  # 1: its reader said so
-    Column("wrong_data", Integer, nullable=False, server_default="0"),  # 1: somebody reported wrong data
+    Column("wrong_data", Integer, nullable=False, server_default="0"),  # 1: a person reported wrong data
     # With everything that is counted, so that counting reads no rows.
     Index("ix_rule_results_sent", "workspace_id", "sent_at", "rule", "acted_at", "not_mine", "wrong_data"),
 )

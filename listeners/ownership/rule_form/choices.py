@@ -229,7 +229,7 @@ def groups_of(
     """
     The labels of a menu's options by value, under their headings. The chosen one is always among them.
 
-    `needing` has the choices that need another field. Whoever is only informed takes no turn in a pool or queue.
+    `needing` has the choices that need another field. A person who is only informed takes no turn in a pool or queue.
     """
     takes_turns = needing is NEEDING_FIELD
     groups = {

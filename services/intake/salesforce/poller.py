@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import random
 
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError
+from domain.job_change.moves import plain_name
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import SalesforceConnection, Source
 from services.intake.intake import Intake
-from services.intake.salesforce.moves import move_keys
 from services.intake.salesforce.query import Cursor, SourceQuery
 from services.intake.salesforce.sources import CLOCK_SKEW_MS, find_unreadable, typed
+from services.intake.senders.sender import part
 from services.retry import wait_ms
 from services.salesforce.queries.describe import NOT_CONNECTED, SalesforceDescribe
 from services.salesforce.queries.statements import Row
@@ -45,6 +47,7 @@ The rest is kept for looking up the owners of job changes that have been accepte
 """
 
 _ACCEPTED_AT_ONCE = 500
+_WITHIN_COMPANY = {"promotion", "lateral", "additional_role"}
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class SalesforcePoller:
             event_ids = [query.event_id(row) for row in rows]
             known = await self.database.run(imported.known_among, source.id, event_ids)
             rows = [row for row, event_id in zip(rows, event_ids, strict=True) if event_id not in known]
-        reported = [(row, move_keys(query.read(row))) for row in rows]
+        reported = [(row, _move_keys(query.read(row))) for row in rows]
         new = await self.database.run(_new_moves, source, [keys for _, keys in reported], self.now())
         return [row for (row, _), is_new in zip(reported, new, strict=True) if is_new]
 
@@ -196,3 +199,25 @@ def _is_nearly_used_up(connection: SalesforceConnection, now: int) -> bool:
     if used is None or limit is None or answered_at is None:
         return False
     return used >= limit * ORG_PART and now - answered_at < RETRY_MS
+
+
+def _move_keys(job_change: Mapping[str, object]) -> list[str]:
+    """
+    Return the keys by which a move is recognized in another object of the org: joining a company, and leaving one.
+
+    The first decides whether it is known already: leaving a company is known if joining the next one is, but not the
+    other way round. Without a name there are none, and neither if the person changes roles within a company.
+    """
+    if job_change.get("change_type") in _WITHIN_COMPANY:
+        return []
+    person = part(job_change, "person")
+    name = person.get("full_name") or f"{person.get('first_name') or ''} {person.get('last_name') or ''}"
+    companies = [
+        (verb, part(job_change, side, "company").get("name"))
+        for verb, side in (("joined", "current"), ("left", "previous"))
+    ]
+    return [
+        hashlib.sha256("|".join((verb, plain_name(str(name)), plain_name(company))).encode()).hexdigest()
+        for verb, company in companies
+        if isinstance(company, str) and plain_name(company) and plain_name(str(name))
+    ]

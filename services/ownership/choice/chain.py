@@ -112,7 +112,7 @@ class ChainWalk:
         return replace(choice, place=place, informed=informed, considered=tuple(self.considered))
 
     def _first_of_chain(self) -> tuple[int | None, SideChoice | None]:
-        """The place of the first source with somebody who can be notified, and the choice."""
+        """The place of the first source with a person who can be notified, and the choice."""
         rule = self.context.rule
         for place, source in enumerate([*rule.tell, *([rule.fallback] if rule.fallback else [])]):
             if choice := self._try(source):
