@@ -10,13 +10,13 @@ from domain.decision.reasons import to_stored
 from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.notification_hours import NotificationHours
-from domain.states import DEFAULT_CHANNEL, DeliveryState, HandlingState
+from domain.states import DEFAULT_CHANNEL, DeliveryState, HandlingState, Role
 from store.delivery import redraws
 from store.delivery.held_back import HOURS, held_step, hold_empty_lane, hours_of, hours_of_readers, of_reader
 from store.delivery.trace import add_steps
 from store.schema import deliveries, earlier_posts, handlings, lanes, member_preferences, workspaces
 from store.schema.lists import one_of
-from store.schema.upserts import insert_missing
+from store.schema.upserts import ManyRows, insert_missing
 
 _lock_lanes = (
     select(lanes.c.destination, lanes.c.id, *HOURS)
@@ -52,24 +52,8 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
     destinations = {delivery.destination for delivery in new}
     is_parked = DEFAULT_CHANNEL in destinations and not _default_channel_usable(connection, workspace_id)
     lane_ids, hours = _locked_lanes(connection, workspace_id, sorted(destinations))
-    connection.execute(
-        insert_missing(connection, deliveries, "job_change_id", "lane_id"),
-        [
-            {
-                "workspace_id": workspace_id,
-                "job_change_id": delivery.job_change_id,
-                "lane_id": lane_ids[delivery.destination],
-                "role": delivery.role,
-                "reason": for_reader(delivery.reasons),
-                "reasons": to_stored(delivery.reasons),
-                "side": delivery.side,
-                "rule": delivery.rule,
-                "state": DeliveryState.PENDING,
-                "created_at": now,
-            }
-            for delivery in new
-        ],
-    )
+    rows = [(workspace_id, lane_ids[delivery.destination], now, *_columns(delivery)) for delivery in new]
+    _new_deliveries.add(connection, rows)
     if is_parked:
         del lane_ids[DEFAULT_CHANNEL]
     if held := {reader: theirs for reader, theirs in hours.items() if theirs.held_until(now, now) > now}:
@@ -88,20 +72,33 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
     connection.execute(_make_due, {"ids": list(lane_ids.values()), "now": now})
 
 
+_new_deliveries = ManyRows(
+    deliveries,
+    ("workspace_id", "lane_id", "created_at", "job_change_id", "state", "role", "reason", "reasons", "side", "rule"),
+    unique=("job_change_id", "lane_id"),
+)
+
+
+def _columns(new: NewDelivery) -> tuple[str | None, ...]:
+    state, role = DeliveryState.PENDING.value, Role(new.role).value
+    reason, reasons = for_reader(new.reasons), to_stored(new.reasons)
+    return new.job_change_id, state, role, reason, reasons, new.side and str(new.side), new.rule
+
+
 def _default_channel_usable(connection: Connection, workspace_id: str) -> bool:
     # The workspace is locked before any lane, everywhere, so that two replicas cannot deadlock. If an admin repairs the
     # channel at this moment, their transaction waits for ours, and then makes the lane due that we leave parked.
     return bool(connection.execute(_lock_default_channel, {"workspace_id": workspace_id}).scalar_one())
 
 
+_new_lanes = ManyRows(lanes, ("workspace_id", "destination"), unique=("workspace_id", "destination"))
+
+
 def _locked_lanes(
     connection: Connection, workspace_id: str, destinations: list[str]
 ) -> tuple[dict[str, int], dict[str, NotificationHours]]:
     """Return the ids of the lanes, and the hours of those readers who have chosen any, both by destination."""
-    connection.execute(
-        insert_missing(connection, lanes, "workspace_id", "destination"),
-        [{"workspace_id": workspace_id, "destination": destination} for destination in destinations],
-    )
+    _new_lanes.add(connection, [(workspace_id, destination) for destination in destinations])
     rows = connection.execute(_lock_lanes, {"workspace_id": workspace_id, "destinations": destinations}).all()
     ids = {row.destination: row.id for row in rows}
     readers = [row.destination for row in rows if hours_of(row)]

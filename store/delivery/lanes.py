@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, literal, select, update
 
 from domain.delivery import ClaimedDelivery
 from domain.messages.card_buttons import CardButton
@@ -20,6 +20,7 @@ from store.delivery.trace import add_steps
 from store.leases import Lease
 from store.schema import deliveries, delivery_reasons, job_changes, lanes, posts
 from store.schema.lists import one_of
+from store.schema.upserts import ManyRows
 
 MOST_IN_A_POST = 10
 IN_FLIGHT_MS = 2_000
@@ -229,7 +230,9 @@ def _hold_back(
     return {row["of_lane"] for row in rows}
 
 
-_insert_posts = insert(posts).values(state=DeliveryState.SENDING)
+_new_posts = ManyRows(
+    posts, ("id", "workspace_id", "lane_id", "state", "begun_at", "tried_at", "digest"), unique=("id",)
+)
 _join_posts = (
     update(deliveries)
     .where(
@@ -249,19 +252,10 @@ def _begin_posts(
         lease.claim(lane_id, str(uuid4()), now, bundle, digest=_digest(lease.lanes[lane_id], bundle))
         for lane_id, bundle in bundles.items()
     ]
-    rows = [
-        {
-            "id": item.post_id,
-            "workspace_id": item.workspace_id,
-            "lane_id": item.lane_id,
-            "begun_at": now,
-            "tried_at": now,
-            "digest": item.digest,
-        }
-        for item in claims
-    ]
     if claims:
-        connection.execute(_insert_posts, rows)
+        state = DeliveryState.SENDING.value
+        rows = [(item.post_id, item.workspace_id, item.lane_id, state, now, now, item.digest) for item in claims]
+        _new_posts.add(connection, rows)
         ids = [delivery.id for item in claims for delivery in item.deliveries]
         connection.execute(_join_posts, {"ids": ids, "new_posts": [item.post_id for item in claims]})
     return claims
