@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ def open_session(
     )
 
 
+@cache  # reading the CAs takes some 20 ms and 1 MB
 def ssl_context(network: Network) -> ssl.SSLContext:
     """Return the context for https: with the CAs of SSL_CERT_FILE, or else those of the system."""
     try:
