@@ -139,6 +139,23 @@ async def test_a_rule_is_not_judged_by_a_few_messages_nor_once_half_was_acted_on
     assert "No rule is mostly ignored" in await dana.act("ownership_scorecard")
 
 
+async def test_a_long_scorecard_has_pages_and_begins_with_what_is_ignored(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
+    """Whatever the place of the ignored rule."""
+    others = [rule(f"Other {number}", when={"min_score": 100 + number}) for number in range(25)]
+    await publish(acme, *others, CHAMPIONS)
+    await send(acme, 10, relationship="Champion")
+    await dana.open_rules()
+
+    first = await dana.act("ownership_scorecard")
+    second = await dana.act("ownership_scores_next", "1")
+
+    assert ("*26. Champions*" in first, "*1. Other 0*" in first, "*25. Other 24*" in first) == (True, True, False)
+    assert ("*26. Champions*" in second, "*25. Other 24*" in second) == (False, True)
+    assert "Rules 21 to 27 of 27" in second
+
+
 async def test_rules_that_are_off_or_new_have_no_figures(acme: SalesforceWorld, dana: AdminSession) -> None:
     """With nothing to count, the dialog says when there will be."""
     await publish(acme, CHAMPIONS | {"enabled": False})
