@@ -17,7 +17,7 @@ from domain.messages.card_buttons import (
 )
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, View, context, divider, section
-from listeners.dialogs.form import Choice, Entered, FieldErrors, Form, InvalidFormError, ParsedText, Text
+from listeners.dialogs.form import Choice, Entered, Form, InvalidFormError, ParsedText, Text
 from services.slack.mrkdwn import escape
 
 CHANGE_BUTTONS, TITLE = "home_card_buttons", "Buttons on cards"
@@ -100,7 +100,8 @@ def chosen_buttons(entered: Entered) -> tuple[CardButton, ...]:
     try:
         return card_buttons(raw)
     except InvalidButtonsError as error:
-        raise InvalidFormError(_field_errors(used, error.faults)) from None
+        errors = {vars(used[place or 0])[name].name: fault for (place, name), fault in error.faults.items()}
+        raise InvalidFormError(errors) from None
 
 
 def _field_blocks(fields: _ButtonFields, button: CardButton | None) -> list[Block]:
@@ -111,10 +112,6 @@ def _field_blocks(fields: _ButtonFields, button: CardButton | None) -> list[Bloc
         fields.url.block(button.url if button else None),
         fields.inputs.block(inputs),
     ]
-
-
-def _field_errors(used: list[_ButtonFields], faults: Mapping[tuple[int | None, str], str]) -> FieldErrors:
-    return {vars(used[place or 0])[name].name: fault for (place, name), fault in faults.items()}
 
 
 def _problem_line(workspace: Workspace) -> str:

@@ -49,9 +49,6 @@ def figures(connection: Connection, workspace_id: str, now: int) -> dict[str, di
     for rule, *numbers in connection.execute(_counts, key):
         for place, days in enumerate(WINDOWS):
             sent, acted_on, not_mine, wrong_data = numbers[4 * place : 4 * place + 4]
-            counted[rule][days] = RuleFigures(sent, acted_on, not_mine, wrong_data, _median(times[rule, days]))
+            typical = round(median(times[rule, days])) if times[rule, days] else None
+            counted[rule][days] = RuleFigures(sent, acted_on, not_mine, wrong_data, typical)
     return counted
-
-
-def _median(milliseconds: list[int]) -> int | None:
-    return round(median(milliseconds)) if milliseconds else None

@@ -16,7 +16,7 @@ NARROW = "ownership_narrow"
 TURN_SCORES = "ownership_scores"
 
 _LEGEND = (
-    "*Acted on*: somebody took the job change, finished, reassigned, returned or snoozed it, or reported wrong data."
+    "*Acted on*: a person took the job change, finished, reassigned, returned or snoozed it, or reported wrong data."
     f" *Median*: the time until then, over the latest {MOST_TIMED:,} job changes that were acted on. A rule is judged"
     f" from {LEAST_JUDGED} messages on. Test job changes are not counted."
 )

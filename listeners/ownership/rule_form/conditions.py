@@ -12,7 +12,7 @@ from listeners.dialogs.form import LONGEST_TEXT
 from listeners.ownership.rule_form.choices import LONGEST_VALUE, MOST_OPTIONS
 from listeners.ownership.rule_form.form_values import read_words, shown_words
 from services.messages.labels import CHANGE_TYPES, SIGNALS
-from services.ownership.rules.check import OrgField, OrgSchema
+from services.ownership.rules.check import OrgSchema
 from services.ownership.rules.labels import field_label
 from services.ownership.rules.presets import TO_ENTER
 from services.ownership.rules.rule_set import Conditions
@@ -148,13 +148,9 @@ def fields_in_menu(org: OrgSchema | None, most: int) -> list[str]:
     places = [
         (order.index(sobject), not field.name.endswith("__c"), field.name)
         for sobject, field in fields
-        if sobject in order and _can_test(field)
+        if sobject in order and field.type in _TESTABLE and not field.refers_to
     ]
     return [name for *_, name in sorted(places)[:most]]
-
-
-def _can_test(field: OrgField) -> bool:
-    return field.type in _TESTABLE and not field.refers_to
 
 
 @dataclass(frozen=True)
@@ -207,7 +203,7 @@ class ConditionRow:
 
     def is_unchanged_from(self, other: ConditionRow) -> bool:
         """Whether it is the same condition, apart from what a dialog cannot show, such as line breaks."""
-        mine, others = (frozenset(_on_one_line(row.values)) for row in (self, other))
+        mine, others = (frozenset(read_words(" ".join(shown_words(row.values).split()))) for row in (self, other))
         return (self.field, self.operator, mine) == (other.field, other.operator, others)
 
 
@@ -244,10 +240,6 @@ def _texts(value: object) -> tuple[str, ...]:
     return (str(value),)
 
 
-def _on_one_line(values: Sequence[str]) -> list[str]:
-    return read_words(" ".join(shown_words(values).split()))
-
-
 @dataclass(frozen=True)
 class RawConditions:
     """
@@ -263,7 +255,8 @@ class RawConditions:
 
 def raw_conditions(rows: Sequence[ConditionRow], original: Conditions) -> RawConditions:
     """What the rows say. Rows without a value are left out, and those that were not changed are as in `original`."""
-    before, values = rows_of(original), list(_raw_of(original))
+    before, stored = rows_of(original), original.model_dump(mode="json")
+    values = [stored[operator] for operator in _BY_OPERATOR if stored[operator] is not None] + (stored["fields"] or [])
     raw = RawConditions({}, {}, [])
     for row in rows:
         if not row.values or row.field in {"", OTHER_FIELD}:
@@ -280,13 +273,6 @@ def raw_conditions(rows: Sequence[ConditionRow], original: Conditions) -> RawCon
             raw.rows[f"when.{row.operator}"] = row
             raw.when[row.operator] = value
     return raw
-
-
-def _raw_of(when: Conditions) -> Iterator[object]:
-    """The JSON of each condition, in the order of `rows_of`."""
-    raw = when.model_dump(mode="json")
-    yield from (raw[operator] for operator in _BY_OPERATOR if raw[operator] is not None)
-    yield from raw["fields"] or ()
 
 
 def _raw_value(row: ConditionRow) -> object:
