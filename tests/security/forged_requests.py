@@ -109,6 +109,20 @@ def text(value: str | None) -> dict[str, Any]:
     return {"type": "plain_text_input", "value": value}
 
 
+def _mapping_inputs() -> list[tuple[str, Mapping[str, Any]]]:
+    """The elements of the dialog of a field mapping that show it again, each with what was done with it."""
+    return [
+        ("mapping_add_row", {}),
+        ("mapping_add_fixed", {}),
+        ("mapping_add_path", option("mail")),
+        ("mapping_remove_row", {"value": "0"}),
+        ("mapping_field", option("person.emails")),
+        ("mapping_text", text("mail")),
+        ("mapping_as_json", {}),
+        ("mapping_as_rows", {}),
+    ]
+
+
 def _rule_inputs() -> list[tuple[str, Mapping[str, Any]]]:
     """The elements of the dialog of a rule that show it again, each with what was done with it."""
     return [
@@ -133,6 +147,7 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
     definition = json.dumps({"map": {"Name": "person.full_name"}})
     mapping = json.dumps({"map": {"mail": "person.emails"}, "set": {"signal": "contact_tracking"}})
     tried = {"source": text(ids.sender), "definition": text(mapping), "row": text('{"mail": "a@b.example"}')}
+    rows = {"source": text(ids.sender), "path-0": text("mail"), "row-0": option("person.emails")}
     rule = {"name": text("Mine"), "place": text("1"), "slot-0": option('{"source":"owner","of":"account"}')}
     rule["any"] = _chosen("yes")
     marked = {"mark": ids.mark, "next": 1}
@@ -175,6 +190,7 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ForgedRequest("view", "sender_add_save", values={"product": option("clay"), "name": text(None)}),
         ForgedRequest("action", "mapping_edit", action={"value": ids.sender}),
         ForgedRequest("action", "mapping_preview", values=tried),
+        *(ForgedRequest("action", name, action=action, values=rows) for name, action in _mapping_inputs()),
         ForgedRequest("view", "mapping_save", values=tried),
         ForgedRequest("action", "mapping_remove", action={"value": ids.sender}),
         ForgedRequest("action", "ownership_open", "home", {}, home),

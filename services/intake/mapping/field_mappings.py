@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from domain.audit import AuditEntry
 from domain.job_change.model import JobChange
 from domain.job_change.validation import Fault, InvalidJobChangeError
+from services.intake.added_senders import masked
 from services.intake.mapping.row_mapping import RowMapping
 from services.intake.senders import registry
 from store import audit
 from store.database import Database
-from store.intake import mappings
+from store.intake import mappings, refused_payloads
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class FieldMappings:
         name, now = checked_source(source), self.now()
         entry = AuditEntry(now, actor, "sender_mapping", f"{name}: saved")
         await self.database.run(audit.recorded, workspace_id, entry, mappings.save, name, definition, actor, now)
+
+    async def received(self, workspace_id: str, source: str) -> object:
+        """Return the latest payload of a sender that was refused, masked. None if there is none."""
+        payloads = await self.database.run(refused_payloads.of_sender, workspace_id, source, 1)
+        return masked(json.loads(payloads[0].payload)) if payloads else None
 
     async def remove(self, workspace_id: str, actor: str, source: str) -> bool:
         """Return whether there was a mapping to remove."""

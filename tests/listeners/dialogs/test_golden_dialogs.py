@@ -36,7 +36,8 @@ from listeners.home.member_dialogs_view import (
     required_notifications_view,
 )
 from listeners.intake.keys_view import how_to_send_view, key_view
-from listeners.intake.mappings_view import mapping_view, mappings_view
+from listeners.intake.mapping_rows import MappingForm
+from listeners.intake.mappings_view import json_view, mappings_view, rows_view
 from listeners.intake.senders_view import add_view, refused_view, senders_view, steps_view
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
 from listeners.messages.card_buttons_view import buttons_view
@@ -163,6 +164,11 @@ BUTTONS = card_buttons(
         }
     ]
 )
+GEMS = {
+    "map": {"who.mail": "person.emails", "gone": ["custom.gone", "persona"]},
+    "set": {"signal": "contact_tracking"},
+    "words": {"change_type": {"Left": "departure"}},
+}
 DIALOGS = {
     "loading": loading_view("Rule"),
     "admins_only": message_view("Rule"),
@@ -185,7 +191,8 @@ DIALOGS = {
     "why": why_view(ACTIONABLE),
     "note": note_view("You reassigned it to <@U2>."),
     "field_mappings": mappings_view({"gems": {"map": {"mail": "person.emails"}}}, URL),
-    "field_mapping": mapping_view("gems", "{}", '{"mail": "ada@initech.example"}', "*Preview*"),
+    "field_mapping": rows_view(MappingForm.of("gems", GEMS), {"who": {"mail": "ad…"}, "to": "Gl…"}, "*Preview*"),
+    "field_mapping_as_json": json_view("gems", "gems", "{}", '{"mail": "ada@initech.example"}', "*Preview*"),
     "new_key": key_view("bearer", "ugk_abc", URL),
     "senders": senders_view([ADDED, NEW], "Saved."),
     "add_sender": add_view("lusha"),

@@ -104,6 +104,58 @@ async def test_a_refused_payload_is_sent_again_after_the_mapping_was_corrected(o
     assert "None." in modal_of(office)
 
 
+async def test_a_field_mapping_is_edited_row_by_row_beside_what_the_sender_has_sent(office):
+    """Paths are added from the payload that was refused, with its values shortened. What rows cannot show is kept."""
+    await add(office, "other", name="our-crm")
+    intake = office.parts["added_senders"].intake
+    payload = {"who": {"name": "Ada Smith"}, "mail": "ada@initech.example", "to": "Globex"}
+    await intake.receive(office.team.id, payload, "our-crm")
+    mappings = FieldMappings(office.database, lambda: 1)
+    words = {"change_type": {"Left": "departure"}}
+    before = {"map": {"mail": "person.emails"}, "words": words}
+    await mappings.save(office.team.id, office.dana.id, "our-crm", before)
+    await office.open_home(office.dana)
+    await office.pick(office.dana, "sender_mappings")
+
+    shown = await acted(office, "mapping_edit", "our-crm")
+    assert "In the sample: ad…" in shown
+    assert "Only in the JSON, and unchanged here: translations of change_type." in shown
+    for number, (path, field) in enumerate({"who.name": "person.full_name", "to": "current.company.name"}.items(), 1):
+        await acted(office, "mapping_add_path", path)
+        await office.slack.act_in_modal(office.dana.id, "mapping_field", field, f"row-{number}")
+        await office.settled()
+    await acted(office, "mapping_add_fixed")
+    refused = await office.slack.submit_view(office.dana.id, {"always-3": "contact_tracking"})
+    assert refused.errors == {"always-3": "Choose the field that it goes to."}
+    await office.slack.act_in_modal(office.dana.id, "mapping_field", "signal", "row-3")
+    await office.settled()
+    await office.slack.submit_view(office.dana.id, {})
+    await office.settled()
+
+    assert "Saved. New rows from our-crm use this mapping." in modal_of(office)
+    assert (await mappings.all_of(office.team.id))["our-crm"] == {
+        "map": {"mail": "person.emails", "who.name": "person.full_name", "to": "current.company.name"},
+        "set": {"signal": "contact_tracking"},
+        "words": words,
+    }
+
+
+async def test_a_field_mapping_can_be_edited_as_json_and_row_by_row_again(office):
+    """Going back to rows is refused if they would lose what was entered."""
+    await office.open_home(office.dana)
+    await office.pick(office.dana, "sender_mappings")
+    await acted(office, "mapping_edit", "+")
+    await office.slack.act_in_modal(office.dana.id, "mapping_text", "who", "path-0")
+    await office.slack.act_in_modal(office.dana.id, "mapping_field", "person.full_name", "row-0")
+    await office.settled()
+    assert 'who\\": \\"person.full_name' in await acted(office, "mapping_as_json")
+    entered = office.slack.modal(office.dana.id).input_states
+    words = {"map": {"who": "persona"}, "words": {"signal": {"a": "custom"}}}
+    for definition, shown in ((words, "Rows cannot show all of this"), (words | {"words": {}}, "row-0")):
+        entered["definition", "definition"] = {"type": "plain_text_input", "value": json.dumps(definition)}
+        assert shown in await acted(office, "mapping_as_rows")
+
+
 async def test_merging_reports_of_one_move_can_be_switched_off(office):
     """In the same dialog. The audit says who did it."""
     assert '"initial_option": {"text": {"type": "plain_text", "text": "Notify once"' in await opened(office)

@@ -273,6 +273,7 @@ async def test_a_field_mapping_is_tested_on_a_row_and_saved(acme: SalesforceWorl
     dialog = await dana.press("sender_mappings")
     assert "?source=tamradar" in dialog
     await dana.act("mapping_edit", "+")
+    await dana.act("mapping_as_json")
     await dana.type("source", "ours")
     await dana.type("definition", '{"map": {"who": "person.full_name", "at": "person.emails"}}')
     await dana.type("row", '{"who": "Ada Smith", "at": "ada@x.example"}')
