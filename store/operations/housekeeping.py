@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, select, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, select, text, update
 
 from domain.states import DEFAULT_CHANNEL, DeliveryState
 from store.delivery import pauses
@@ -60,6 +60,15 @@ _erase = (
     .where(one_of(job_changes.c.id, "ids"))
     .values(payload=None, decision=None, reason=None, last_error=None)
 )
+_move_to_the_others = text(
+    "UPDATE job_changes SET rowid = (SELECT min(rowid) FROM job_changes) - 1 WHERE id = :of_job_change"
+)
+"""
+Puts an erased row where the other erased ones are. SQLite keeps the page of a row that becomes smaller for that row.
+
+Nothing refers to the rowid of a table whose key is a text: https://www.sqlite.org/rowidtable.html
+"""
+
 _erase_reasons = (
     update(deliveries).where(one_of(deliveries.c.job_change_id, "ids")).values(reason="", reasons=None, last_error=None)
 )
@@ -115,6 +124,8 @@ def erase_expired(
     if rows:
         for statement in (_erase, _erase_reasons, _erase_details, _erase_comments, _erase_missed):
             connection.execute(statement, ids)
+        if connection.dialect.name == "sqlite":
+            connection.execute(_move_to_the_others, [{"of_job_change": row.id} for row in rows])
     return rows[-1].ended_at if len(rows) == most else before
 
 

@@ -183,6 +183,25 @@ async def test_the_file_does_not_grow_any_further_once_job_changes_are_purged(da
     assert await database.run(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one()) < sizes[0]
 
 
+async def test_an_erased_job_change_gives_its_page_back(database, clock):
+    """SQLite would keep a page for each, however little is left of it."""
+    await database.run(add_workspace)
+    ids = await database.run(add_routed, *["U_DANA"] * 100)
+    for job_change_id in ids:
+        await database.run(end, job_change_id, clock())
+    large = update(job_changes).values(payload="{" + " " * 2_500 + "}")
+    await database.run(lambda connection: connection.execute(large))
+    before = await database.run(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
+    clock.advance(seconds=4 * 24 * 3600)
+
+    await Housekeeping(database, 3, clock).tidy()
+
+    after = await database.run(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
+    assert after < before - 80
+    order = select(job_changes.c.id).order_by(job_changes.c.id)
+    assert await database.run(lambda connection: connection.execute(order).scalars().all()) == sorted(ids)
+
+
 @pytest.mark.both_databases
 async def test_one_round_erases_more_than_one_batch(database, clock):
     """Also if many job changes ended at the same time. Later ones are erased in the next round."""
