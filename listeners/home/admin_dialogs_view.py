@@ -46,7 +46,7 @@ def statistics_view(statistics: Statistics) -> View:
             section(f"*Last 30 days, by week*\n{summary(statistics.day_counts)}"),
             *([chart(statistics.day_counts)] if has_counts else []),
             *([context(reported)] if statistics.reported else []),
-            *([divider(), recipients] if has_counts else []),
+            *([divider(), recipients] if has_counts or lines else []),
             *([context(hint)] if lines else []),
             divider(),
             section(rules, button("Scorecard…", SCORECARD)),

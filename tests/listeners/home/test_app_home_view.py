@@ -370,7 +370,7 @@ def test_the_statistics_name_the_top_recipients():
     recipients = [RecipientCount(f"U{place}", 214 // (place + 1)) for place in range(10)]
 
     assert "10. <@U9>: 21 messages" in str(statistics_view(Statistics(QUIET_DAYS, 0, recipients)))
-    assert "No direct messages in the last 30 days." in str(statistics_view(Statistics(QUIET_DAYS, 0, ())))
+    assert "No direct messages in the last 30 days." in str(statistics_view(Statistics(busy_days(), 0, ())))
 
 
 # ---- the chart
