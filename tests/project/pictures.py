@@ -32,7 +32,7 @@ from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.rules.scorecard import Scorecard
 from tests.listeners.home.home_states import admin_state, trouble_state
-from tests.services.messages.test_golden_messages import MESSAGES
+from tests.services.messages.test_golden_messages import MESSAGES, WORKFLOW
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
@@ -64,7 +64,10 @@ FIGURES = {
 }
 SCORECARD = Scorecard.of(CurrentRules(3, RULES, None, None), FIGURES)
 
-KINDS = ("new company", "departure", "promotion", "fallback, claimed", "reassigned by a colleague", "bundle")
+KINDS = (
+    *("new company", "departure", "promotion", "fallback, claimed", "reassigned by a colleague", "added buttons"),
+    "bundle",
+)
 """The golden messages on the picture of message types."""
 
 
@@ -171,6 +174,7 @@ async def take_home_dialogs(camera: Camera, admin: str) -> None:
     for section, button, name in (
         ("Channels by signal", "Change…", "signal-channels"),
         ("messages a minute", "Change…", "limits-and-data"),
+        ("Buttons on cards", "Change…", "buttons-on-cards"),
         ("Ownership (DRIs)", "Change…", "ownership"),
     ):
         row = camera.page.locator(".home .section", has_text=section)
@@ -200,6 +204,7 @@ async def take_samples(browser: Browser) -> None:
     people = [slack.add_user(team, name, f"{name.split()[0].lower()}@acme.example").id for name in names]
     channel, hires = slack.add_channel(team, "job-changes").id, slack.add_channel(team, "new-hires").id
     client = AsyncWebClient(slack.install(team.id, admin.id))
+    team.workflows[WORKFLOW.url] = set(WORKFLOW.inputs)
     async with slack.serving(0, slack_page.routes(slack)) as url:
         client.base_url = f"{url}/api/"
         for state, name in (
