@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+_DIALECTS: Mapping[str, Any] = {"postgresql": postgresql, "sqlite": sqlite}  # their inserts have no common type
 
 
 def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert:
@@ -19,7 +21,7 @@ def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert
 
 @cache  # building a statement costs more than running it, and there are few different ones
 def _insert_missing(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
-    statement: Insert = _module_of(dialect).insert(table).on_conflict_do_nothing(index_elements=unique)
+    statement: Insert = _DIALECTS[dialect].insert(table).on_conflict_do_nothing(index_elements=unique)
     return statement
 
 
@@ -30,14 +32,9 @@ def put(connection: Connection, table: Table, row: Mapping[str, object], *unique
 
 @cache
 def _put(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
-    new = _module_of(dialect).insert(table)
+    new = _DIALECTS[dialect].insert(table)
     statement: Insert = new.on_conflict_do_update(index_elements=unique, set_=_others(table, unique, new.excluded))
     return statement
-
-
-def _module_of(dialect: str) -> Any:
-    """Return the module of the dialect in use, which is loaded already, unlike the other one."""
-    return import_module(f"sqlalchemy.dialects.{dialect}")
 
 
 def _others(table: Table, unique: Collection[str], excluded: ReadOnlyColumnCollection[str, Any]) -> dict[str, Any]:
