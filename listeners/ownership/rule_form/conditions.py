@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -117,15 +118,23 @@ _BY_OPERATOR = {operator: field for field in _NAMED.values() for operator in fie
 _IN = Operator("is any of", Kind.WORDS)
 _CONTAINS = Operator("contains any of", Kind.WORDS)
 _EQUALS = Operator("is", Kind.WORDS)
-_EVERY_TEST = {"in": _IN, "contains": _CONTAINS, "equals": _EQUALS}
+_LIMITS = {"at_least": Operator("is at least", Kind.NUMBER), "at_most": Operator("is at most", Kind.NUMBER)}
+_EVERY_TEST = {"in": _IN, "contains": _CONTAINS, "equals": _EQUALS, **_LIMITS}
 _TESTS: Mapping[str, Mapping[str, Operator]] = {
     "boolean": {"equals": Operator("is", Kind.CHOICE)},
     "picklist": {"in": Operator("is any of", Kind.SEVERAL), "contains": _CONTAINS},
     "multipicklist": {"contains": Operator("contains any of", Kind.SEVERAL)},
+    **{number: {**_LIMITS, "in": _IN} for number in ("currency", "double", "int", "percent")},
 }
 """The operators by the type of a field."""
 
-_TESTABLE = {*_TESTS, "string", "combobox", "currency", "double", "int", "percent", "url", "email", "phone"}
+_OF_ANY_TYPE = {"in": _IN, "contains": _CONTAINS, **_LIMITS}
+"""The operators of a field whose type is not known, because Salesforce is not available."""
+
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
+"""What an input of a number can show."""
+
+_TESTABLE = {*_TESTS, "string", "combobox", "url", "email", "phone"}
 
 
 def condition_field(name: str, org: OrgSchema | None, labels: Mapping[str, str]) -> ConditionField | None:
@@ -134,7 +143,7 @@ def condition_field(name: str, org: OrgSchema | None, labels: Mapping[str, str])
         return _NAMED.get(name)
     label = f"{name.partition('.')[0]}: {field_label(name, labels)}"
     of_org = org.fields.get(name.lower()) if org else None
-    tests = _TESTS.get(of_org.type, {}) if of_org else {}
+    tests = _TESTS.get(of_org.type, {}) if of_org else _OF_ANY_TYPE
     choices = _YES_OR_NO if of_org and of_org.type == "boolean" else {}
     if of_org and of_org.type in {"picklist", "multipicklist"}:
         choices = {value: value for value in of_org.values}
@@ -180,6 +189,8 @@ class ConditionRow:
             return None
         kind = about.with_operator(self.operator).operators[self.operator].kind
         if kind is Kind.SEVERAL and not self._fits_menu(about):
+            return Kind.WORDS
+        if kind is Kind.NUMBER and not all(_NUMBER.fullmatch(value) for value in self.values):
             return Kind.WORDS
         if kind is Kind.CHOICE and (len(self.values) > 1 or not set(self.values) <= set(about.choices)):
             return Kind.WORDS

@@ -9,10 +9,10 @@ from io import StringIO
 
 from services.ownership.rules.rule_set import FieldTest
 
-HOW_TO_TEST = "enter a field, then =, in or contains, then values"
+HOW_TO_TEST = "enter a field, then =, in, contains, >= or <=, then values"
 
-_TEST = re.compile(r"([^\s=]+)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
-_TESTS = {"=": "equals", "in": "in", "contains": "contains"}
+_TEST = re.compile(r"([^\s=<>]+)\s*(?:(>=|<=|=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
+_TESTS = {"=": "equals", "in": "in", "contains": "contains", ">=": "at_least", "<=": "at_most"}
 _SIGNS = {test: sign for sign, test in _TESTS.items()}
 
 

@@ -169,11 +169,21 @@ def text_of(fields: Fields | None, name: str) -> str | None:
     value = None if fields is None else fields.get(name.lower())
     if value is None or isinstance(value, bool):
         return None if value is None else str(value).casefold()
-    return f"{value:g}" if isinstance(value, float) else str(value).casefold()
+    return f"{value:.15g}" if isinstance(value, float) else str(value).casefold()
+
+
+def number_in(text: str | None) -> float | None:
+    """The number that conditions compare. None means that there is no record, or no number in the field."""
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
 
 
 def _matches(test: FieldTest, fields: Fields) -> bool:
     text = text_of(fields, test.field.partition(".")[2])
+    if test.limit is not None:
+        return test.is_met_by(number_in(text))
     wanted = [value.casefold() for value in test.values]
     return text is not None and (any(value in text for value in wanted) if test.test == "contains" else text in wanted)
 

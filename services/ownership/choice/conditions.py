@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from domain.job_change.parts import ChangeType, Signal
-from services.ownership.choice.case import Case, text_of
+from services.ownership.choice.case import Case, number_in, text_of
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule, RuleSet, Segment, Segments
 
@@ -192,6 +192,8 @@ def _has_open_opportunity(case_side: CaseSide) -> bool | None:
 
 def _field_test(test: FieldTest) -> Test:
     name = test.field
+    if test.limit is not None:
+        return lambda case_side: test.is_met_by(number_in(case_side.text(name)))
     if test.test == "contains":
         contains = _find_any(test.values)
         return lambda case_side: (text := case_side.text(name)) is not None and contains(text)

@@ -131,8 +131,11 @@ def _other_conditions(when: Conditions, names: DisplayNames) -> str:
 
 def _field_test(test: FieldTest, names: DisplayNames) -> str:
     sobject = test.field.partition(".")[0].lower()
+    label = field_label(test.field, names.labels)
+    if test.limit is not None:
+        return f"the {sobject}'s {label} is {test.test.replace('_', ' ')} {test.values[0]}"
     verb = "contains" if test.test == "contains" else "is"
-    return f"the {sobject}'s {field_label(test.field, names.labels)} {verb} {listed(_quoted(test.values))}"
+    return f"the {sobject}'s {label} {verb} {listed(_quoted(test.values))}"
 
 
 def _action(rule: Rule, names: DisplayNames) -> str:

@@ -73,11 +73,14 @@ def plays(csm_field: str | None = CSM_FIELD, sdr_field: str | None = SDR_FIELD) 
     csm, sdr, group = (*_field(csm_field), account), (*_field(sdr_field), account), UserGroup(group=GROUP_TO_CHOOSE)
     left = Conditions(side="past", contact_has_open_opportunity=True)
     hired = Conditions(side="current", segment=("open_opportunity",), change_type=_HIRES)
+    revenue = FieldTest(field="Account.AnnualRevenue", test="at_least", values=("50000",))
+    large = Conditions(relationship=("Champion",), segment=("customer",), fields=(revenue,))
     promoted = Conditions(change_type=(ChangeType.PROMOTION,), title_contains=_LEADERS)
     return (
         _play("A champion leaves a customer", _champion("past", "customer"), (*csm, contact)),
         _play("A champion joins a target account", _champion("current", "target", _JOINS), (*sdr, past_contact)),
         _play("A champion joins a new company", _champion("current", "none", _JOINS), (past_contact, account)),
+        _play("A champion at a large customer", large, (account, contact)),
         _play("A deal loses its contact", left, (OpportunityOwner(of="contact"), account)),
         _play("A new hire or promotion during a deal", hired, (OpportunityOwner(), account)),
         _play("A contact is promoted to a leader", promoted, (contact, account)),

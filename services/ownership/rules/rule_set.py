@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite, nan
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -63,11 +64,33 @@ SEGMENTS: tuple[Segment, ...] = (
 
 
 class FieldTest(RulePart):
-    """Compares a field of a record with any of the values. Case is ignored."""
+    """Compares a field of a record with any of the values (case is ignored), or with a number, as it is stored."""
 
     field: FieldName
-    test: Literal["equals", "in", "contains"] = "in"
+    test: Literal["equals", "in", "contains", "at_least", "at_most"] = "in"
     values: Values
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.limit is not None and (len(self.values) > 1 or not isfinite(self.limit)):
+            raise PydanticCustomError("limit", "needs one number")
+        return self
+
+    @property
+    def limit(self) -> float | None:
+        """The number to compare with. None if texts are compared."""
+        if self.test not in {"at_least", "at_most"}:
+            return None
+        try:
+            return float(self.values[0])
+        except ValueError:
+            return nan
+
+    def is_met_by(self, number: float | None) -> bool:
+        """Whether a number is within the limit. An empty field (None) never is."""
+        if number is None or self.limit is None:
+            return False
+        return number >= self.limit if self.test == "at_least" else number <= self.limit
 
 
 class Conditions(RulePart):

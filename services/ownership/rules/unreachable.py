@@ -97,6 +97,10 @@ def _contains(above: Sequence[str] | None, below: Sequence[str] | None) -> bool:
 def _test_implied(above: FieldTest, below: FieldTest) -> bool:
     if above.field.casefold() != below.field.casefold():
         return False
+    if above.limit is not None:
+        return below.test == above.test and above.is_met_by(below.limit)
+    if below.limit is not None:
+        return False
     if above.test == "contains":
         return _contains(above.values, below.values)
     return below.test != "contains" and _within(below.values, above.values)

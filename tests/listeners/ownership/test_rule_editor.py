@@ -166,6 +166,7 @@ async def test_a_condition_fits_the_type_of_its_field(acme: SalesforceWorld, dan
     """A picklist offers its values, a checkbox yes and no. Another field is found by its label."""
     acme.org.org.add_field("Account", Field("Tier__c", "picklist", values=("Gold", "Silver"), label="Tier"))
     acme.org.org.add_field("Account", Field("Vip__c", "boolean", label="Key Account"))
+    acme.org.org.add_field("Account", Field("ARR__c", "currency", label="ARR"))
     await acme.connect()
     await begin(dana)
     tier = await dana.add_condition("Account.Tier__c", ["Gold"])
@@ -173,11 +174,18 @@ async def test_a_condition_fits_the_type_of_its_field(acme: SalesforceWorld, dan
     vip = await dana.add_condition("key account", "true")
     assert dana.options(vip) == {"Yes": "true", "No": "false"}
     await dana.add_condition("Account.Tier__c", "lver", "contains")
+    arr = await dana.add_condition("Account.ARR__c", "50000")
+    assert "Account: ARR is at least" in dana.dialog_text()
+    assert (
+        next(block for block in dana.dialog_definition()["blocks"] if block.get("block_id") == arr)["element"]["type"]
+        == "number_input"
+    )
     assert (await dana.submit(name="Key")).ok
     assert (await only_rule(dana)).when.fields == (
         FieldTest(field="Account.Tier__c", values=("Gold",)),
         FieldTest(field="Account.Vip__c", test="equals", values=("true",)),
         FieldTest(field="Account.Tier__c", test="contains", values=("lver",)),
+        FieldTest(field="Account.ARR__c", test="at_least", values=("50000",)),
     )
 
 

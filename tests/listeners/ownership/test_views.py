@@ -178,6 +178,12 @@ tests = st.fixed_dictionaries(
         "test": st.sampled_from(["in", "equals", "contains"]),
         "values": words | st.just(["true"]) | st.just(["Gold"]),
     }
+) | st.fixed_dictionaries(
+    {
+        "field": st.sampled_from(["Account.Name", "Account.Tier__c", "Opportunity.Amount", "Account.No__c"]),
+        "test": st.sampled_from(["at_least", "at_most"]),
+        "values": st.sampled_from([["50000"], ["-0.5"], ["1e6"], [" 7"], ["0.0000001"]]),
+    }
 )
 conditions = with_or_without(
     side=sides,
@@ -240,6 +246,7 @@ TYPED_ORG = OrgSchema(
             OrgField("Account.Tier__c", "Tier", (), "picklist", ("Gold", "Silver")),
             OrgField("Contact.IsVip__c", "VIP", (), "boolean"),
             OrgField("Lead.Tags__c", "Tags", (), "multipicklist", ("A", "B")),
+            OrgField("Opportunity.Amount", "Amount", (), "currency"),
         )
     },
 )

@@ -39,7 +39,9 @@ def user(name: str, number: int = 0, **fields: object) -> SalesforceUser:
 DANA, KIM, OMAR, SUE, BO = (user(name) for name in ("Dana Reyes", "Kim Lee", "Omar Diaz", "Sue Park", "Bo Chen"))
 USERS = {user.id[:15]: user for user in (DANA, KIM, OMAR, SUE, BO)}
 INITECH = Account("001000000000001AAA", "Initech", "initech.com", KIM, {"type": "Customer - Direct", "csm__c": BO.id})
-GLOBEX = Account("001000000000002AAA", "Globex", "globex.com", OMAR, {"type": "Target", "sdr__c": SUE.id})
+GLOBEX = Account(
+    "001000000000002AAA", "Globex", "globex.com", OMAR, {"type": "Target", "sdr__c": SUE.id, "revenue__c": 1234567.5}
+)
 ADA = Contact("003000000000001AAA", "Ada Smith", "ada@initech.com", INITECH, DANA)
 LEAD = Lead("00Q000000000001AAA", "Ada Smith", "ada@initech.com", "Initech", SUE)
 RECORDS = PersonRecords(contact=ADA, contacts=(ADA,), past_account=INITECH, current_account=GLOBEX)

@@ -57,6 +57,10 @@ JOINS = {"side": "current", "change_type": ["new_company"]}
                 " account owner"
             ),
         ),
+        (
+            {"when": {"fields": [{"field": "Opportunity.Amount", "test": "at_least", "values": ["50000"]}]}},
+            "When someone changes jobs, where the opportunity's Amount is at least 50000, notify the account owner",
+        ),
         ({"when": JOINS, "deliver": {"to": "nobody"}}, "When someone joins a company, notify nobody"),
         (
             {"when": JOINS, "deliver": {"to": "channel", "channel": "C123"}},
@@ -131,6 +135,10 @@ def test_the_catch_all_is_described_without_conditions():
             [{"fields": [{"field": "Account.Type", "test": "contains", "values": ["cust"]}]}],
             {"fields": [{"field": "Account.Type", "values": ["Customer"]}]},
         ),
+        (
+            [{"fields": [{"field": "Opportunity.Amount", "test": "at_least", "values": ["50000"]}]}],
+            {"fields": [{"field": "Opportunity.Amount", "test": "at_least", "values": ["1e5"]}]},
+        ),
         ([], {"side": "past", "change_type": ["promotion"]}),
         ([], {"title_contains": ["VP Sales"], "title_lacks": ["vp"]}),
         ([], {"segment": ["not_in_salesforce"], "fields": [{"field": "Account.Type", "values": ["x"]}]}),
@@ -161,6 +169,10 @@ def test_an_unreachable_rule_is_a_warning(above, below):
         (
             [{"fields": [{"field": "Account.Type", "values": ["A"]}]}],
             {"fields": [{"field": "Account.Type", "test": "contains", "values": ["A"]}]},
+        ),
+        (
+            [{"fields": [{"field": "Opportunity.Amount", "test": "at_least", "values": ["50000"]}]}],
+            {"fields": [{"field": "Opportunity.Amount", "test": "at_most", "values": ["100000"]}]},
         ),
         ([], {"title_contains": ["VP"], "title_lacks": ["Assistant VP"]}),
     ],

@@ -61,6 +61,12 @@ def test_people_are_normalized():
     assert RuleSet.parse(GOOD).mappings == {"AE to SDR": {"ae@acme.example": "005000000000001AAA"}}
 
 
+LIMITS = [
+    {"field": "Account.Revenue__c", "test": "at_least", "values": ["much"]},
+    {"field": "Account.Revenue__c", "test": "at_most", "values": ["1", "2"]},
+]
+
+
 def test_all_errors_are_reported_at_once():
     """Each error has its path and a message."""
     assert issues(
@@ -68,7 +74,7 @@ def test_all_errors_are_reported_at_once():
             "rules": [
                 {
                     "name": "",
-                    "when": {"side": "x", "signal": ["q"], "sement": ["target"], "segment": []},
+                    "when": {"side": "x", "signal": ["q"], "sement": ["target"], "segment": [], "fields": LIMITS},
                     "tell": [
                         {"source": "field", "field": "SDR__c"},
                         {"source": "nope"},
@@ -92,6 +98,8 @@ def test_all_errors_are_reported_at_once():
         "rules.0.when.signal.0": "must be one of contact_tracking, new_hires_promotions, custom",
         "rules.0.when.sement": "is not a known key",
         "rules.0.when.segment": "has no values",
+        "rules.0.when.fields.0": "needs one number",
+        "rules.0.when.fields.1": "needs one number",
         "rules.0.tell.0.field": "must be an object and a field, such as Account.SDR__c, of Contact, Lead, Account or"
         " Opportunity",
         "rules.0.tell.1.source": "must be one of owner, opportunity_owner, field, team, mapped, pool, queue, manager,"
