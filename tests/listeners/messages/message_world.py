@@ -146,7 +146,7 @@ def menu_values(message: Message) -> list[str]:
 
 
 def button_labels(message: Message) -> list[str]:
-    return [element["text"]["text"] for element in interactive_elements(message) if element["type"] == "button"]
+    return [element["text"]["text"] for element in interactive_elements(message) if element["type"].endswith("button")]
 
 
 def interactive_elements(message: Message) -> list[Json]:

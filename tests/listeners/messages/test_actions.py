@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from domain.audit import AuditEntry
+from domain.messages.card_buttons import card_buttons
 from domain.notification_hours import DAILY, NotificationHours
 from sandbox.slack.outgoing.payloads import view_submission
+from services.home.preferences import card_buttons_change
 from services.messages.actions import CLAIMED, ActionResult
 from services.messages.button_values import delivery_id_in
 from services.messages.layouts import Layouts
@@ -106,6 +108,27 @@ async def test_an_update_is_sent_in_usual_blocks_where_slack_refuses_cards(world
         assert updates == ["invalid_blocks", None]
         assert direct(acme).blocks[0]["type"] == "section"
         assert "✅ You're on it" in blocks_text(direct(acme))
+
+
+async def test_an_update_leaves_out_the_button_of_a_workflow_that_was_deleted(acme):
+    """In the same attempt. The link beside it stays, and using it is answered."""
+    trigger, workflows = "https://slack.com/shortcuts/Ft0123ABC456/321", acme.world.team.workflows
+    workflow = {"kind": "workflow", "label": "Outreach", "url": trigger, "inputs": {"id": "{job_change_id}"}}
+    buttons = card_buttons([{"label": "CRM", "url": "https://crm.example/?mail={email}"}, workflow])
+    save = card_buttons_change(acme.world.workspace_id, acme.dana.id, buttons, None, acme.world.clock())
+    await acme.world.database.run(save)
+    workflows[trigger] = {"id"}
+    await acme.world.deliver()
+    assert button_labels(direct(acme)) == ["I'm on it", "Not mine…", "CRM", "Outreach"]
+    message = direct(acme)
+    assert (await acme.world.slack.press(acme.dana.id, message.channel_id, message.ts, "link_0")).status == 200
+
+    workflows.clear()
+    await acme.press(acme.dana, direct(acme), "take")
+
+    updates = [call.error for call in acme.world.slack.calls if call.method == UPDATE]
+    assert updates == ["invalid_blocks", None]
+    assert button_labels(direct(acme)) == ["Done", "Not mine…", "CRM"]
 
 
 async def receive_a_digest_of_two(acme):
