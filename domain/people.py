@@ -53,12 +53,13 @@ class UnmatchedOwner:
 
 @dataclass(frozen=True)
 class OwnerLink:
-    """An owner and their Slack user, as an admin matched them."""
+    """An owner and their Slack user, as an admin matched them. `name` is known while they have missed job changes."""
 
     owner: str
     user_id: str
     linked_at: int
     linked_by: str
+    name: str | None = field(default=None, repr=False)
 
 
 EMAIL = "email"

@@ -135,14 +135,17 @@ def alias_lines(aliases: Mapping[str, str]) -> str:
 
 
 def _owner(owner: UnmatchedOwner) -> Block:
-    name = escape(owner.name, 120)
-    if owner.name.lower() != owner.owner:
-        name += f" ({escape(owner.owner, 120)})"
     missed = f"{counted(owner.waiting, 'job change')} {'was' if owner.waiting == 1 else 'were'}"
     picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Choose a person")}
     history = f"{missed} sent to a channel instead, most recently {slack_time(owner.last_seen_at)}"
-    text = f"*{name}*\n{escape(owner.problem, 200)} · {history}"
+    text = f"*{_named(owner.owner, owner.name)}*\n{escape(owner.problem, 200)} · {history}"
     return section(text, picker, block_of(owner.owner))
+
+
+def _named(owner: str, name: str | None) -> str:
+    """The owner with their name in Salesforce, if it is known. Otherwise it may be the owner itself."""
+    is_known = name and name.lower() != owner
+    return f"{escape(name or '', 120)} ({escape(owner, 120)})" if is_known else escape(owner, 120)
 
 
 def _links(links: Sequence[tuple[OwnerLink, int]]) -> list[Block]:
@@ -151,7 +154,7 @@ def _links(links: Sequence[tuple[OwnerLink, int]]) -> list[Block]:
         return []
     blocks = [section("*Linked owners*")]
     for link, waiting in sorted(links, key=lambda row: -row[1])[:LINKS]:
-        text = f"{escape(link.owner, 120)} → {mention(link.user_id)}, linked by {mention(link.linked_by)}"
+        text = f"{_named(link.owner, link.name)} → {mention(link.user_id)}, linked by {mention(link.linked_by)}"
         blocks.append(
             section(text, button("Unlink…", UNLINK, link.owner, confirm=_UNLINK), f"link-{block_of(link.owner)}")
         )

@@ -32,7 +32,7 @@ from store.schema.upserts import insert_missing, put
 
 _matching = select(ownership_matching).where(ownership_matching.c.workspace_id == bindparam("of_workspace"))
 _links = (
-    select(*(ownership_links.c[name] for name in OwnerLink.__dataclass_fields__))
+    select(*(ownership_links.c[name] for name in ("owner", "user_id", "linked_at", "linked_by")))
     .where(ownership_links.c.workspace_id == bindparam("of_workspace"))
     .order_by(ownership_links.c.owner)
 )
@@ -114,8 +114,9 @@ def links(connection: Connection, workspace_id: str) -> list[tuple[OwnerLink, in
     """Every link in order of owner, with the number of job changes that were posted in a channel in their place."""
     missed = ownership_unmatched
     is_theirs = (missed.c.workspace_id == ownership_links.c.workspace_id) & (missed.c.owner == ownership_links.c.owner)
+    name = select(func.max(missed.c.name)).where(is_theirs).scalar_subquery()
     count = select(func.count()).select_from(missed).where(is_theirs).scalar_subquery()
-    rows = connection.execute(_links.add_columns(count), {"of_workspace": workspace_id})
+    rows = connection.execute(_links.add_columns(name, count), {"of_workspace": workspace_id})
     return [(OwnerLink(*link), missed_count) for *link, missed_count in rows]
 
 

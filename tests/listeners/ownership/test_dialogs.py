@@ -157,7 +157,7 @@ async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(
     text = await dana.act("ownership_link", acme.noor.id, block_id)
     assert f"New job changes of this owner go to <@{acme.noor.id}>." in text
     assert "They missed 1 job change" in text
-    assert f"n.haddad@acme-group.example → <@{acme.noor.id}>, linked by <@{acme.dana.id}>" in text
+    assert f"Noor Haddad (n.haddad@acme-group.example) → <@{acme.noor.id}>, linked by <@{acme.dana.id}>" in text
     assert "Sending them 1 job change." in await dana.act("ownership_tell")
     await acme.app.worker.drain()
     dms = [channel for channel in acme.slack.world.channels.values() if channel.im_user == acme.noor.id]
