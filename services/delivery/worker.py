@@ -46,12 +46,14 @@ NEXT_CLAIM_SECONDS = 0.002
 
 YIELD_SECONDS = 0.02
 LONGEST_YIELD_TO_ROUTE, LONGEST_YIELD_TO_POST = 1.0, 0.1
+LONGEST_YIELD_OF_FIRST_BATCH = 0.1
 LANES_WHILE_SENDERS_WAIT = 8
 """
 While many requests of senders wait to be stored, the worker gives way to them, so that they are not sent again.
 
 A claim then waits in steps of YIELD_SECONDS, at most this long, and takes fewer lanes. However many requests there are,
-a batch of up to 200 job changes is routed each second, and eight messages are sent each tenth of a second.
+a batch of up to 200 job changes is routed each second, and eight messages are sent each tenth of a second. The first
+batch of a rush waits shorter, since its deliveries open the lanes in which the others then follow together.
 """
 
 GRACE_SECONDS = 8.0
@@ -101,6 +103,8 @@ class Worker:
     wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_for
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
+    _batch_claimed_at: list[int] = field(default_factory=lambda: [0], repr=False)
+    """When the latest batch was claimed, in milliseconds; in a list, because the worker is frozen."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what is in flight. A claim that has begun is always handled."""
@@ -143,10 +147,12 @@ class Worker:
         self.heartbeat("route")
         if len(self._routing) >= MOST_BATCHES_AT_ONCE or not self.may_work():
             return False
-        await self._yield_to_senders(LONGEST_YIELD_TO_ROUTE)
+        is_first = self.now() - self._batch_claimed_at[0] > LONGEST_YIELD_TO_ROUTE * 1_000
+        await self._yield_to_senders(LONGEST_YIELD_OF_FIRST_BATCH if is_first else LONGEST_YIELD_TO_ROUTE)
         batch = await self.database.run(routing.claim, self.now(), router.LEASE_MS)
         if batch is None:
             return False
+        self._batch_claimed_at[0] = self.now()
         _start(self._routing, self._route(batch))
         return True
 
