@@ -193,6 +193,8 @@ def slack_problem(member: Member) -> Reason:
 
 def is_excluded(candidate: Candidate, user_id: str | None, guards: Guards) -> bool:
     """Whether the rules exclude this person, by any id or email address that they are known by."""
+    if not guards.excluded:
+        return False
     email = candidate.email and candidate.email.lower()
     names = {candidate.person_id, email, user_id, candidate.user and candidate.user.id}
     return not names.isdisjoint(guards.excluded)
