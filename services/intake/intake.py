@@ -125,8 +125,10 @@ class Intake:
                 return (await self._add_all(workspace_id, [payload], sender, request_id))[0]
             row = NewJobChange.of(workspace_id, changes[0], self.now(), sender, request_id)
             added = await self.database.gather(job_changes.add, row)
-        received = self._received(workspace_id, payload, iter([added]), row.accepted_at, request_id)
-        return await self._noted(workspace_id, received, payload, sender)
+        received = _received(payload, iter([added]))
+        self._count(workspace_id, [received], row.accepted_at, request_id)
+        await self._note(workspace_id, received, payload, sender)
+        return received
 
     async def accept_all(
         self,
@@ -176,19 +178,19 @@ class Intake:
             if isinstance(item, JobChange) and not payload.is_test
         ]
         added = iter(await self.database.run(job_changes.add, rows) if rows else ())
-        received = [self._received(workspace_id, payload, added, now, request_id) for payload in payloads]
-        noted = (
-            self._noted(workspace_id, result, payload, sender)
-            for result, payload in zip(received, payloads, strict=True)
-        )
-        return await asyncio.gather(*noted)
+        received = [_received(payload, added) for payload in payloads]
+        self._count(workspace_id, received, now, request_id)
+        if sender is not None:
+            pairs = zip(received, payloads, strict=True)
+            await asyncio.gather(*(self._note(workspace_id, result, payload, sender) for result, payload in pairs))
+        return received
 
-    async def _noted(self, workspace_id: str, received: Received, payload: _Parsed, sender: str | None) -> Received:
+    async def _note(self, workspace_id: str, received: Received, payload: _Parsed, sender: str | None) -> None:
         """Count what was refused, skipped or a test in the figures of a named sender, and keep what was refused."""
         refused = [result for result in received.results if isinstance(result, InvalidJobChangeError)]
         skipped = sum(isinstance(result, Skipped) for result in received.results)
         if sender is None or not (refused or skipped):
-            return received
+            return
         receipt = Receipt(workspace_id, sender, self.now())
         if received.is_test:
             receipt = replace(receipt, test="; ".join(map(str, received.results)))
@@ -197,27 +199,15 @@ class Intake:
             receipt = replace(receipt, refused=len(refused), skipped=skipped, refusal=reason)
         kept = to_json(payload.raw).decode() if refused and not received.is_test else None
         await self.database.gather(refused_payloads.note, NewRefusal(receipt, kept))
-        return received
 
-    def _received(
-        self,
-        workspace_id: str,
-        payload: _Parsed,
-        added: Iterator[Added | None],
-        began_at: int,
-        request_id: str | None,
-    ) -> Received:
-        """Count the results of a payload. `added` has those of its valid job changes, in order."""
-        if payload.is_test:
-            read = [Skipped(_summary(item)) if isinstance(item, JobChange) else item for item in payload.items]
-            return Received(read, is_test=True)
-        results = [next(added) if isinstance(item, JobChange) else item for item in payload.items]
+    def _count(self, workspace_id: str, received: Sequence[Received], began_at: int, request_id: str | None) -> None:
+        """Record what became of payloads, except of tests."""
+        results = [result for payload in received if not payload.is_test for result in payload.results]
         stored = [result for result in results if result is None or isinstance(result, Added)]
         self._finish(workspace_id, stored, began_at, request_id)
         refused = sum(isinstance(result, InvalidJobChangeError) for result in results)
         skipped = sum(isinstance(result, Skipped) for result in results)
         self.journal.not_added(workspace_id, refused=refused, skipped=skipped)
-        return Received(results)
 
     async def accept_new(self, workspace_id: str, rows: Sequence[NewJobChange]) -> Sequence[Added | None]:
         """Accept job changes of one workspace that are parsed already. Return a result for each, in order."""
@@ -246,6 +236,14 @@ class _Parsed:
     raw: object = field(repr=False)
     items: Sequence[JobChange | InvalidJobChangeError | Skipped]
     is_test: bool = False
+
+
+def _received(payload: _Parsed, added: Iterator[Added | None]) -> Received:
+    """Return the results of a payload. `added` has those of its valid job changes, in order."""
+    if payload.is_test:
+        read = [Skipped(_summary(item)) if isinstance(item, JobChange) else item for item in payload.items]
+        return Received(read, is_test=True)
+    return Received([next(added) if isinstance(item, JobChange) else item for item in payload.items])
 
 
 def _parsed_chunk(
