@@ -38,13 +38,13 @@ class Matching:
         if candidate.person_id and is_slack_user(candidate.person_id):
             return [candidate.person_id.lower()]
         keys = _link_keys(candidate)
-        if linked_user := next((self.links[key] for key in keys if key in self.links), None):
-            return [linked_user.lower()]
+        for key in keys:
+            if key in self.links:
+                return [self.links[key].lower()]
         addresses = [key for key in keys if "@" in key]
+        parts = [address.rpartition("@") for address in addresses] if self.alias_domains else []
         aliases = [
-            f"{local}@{self.alias_domains[domain]}"
-            for local, _, domain in (address.rpartition("@") for address in addresses)
-            if domain in self.alias_domains
+            f"{local}@{self.alias_domains[domain]}" for local, _, domain in parts if domain in self.alias_domains
         ]
         slack_id = _slack_id_of(candidate)
         return list(dict.fromkeys([*([slack_id] if slack_id else []), *addresses, *aliases]))
