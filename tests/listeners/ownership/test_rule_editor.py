@@ -245,8 +245,9 @@ async def test_a_rule_keeps_who_is_informed_when_it_is_edited(acme: SalesforceWo
     before = await only_rule(dana)
     await dana.open_rules()
     assert "Not shown here, so unchanged" in await dana.choose_in_rule_menu("edit", 0)
-    assert (await dana.submit(name="Other")).ok
-    assert await only_rule(dana) == before.model_copy(update={"name": "Other"})
+    await dana.add_condition("min_score", "5")
+    assert (await dana.submit()).ok
+    assert await only_rule(dana) == before.model_copy(update={"when": Conditions(min_score=5)})
 
 
 async def test_owner_sources_come_from_the_orgs_schema(acme: SalesforceWorld, dana: AdminSession) -> None:
