@@ -133,6 +133,20 @@ async def test_a_recovery_is_noticed_within_the_pause(world, channel):
     assert world.direct_messages("Dana Reyes")
 
 
+async def test_an_outage_that_is_over_does_not_shorten_the_patience_for_the_next_one(world, channel):
+    """It is counted from its own first failure."""
+    await away(world, 40)
+    world.salesforce.faults.clear()
+    world.clock.advance(seconds=PAUSE_SECONDS)
+    await world.deliver(source_event_id="back")
+    world.clock.advance(seconds=PATIENCE_SECONDS)
+    world.salesforce.faults.add("composite", status=503, times=1)
+
+    job_change_id = await world.deliver(source_event_id="a new outage")
+
+    assert (await world.find(job_change_id)).state == "accepted"
+
+
 async def test_a_job_change_without_a_query_does_not_end_the_outage(world, channel):
     """A person without an email address or id needs no query, so it shows nothing about Salesforce."""
     await away(world, PATIENCE_SECONDS + 120)
