@@ -20,6 +20,7 @@ from slack_sdk.oauth.installation_store import Installation
 import app
 from domain.people import DEACTIVATED, Member
 from domain.workspace import BEARER, Workspace
+from listeners.cli.terminal import MANIFEST
 from listeners.http.server import create_runner
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Message, Team, User
@@ -147,7 +148,7 @@ async def org(sqlite_url: str) -> AsyncIterator[Org]:
                 "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             }
         )
-        manifest = Manifest.parse((app.HERE / "manifest.json").read_text()).at(url)
+        manifest = Manifest.parse(MANIFEST.read_text()).at(url)
         slack.configure(manifest.values)
         made = Org(slack, url, http, east, west, south, kim, bo, sellers, channels, cipher)
         async with app.build(settings, cipher, made.now) as made.app:
