@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from tests.listeners.home.test_member_home import deliver
 
@@ -25,9 +25,9 @@ def counted(office) -> Iterator[Costs]:
         costs.transactions += 1
 
     calls_before = len(office.slack.calls)
-    event.listen(office.database.engine, "commit", count)
+    event.listen(Engine, "begin", count)  # of the engine that writes, and of the one that only reads
     yield costs
-    event.remove(office.database.engine, "commit", count)
+    event.remove(Engine, "begin", count)
     costs.slack_reads = sum(call.method != "views.publish" for call in office.slack.calls[calls_before:])
 
 
