@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.documents import write_documents
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.rows import accept, choose, drain, home, idle, importing, latency, replicas, scale, senders
+from bench.rows import accept, choose, drain, growth, home, idle, importing, latency, replicas, scale, senders
 from bench.table import Row, load, show, store
 
 BENCHMARKS = {
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "senders": senders,
     "home": home,
     "import": importing,
+    "growth": growth,
 }
 RESULTS = Path(__file__).parent / "results.json"
 
