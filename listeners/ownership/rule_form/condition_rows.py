@@ -125,7 +125,7 @@ def _name_hint(row: ConditionRow, org: OrgSchema | None) -> str:
 
 def _shown_value(row: ConditionRow, kind: Kind) -> Any:
     if kind is Kind.SEVERAL:
-        return row.values
+        return list(dict.fromkeys(row.values))
     return shown_words(row.values) if kind is Kind.WORDS else "".join(row.values[:1])
 
 

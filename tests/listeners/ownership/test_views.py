@@ -270,6 +270,15 @@ TEST_OF_ANOTHER_TYPE = {"field": "Contact.IsVip__c", "test": "contains", "values
     place=0,
     org=TYPED_ORG,
 )
+@example(
+    raw={
+        "name": "A",
+        "when": {"persona": ["two\nlines", "a"], "segment": ["customer", "target", "customer"]},
+        "tell": [{"source": "sender"}],
+    },
+    place=0,
+    org=None,
+)
 @given(raw=rules, place=st.integers(0, 498), org=st.sampled_from([None, TYPED_ORG]))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_saving_any_rule_without_changes_keeps_it(raw, place, org):
