@@ -32,8 +32,9 @@ async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home) -> None:
     kind = dialog.action["action_id"].removeprefix(f"{MAKE_KEY}_")
 
     async def make_view() -> View:
+        is_rotated = await intake_keys.has_shared(dialog.workspace_id, kind)
         key = await intake_keys.make(dialog.workspace_id, kind, dialog.user_id)
-        return key_view(kind, key, home.intake_url(dialog.workspace_id))
+        return key_view(kind, key, home.intake_url(dialog.workspace_id), is_rotated=is_rotated)
 
     await dialog.open(KEY_TITLES[kind], make_view)
     await dialog.publish_home()

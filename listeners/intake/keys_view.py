@@ -24,7 +24,8 @@ def added_names(keys: Sequence[ListedKey]) -> str:
     return ", ".join(names) or "none yet; Common Room, Crustdata, Lusha, Clay and others need three steps"
 
 
-def key_view(kind: str, key: str, intake_url: str) -> View:
+def key_view(kind: str, key: str, intake_url: str, *, is_rotated: bool) -> View:
+    """Show a new key. `is_rotated` means that an earlier one of this kind is still valid."""
     use = {
         SIGNING: "Sign each request with it, as described at https://www.standardwebhooks.com, in the headers"
         " `webhook-id`, `webhook-timestamp` and `webhook-signature`.",
@@ -36,7 +37,7 @@ def key_view(kind: str, key: str, intake_url: str) -> View:
             section(f"Copy it now. It is shown only once:\n```{key}```"),
             section(use),
             section(f"Post job changes to\n```{intake_url}```"),
-            context("The previous one works for another 24 hours."),
+            *([context("The previous one works for another 24 hours.")] if is_rotated else []),
         ],
     )
 

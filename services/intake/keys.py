@@ -112,6 +112,11 @@ class IntakeKeys:
         await self.database.run(_rotate, workspace_id, kind, stored, made_by, self.now(), grace_ms)
         return key
 
+    async def has_shared(self, workspace_id: str, kind: str) -> bool:
+        """Return whether there is a valid key of this kind for every sender."""
+        keys_now = await self.database.read(valid_keys, workspace_id, self.now())
+        return any(key.kind == kind and key.sender is None for key in keys_now)
+
     async def make_for(
         self, workspace_id: str, sender: Sender, made_by: str, secret: str | None = None, grace_ms: int = GRACE_MS
     ) -> str | None:

@@ -193,7 +193,7 @@ DIALOGS = {
     "field_mappings": mappings_view({"gems": {"map": {"mail": "person.emails"}}}, URL),
     "field_mapping": rows_view(MappingForm.of("gems", GEMS), {"who": {"mail": "ad…"}, "to": "Gl…"}, "*Preview*"),
     "field_mapping_as_json": json_view("gems", "gems", "{}", '{"mail": "ada@initech.example"}', "*Preview*"),
-    "new_key": key_view("bearer", "ugk_abc", URL),
+    "new_key": key_view("bearer", "ugk_abc", URL, is_rotated=True),
     "senders": senders_view([ADDED, NEW], "Saved."),
     "add_sender": add_view("lusha"),
     "sender_steps": steps_view(registry.find("clay"), f"{URL}?source=clay", "ugk_abc", "Added."),

@@ -152,8 +152,8 @@ def test_members_see_nothing_that_is_for_admins():
     "view",
     [
         loading_view("Signing secret"),
-        key_view("signing", "whsec_abc", URL),
-        key_view("bearer", "ugk_abc", URL),
+        key_view("signing", "whsec_abc", URL, is_rotated=False),
+        key_view("bearer", "ugk_abc", URL, is_rotated=True),
         message_view("API key"),
         how_to_send_view(URL),
         statistics_view(Statistics(QUIET_DAYS, 0, ())),

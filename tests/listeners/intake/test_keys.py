@@ -24,10 +24,13 @@ async def test_a_key_is_shown_once_and_works(office, keys):
     key = shown.split("```")[1]
 
     assert key.startswith("ugk_")
+    assert "The previous one" not in shown
     assert "https://usergems.example.com/v1/workspaces/" in shown
     assert (await keys.check_head(office.team.id, Credentials(None, (key.encode(),)))).result is KeyCheck.VALID
     assert key not in home
     assert "Rotate API key" in home
+    await office.pick(office.dana, "home_make_key_bearer")
+    assert "The previous one works for another 24 hours." in modal_of(office, office.dana)
 
 
 async def test_the_signing_secret_has_the_format_of_standard_webhooks(office):
