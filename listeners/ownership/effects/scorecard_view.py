@@ -40,6 +40,8 @@ def scorecard_view(scorecard: Scorecard, page: int = 0) -> View:
 def _summary(scorecard: Scorecard) -> str:
     if not scorecard.has_figures:
         return f"*No messages in the last {max(WINDOWS)} days.* Figures appear here once job changes are delivered."
+    if not scorecard.has_judged:
+        return f"*Too early to judge*: no rule has sent {LEAST_JUDGED} messages yet."
     ignored = len(scorecard.ignored)
     if not ignored:
         return f":white_check_mark: *No rule is mostly ignored*, of those with at least {LEAST_JUDGED} messages."

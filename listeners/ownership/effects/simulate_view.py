@@ -152,7 +152,7 @@ def _last(tried: int) -> str:
 def option_label(change: JobChange) -> str:
     """A job change as an option of a select menu."""
     left, joined = change.previous.company, change.current.company
-    path = " → ".join(company.label for company in (left, joined) if company)
+    path = " → ".join(dict.fromkeys(company.label for company in (left, joined) if company))
     return f"{change.person.name}: {path or change.change_type}"
 
 

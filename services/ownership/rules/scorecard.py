@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from domain.rule_versions import EVERYTHING_ELSE, WINDOWS, RuleFigures, RuleScore, RuleState
+from domain.rule_versions import EVERYTHING_ELSE, LEAST_JUDGED, WINDOWS, RuleFigures, RuleScore, RuleState
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
 
@@ -28,6 +28,11 @@ class Scorecard:
     def has_figures(self) -> bool:
         """Whether any messages were sent in the longest of WINDOWS."""
         return any(figures.sent for score in self.scores for figures in score.figures.values())
+
+    @property
+    def has_judged(self) -> bool:
+        """Whether any rule has enough messages to judge it."""
+        return any(figures.sent >= LEAST_JUDGED for score in self.scores for figures in score.figures.values())
 
     @property
     def ignored(self) -> list[RuleScore]:

@@ -128,6 +128,8 @@ async def test_a_rule_is_not_judged_by_a_few_messages_nor_once_half_was_acted_on
     await publish(acme, CHAMPIONS)
     await send(acme, 9, relationship="Champion")
     assert not (await scores(acme))["Champions"].is_ignored
+    await dana.open_rules()
+    assert "*Too early to judge*: no rule has sent 10 messages yet." in await dana.act("ownership_scorecard")
     await send(acme, 1, relationship="Champion")
     assert (await scores(acme))["Champions"].is_ignored
     await acme.app.database.run(take, acme, 5)

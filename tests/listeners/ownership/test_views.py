@@ -17,7 +17,13 @@ from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import DraftRules, PublishedRules
 from domain.states import Role
-from listeners.ownership.effects.simulate_view import SimulationForm, comparison_blocks, simulate_view, simulated_blocks
+from listeners.ownership.effects.simulate_view import (
+    SimulationForm,
+    comparison_blocks,
+    option_label,
+    simulate_view,
+    simulated_blocks,
+)
 from listeners.ownership.history_view import history_view
 from listeners.ownership.pools_view import advanced_view, mapping_view, pool_view
 from listeners.ownership.rule_editor import NEW_RULE
@@ -360,6 +366,13 @@ def test_the_unmatched_owners():
     shown = checked(unmatched_owners_view(UnmatchedOwnersPage(owners, links, matching, "a", LIVE.replace("<", ""))))
     assert "99 job changes that were sent to a channel" in shown
     assert read_aliases("acme.com = acme.io\n\n b.com=b.io ") == {"acme.com": "acme.io", "b.com": "b.io"}
+
+
+def test_a_company_that_somebody_stays_at_is_named_once():
+    """A promotion has the same company before and after."""
+    globex = {"company": {"name": "Globex"}}
+    promotion = sample_job_change(change_type="promotion", previous=globex, current=globex)
+    assert option_label(JobChange.parse(promotion)).endswith(": Globex")
 
 
 def test_the_simulation():
