@@ -84,7 +84,7 @@ def plays(csm_field: str | None = CSM_FIELD, sdr_field: str | None = SDR_FIELD) 
         _play("A deal loses its contact", left, (OpportunityOwner(of="contact"), account)),
         _play("A new hire or promotion during a deal", hired, (OpportunityOwner(), account)),
         _play("A contact is promoted to a leader", promoted, (contact, account)),
-        _play("A leader joins a customer", _leader("customer"), csm, also=(account,)),
+        _play("A leader joins a customer", _leader("customer"), csm, also=(account,) if csm_field else None),
         _play("A leader joins a target account", _leader("target"), sdr),
         _play("A territory by country", _on_account("BillingCountry"), (group, account)),
         _play("Named accounts", _on_account("Name"), (group, account)),

@@ -33,7 +33,7 @@ from services.ownership.rules.edits import (
 )
 from services.ownership.rules.issues import InvalidRulesError
 from services.ownership.rules.owner_sources import Mapped, Owner, Pool
-from services.ownership.rules.presets import presets
+from services.ownership.rules.presets import plays, presets
 from services.ownership.rules.rule_set import CATCH_ALL, Conditions, Rule, RuleSet
 
 
@@ -150,6 +150,12 @@ def test_a_new_rule_comes_before_rules_that_match_everything():
 def org(**labels: str) -> OrgSchema:
     users = {f"account.{name}".lower(): OrgField(f"Account.{name}", label, ("User",)) for name, label in labels.items()}
     return OrgSchema(frozenset({"account"}), {**users, "account.industry": OrgField("Account.Industry", "Industry")})
+
+
+@pytest.mark.parametrize("rule", [*plays(), *plays(None, None)], ids=lambda rule: rule.name)
+def test_no_play_informs_the_person_it_notifies_first(rule):
+    """An org without a field for customer success managers is offered sensible sentences, too."""
+    assert rule.tell[0] not in (rule.also_notify or ())
 
 
 def test_presets_use_the_fields_of_the_org():
