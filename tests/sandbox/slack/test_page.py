@@ -182,3 +182,13 @@ def test_the_page_can_be_served_with_the_sandbox() -> None:
     app: web.Application = slack.web_app(page.routes(slack))
     paths = [resource.canonical for resource in app.router.resources()]
     assert {"/", "/static", "/page/state", "/api/{method}"} <= set(paths)
+
+
+def test_every_emoji_that_the_app_uses_is_drawn() -> None:
+    """Others would be shown by their names."""
+    sources = [path.read_text() for folder in ("listeners", "services") for path in (ROOT / folder).rglob("*.py")]
+    names = {name for text in sources for name in re.findall(r"[\"{ ]:([a-z][a-z_]+[a-z]):[\" ]", text)}
+    drawn = set(re.findall(r'([a-z_0-9]+): "', (ROOT / "sandbox/slack/page/static/emoji.js").read_text()))
+
+    assert "warning" in names
+    assert names - drawn == set()

@@ -1,6 +1,7 @@
 // Common emoji by their Slack names. Others are shown by name.
 export const EMOJI = {
-  "+1": "👍", "-1": "👎", "100": "💯", alarm_clock: "⏰", arrow_right: "➡️", arrow_up: "⬆️", arrow_down: "⬇️", bell: "🔔",
+  "+1": "👍", "-1": "👎", "100": "💯", alarm_clock: "⏰", arrow_right: "➡️", arrow_up: "⬆️", arrow_down: "⬇️",
+  arrow_up_down: "↕️", bell: "🔔", crescent_moon: "🌙", heavy_minus_sign: "➖", heavy_plus_sign: "➕",
   no_bell: "🔕", blue_heart: "💙", briefcase: "💼", bulb: "💡", bust_in_silhouette: "👤", busts_in_silhouette: "👥",
   calendar: "📅", chart_with_upwards_trend: "📈", clap: "👏", clock1: "🕐", construction: "🚧", eyes: "👀", fire: "🔥", gear: "⚙️",
   gem: "💎", globe_with_meridians: "🌐", green_heart: "💚", hammer_and_wrench: "🛠️", heart: "❤️", heavy_check_mark: "✔️",
