@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from domain.day_counts import counted
 from domain.job_change.validation import InvalidJobChangeError
@@ -65,7 +66,7 @@ def mappings_view(mappings: Mapping[str, Mapping[str, Any]], intake_url: str, no
     blocks = [*noted(note), section(intro)]
     for source, definition in list(mappings.items())[:MOST_SHOWN]:
         fields, sender = counted(len(definition.get("map", {})), "field"), escape(source, 100)
-        blocks.append(section(f"*{sender}*: {fields}, posted to `…?source={sender}`"))
+        blocks.append(section(f"*{sender}*: {fields}, posted to `…?source={quote(source, safe='')}`"))
         buttons = actions(
             button("Edit", EDIT, source), button("Remove…", REMOVE, source, style="danger", confirm=_REMOVE)
         )

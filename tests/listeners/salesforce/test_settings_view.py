@@ -164,6 +164,11 @@ def test_a_mapping_is_never_cut_off() -> None:
     assert as_json({"map": {"größe": "score"}}) == '{\n "map": {\n  "größe": "score"\n }\n}'
 
 
+def test_the_address_of_a_mapping_can_be_pasted() -> None:
+    """A sender's name may have characters that have a meaning in an address."""
+    assert "`…?source=Gems%20%26%20Co`" in str(mappings_view({"Gems & Co": {"map": {}}}, "https://example.com/"))
+
+
 @pytest.mark.parametrize(
     "view",
     [
