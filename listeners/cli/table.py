@@ -33,6 +33,10 @@ class Verb:
     run: str
     arguments: str | None = None
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        if self.arguments:
+            _function(self.arguments)(parser)
+
 
 VERBS = (
     Verb("serve", "run web and worker in one process (the default)", "running.serving.serve"),
@@ -170,6 +174,6 @@ def _parser(command: str, verb_name: str) -> ArgumentParser:
     for verb in VERBS:
         verb_parser = subparsers.add_parser(verb.name, description=f"{verb.help[:1].upper()}{verb.help[1:]}.")
         verb_parser.set_defaults(run=verb.run)
-        if verb.arguments and verb.name == verb_name:
-            _function(verb.arguments)(verb_parser)
+        if verb.name == verb_name:
+            verb.add_arguments(verb_parser)
     return parser

@@ -40,6 +40,7 @@ MAY_GROW = {
     "posts",
     "turns",
     "trace",
+    "rule_results",
     "days",
     "slack_events",
     "slack_signs",
