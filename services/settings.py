@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 """This is the version in pyproject.toml."""
 
 _WORKSPACE_ID = re.compile(r"[TE][A-Z0-9]{2,20}")
