@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -37,6 +39,7 @@ from listeners.intake.mappings_view import (
     rows_view,
 )
 from services.home.home import Home
+from services.intake.files.columns import missing
 from services.intake.mapping.field_mappings import FieldMappings, checked_source, try_mapping
 from services.intake.mapping.row_mapping import RowMapping, decoded
 from services.messages.wording import one_line
@@ -138,7 +141,14 @@ async def save(dialog: Dialog, entered: Entered, field_mappings: FieldMappings, 
     definition = _typed(entered) if DEFINITION in entered else await _of_rows(dialog, field_mappings)
     await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
     note = f":white_check_mark: Saved. New rows from {escape(name, 100)} use this mapping."
-    return await _mappings_view(dialog, field_mappings, home, note)
+    return await _mappings_view(dialog, field_mappings, home, note + _warning(definition))
+
+
+def _warning(definition: Mapping[str, Any]) -> str:
+    """What no row of this valid mapping contains, although every job change needs it. Empty if there is nothing."""
+    mapping = RowMapping.parse(definition)
+    lines = missing([*chain.from_iterable(mapping.paths.values()), *mapping.always])
+    return "".join(f"\n:warning: Nothing is mapped to {line}, so its rows are refused." for line in lines)
 
 
 def _typed(entered: Entered) -> dict[str, Any]:

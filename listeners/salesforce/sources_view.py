@@ -53,6 +53,13 @@ MOST_SHOWN = 30
 """Three blocks each; a view holds 100."""
 
 
+_NOTHING_READABLE = (
+    "The connected user cannot read any object that could hold job changes. Give its permission set *Read*, *View All"
+    " Records* and *Read Access* to the fields of one: the object of UserGems' package, a custom object of your own, or"
+    " *Contacts* or *Leads* with a field such as *No Longer at Company* or *Past Account*. Then open this again."
+)
+
+
 def sources_view(sources: Sequence[Source], candidates: Sequence[Proposal], note: str | None = None) -> View:
     """Return the objects that are imported now, and a menu of those that could be."""
     intro = "If UserGems or another tool writes job changes to Salesforce, the app can import them every minute."
@@ -71,7 +78,7 @@ def sources_view(sources: Sequence[Source], candidates: Sequence[Proposal], note
         if len(candidates) > MOST_OPTIONS:
             blocks.append(context(f"The last {len(candidates) - MOST_OPTIONS} objects by label are not listed."))
     else:
-        blocks.append(context("The connected user cannot read any object that could hold job changes."))
+        blocks.append(context(_NOTHING_READABLE))
     return modal(SOURCES_TITLE, blocks)
 
 

@@ -43,7 +43,7 @@ class OrgSchemas:
 
     def labels(self, workspace_id: str, fields: Mapping[str, Collection[str]]) -> dict[str, str]:
         """The org's labels of these fields, as far as they are cached, under keys such as `account.sdr__c`."""
-        return {name: field.label for name, field in self.described(workspace_id, fields).items()}
+        return {name: _label(field) for name, field in self.described(workspace_id, fields).items()}
 
     def described(self, workspace_id: str, fields: Mapping[str, Collection[str]]) -> dict[str, FieldInfo]:
         """These fields, as far as they are cached, under keys such as `account.sdr__c`."""
@@ -72,7 +72,7 @@ class OrgSchemas:
             objects=frozenset(name.lower() for name in infos),
             fields={
                 f"{name}.{field.name}".lower(): OrgField(
-                    f"{name}.{field.name}", field.label, field.refers_to, field.type, field.values
+                    f"{name}.{field.name}", _label(field), field.refers_to, field.type, field.values
                 )
                 for name, info in infos.items()
                 for field in info.fields.values()
@@ -86,6 +86,11 @@ class OrgSchemas:
             cached = (self.now(), await self.describe.object(workspace_id, sobject))
             self._cache[workspace_id, sobject] = cached
         return cached[1]
+
+
+def _label(field: FieldInfo) -> str:
+    """The label that Salesforce's pages show: "Created By" is "Created By ID" in its API."""
+    return field.label.removesuffix(" ID") if field.refers_to else field.label
 
 
 def _roles(team: ObjectInfo | None) -> frozenset[str]:

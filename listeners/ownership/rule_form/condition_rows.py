@@ -164,7 +164,7 @@ def has_values(rows: Sequence[ConditionRow], states: Mapping[str, Mapping[str, A
     """Whether the dialog shows the values of these rows, and no others."""
     values = (_VALUE.fullmatch(block_id) for block_id in states)
     return {(int(value[1]), value[3]) for value in values if value} == {
-        (row.number, row.field) for row in rows if row.shown and row.field
+        (row.number, row.field) for row in rows if row.shown and row.field and not row.lacks_operator
     }
 
 

@@ -13,7 +13,7 @@ from listeners.dialogs.form import LONGEST_TEXT
 from listeners.ownership.rule_form.choices import LONGEST_VALUE, MOST_OPTIONS
 from listeners.ownership.rule_form.form_values import read_words, shown_words
 from services.messages.labels import CHANGE_TYPES, SIGNALS
-from services.ownership.rules.check import OrgSchema
+from services.ownership.rules.check import NUMBER_TYPES, OrgSchema
 from services.ownership.rules.labels import field_label
 from services.ownership.rules.presets import TO_ENTER
 from services.ownership.rules.rule_set import Conditions
@@ -40,13 +40,15 @@ class ConditionField:
     """
     What a condition can be about, with its operators by their names in rules. `choices` has labels by value.
 
-    The operators of a record's field are tests, such as `contains`. Those of other fields are keys of Conditions.
+    The operators of a record's field are tests, such as `contains`. Those of other fields are keys of Conditions. The
+    first one is the default, unless the type of the field is not known.
     """
 
     name: str
     label: str
     operators: Mapping[str, Operator]
     choices: Mapping[str, str] = field(default_factory=dict)
+    is_type_known: bool = True
 
     @property
     def is_of_record(self) -> bool:
@@ -124,7 +126,7 @@ _TESTS: Mapping[str, Mapping[str, Operator]] = {
     "boolean": {"equals": Operator("is", Kind.CHOICE)},
     "picklist": {"in": Operator("is any of", Kind.SEVERAL), "contains": _CONTAINS},
     "multipicklist": {"contains": Operator("contains any of", Kind.SEVERAL)},
-    **{number: {**_LIMITS, "in": _IN} for number in ("currency", "double", "int", "percent")},
+    **{number: {**_LIMITS, "in": _IN} for number in NUMBER_TYPES},
 }
 """The operators by the type of a field."""
 
@@ -135,6 +137,8 @@ _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 """What an input of a number can show."""
 
 _TESTABLE = {*_TESTS, "string", "combobox", "url", "email", "phone"}
+_SELDOM_USED = re.compile(r".+\.(IsDeleted|Jigsaw(CompanyId|ContactId)?|.*(Latitude|Longitude|GeocodeAccuracy))")
+"""Standard fields that are found by name or label, and are not in the menu."""
 
 
 def condition_field(name: str, org: OrgSchema | None, labels: Mapping[str, str]) -> ConditionField | None:
@@ -147,7 +151,7 @@ def condition_field(name: str, org: OrgSchema | None, labels: Mapping[str, str])
     choices = _YES_OR_NO if of_org and of_org.type == "boolean" else {}
     if of_org and of_org.type in {"picklist", "multipicklist"}:
         choices = {value: value for value in of_org.values}
-    return ConditionField(name, label, tests or {"in": _IN, "contains": _CONTAINS}, choices)
+    return ConditionField(name, label, tests or {"in": _IN, "contains": _CONTAINS}, choices, of_org is not None)
 
 
 def fields_in_menu(org: OrgSchema | None, most: int) -> list[str]:
@@ -157,7 +161,10 @@ def fields_in_menu(org: OrgSchema | None, most: int) -> list[str]:
     places = [
         (order.index(sobject), not field.name.endswith("__c"), field.name)
         for sobject, field in fields
-        if sobject in order and field.type in _TESTABLE and not field.refers_to
+        if sobject in order
+        and field.type in _TESTABLE
+        and not field.refers_to
+        and not _SELDOM_USED.fullmatch(field.name)
     ]
     return [name for *_, name in sorted(places)[:most]]
 
@@ -168,8 +175,9 @@ class ConditionRow:
     One condition in the dialog. `number` stays the same while the dialog is open, whatever is added and removed.
 
     `version` is another one if the app has chosen the field, because Slack keeps what a person chose under an id.
-    `field` and `operator` are empty until they are chosen. `values` has what was entered, or the name if `field` is
-    OTHER_FIELD. `block` is the block_id of its value, where errors are shown; empty if the dialog does not show it yet.
+    `field` and `operator` are empty until they are chosen. Without an operator, there is no input for a value.
+    `values` has what was entered, or the name if `field` is OTHER_FIELD. `block` is the block_id of its value, where
+    errors are shown; empty if the dialog does not show it yet.
     A row that is not `shown` does not fit into the dialog and stays unchanged.
     """
 
@@ -182,10 +190,10 @@ class ConditionRow:
     shown: bool = True
 
     def kind(self, about: ConditionField | None) -> Kind | None:
-        """How the value is entered. None means that no field is chosen yet."""
+        """How the value is entered. None means that no field or no operator is chosen yet."""
         if self.field == OTHER_FIELD:
             return Kind.NAME
-        if about is None:
+        if about is None or not self.operator:
             return None
         kind = about.with_operator(self.operator).operators[self.operator].kind
         if kind is Kind.SEVERAL and not self._fits_menu(about):
@@ -201,12 +209,16 @@ class ConditionRow:
         return 0 < len(values) <= MOST_OPTIONS and all(len(value) <= LONGEST_VALUE for value in values)
 
     def with_operator(self, about: ConditionField | None) -> ConditionRow:
-        """The row with the first operator of its field if it has none that fits."""
+        """The row with the default operator of its field if it has none that fits."""
         if about is None or self.operator in about.operators:
             return self
         if about.is_of_record and self.operator in _EVERY_TEST:
             return self
-        return replace(self, operator=next(iter(about.operators)))
+        return replace(self, operator=next(iter(about.operators)) if about.is_type_known else "")
+
+    @property
+    def lacks_operator(self) -> bool:
+        return self.field not in {"", OTHER_FIELD} and not self.operator
 
     def to_fill_in(self) -> ConditionRow:
         """The row of a new rule, without a value if the admin has to enter one."""

@@ -165,7 +165,7 @@ class RuleForm:
             rule = self._rule(conditions)
         except ValidationError as error:
             return self._with_suggestions(self._by_field(issues_of(error), conditions) | errors, org)
-        if rule.when == Conditions() and not self.is_for_every:
+        if rule.when == Conditions() and not (self.has_conditions or self.is_for_every):
             errors.setdefault(EVERY.name, "Set a condition above, or tick this to apply the rule to every job change.")
         whole = rules.model_copy(update={"rules": (rule,)})
         of_org = [issue for issue in check(whole, org) if not issue.is_warning and issue.path.startswith("rules.0.")]
@@ -179,6 +179,8 @@ class RuleForm:
         for row in self.rows:
             if row.block and row.field == OTHER_FIELD:
                 errors[row.block] = "There is no such field. Enter its label, or a name such as Account.Region__c."
+            elif row.lacks_operator:
+                errors[NAME.name] = f"Choose an operator for {row.field}."  # its menu cannot show errors
             elif row.block and not row.values:
                 errors[row.block] = "Enter a value."
         if not re.fullmatch(r"[1-9][0-9]{0,3}", self.place):

@@ -16,10 +16,11 @@ DEFAULT_SOURCE = "import"
 _SAMPLE = "sample"
 _SOURCE = "source"
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "a name": ("person.full_name", "person.last_name"),
+    "a name": ("person.full_name", "person.last_name", "person.external_id"),
     "an email address, a LinkedIn URL or a Salesforce id of the person": (
         "person.emails",
         "person.linkedin_url",
+        "person.external_id",
         "salesforce.contact_id",
         "salesforce.lead_id",
     ),

@@ -1,4 +1,4 @@
-"""Checks rules against the org's schema: missing fields and roles, and fields that do not hold users. Pure."""
+"""Checks rules against the org's schema: missing fields and roles, and fields of another type. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from services.ownership.rules.owner_sources import (
     TeamRole,
     UserField,
 )
-from services.ownership.rules.rule_set import Rule, RuleSet
+from services.ownership.rules.rule_set import FieldTest, Rule, RuleSet
 from services.ownership.rules.unreachable import unreachable
+
+NUMBER_TYPES = ("currency", "double", "int", "percent")
+"""https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/field_types.htm"""
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,18 @@ def check(rules: RuleSet, org: OrgSchema | None) -> list[RuleIssue]:
 
 def _check_rule(rule: Rule, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
     for place, test in enumerate(rule.when.fields or ()):
-        yield from _check_field(test.field, f"{path}.when.fields.{place}.field", org)
+        yield from _check_test(test, f"{path}.when.fields.{place}", org)
     for place, source in enumerate(rule.tell):
         yield from _check_source(source, f"{path}.tell.{place}", org)
     for place, informed in enumerate(rule.also_notify or ()):
         yield from _check_source(informed, f"{path}.also_notify.{place}", org)
+
+
+def _check_test(test: FieldTest, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
+    yield from _check_field(test.field, f"{path}.field", org)
+    field = org.fields.get(test.field.lower())
+    if field is not None and field.type in NUMBER_TYPES and test.words:
+        yield RuleIssue(f"{path}.values", f"{test.field} is a number, and “{test.words[0]}” is not one")
 
 
 def _check_source(source: Source | Informed, path: str, org: OrgSchema) -> Iterator[RuleIssue]:

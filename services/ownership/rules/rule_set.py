@@ -63,6 +63,13 @@ SEGMENTS: tuple[Segment, ...] = (
 )
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
+
+
 class FieldTest(RulePart):
     """Compares a field of a record with any of the values (case is ignored), or with a number, as it is stored."""
 
@@ -79,12 +86,12 @@ class FieldTest(RulePart):
     @property
     def limit(self) -> float | None:
         """The number to compare with. None if texts are compared."""
-        if self.test not in {"at_least", "at_most"}:
-            return None
-        try:
-            return float(self.values[0])
-        except ValueError:
-            return nan
+        return _number(self.values[0]) if self.test in {"at_least", "at_most"} else None
+
+    @property
+    def words(self) -> list[str]:
+        """The values that are not numbers."""
+        return [value for value in self.values if not isfinite(_number(value))]
 
     def is_met_by(self, number: float | None) -> bool:
         """Whether a number is within the limit. An empty field (None) never is."""

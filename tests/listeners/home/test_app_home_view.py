@@ -262,7 +262,7 @@ def test_members_see_who_is_notified_by_default():
     """Home lists the default owners, and says where a job change goes when there is none of them."""
     text = str(home_view(MEMBER))
 
-    assert who_is_notified(MEMBER.ownership) in text
+    assert f"*Who is notified*\\n{who_is_notified(MEMBER.ownership)}" in text
     assert "is posted with the reason in the default channel, <#C1>." in text
 
 

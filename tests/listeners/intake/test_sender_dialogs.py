@@ -133,11 +133,30 @@ async def test_a_field_mapping_is_edited_row_by_row_beside_what_the_sender_has_s
     await office.settled()
 
     assert "Saved. New rows from our-crm use this mapping." in modal_of(office)
+    assert "Nothing is mapped to" not in modal_of(office)
     assert (await mappings.all_of(office.team.id))["our-crm"] == {
         "map": {"mail": "person.emails", "who.name": "person.full_name", "to": "current.company.name"},
         "set": {"signal": "contact_tracking"},
         "words": words,
     }
+
+
+async def test_a_field_mapping_that_lacks_what_every_row_needs_is_saved_with_a_warning(office):
+    """It says what is missing, as the preview does."""
+    await office.open_home(office.dana)
+    await office.pick(office.dana, "sender_mappings")
+    await acted(office, "mapping_edit", "+")
+    await office.slack.act_in_modal(office.dana.id, "mapping_text", "who", "path-0")
+    await office.slack.act_in_modal(office.dana.id, "mapping_field", "person.full_name", "row-0")
+    await office.settled()
+    await office.slack.submit_view(office.dana.id, {"source": "our-crm"})
+    await office.settled()
+
+    shown = modal_of(office)
+    assert "Saved. New rows from our-crm use this mapping." in shown
+    assert "Nothing is mapped to a name" not in shown
+    assert "Nothing is mapped to an email address, a LinkedIn URL or a Salesforce id of the person" in shown
+    assert "Nothing is mapped to a company, so its rows are refused." in shown
 
 
 async def test_a_field_mapping_can_be_edited_as_json_and_row_by_row_again(office):

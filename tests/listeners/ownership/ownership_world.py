@@ -108,6 +108,8 @@ class AdminSession:
         if not is_in_menu:
             await self.act("ownership_condition_value", field, self.value_of_row(row))
             row = next(name for name in self.block_ids() if name == row or name.startswith(f"{row}-"))
+        if not operator and not any(name.startswith(f"value-{row.split('-')[1]}-") for name in self.block_ids()):
+            operator = "in"  # without Salesforce, the type of a field is not known, and no operator is proposed
         if operator:
             await self.act(f"ownership_condition_operator_{field}", operator, row)
         block_id = self.value_of_row(row)

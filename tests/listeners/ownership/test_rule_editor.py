@@ -189,6 +189,48 @@ async def test_a_condition_fits_the_type_of_its_field(acme: SalesforceWorld, dan
     )
 
 
+async def test_a_number_is_compared_only_with_numbers(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Words would never match it."""
+    await acme.connect()
+    await begin(dana)
+    employees = await dana.add_condition("Account.NumberOfEmployees", "many, 500", "in")
+    refused = await dana.submit(name="Large")
+    assert refused.errors == {employees: "Account.NumberOfEmployees is a number, and “many” is not one."}
+    assert (await dana.submit(**{employees: "500, 1000"})).ok
+    (test,) = (await only_rule(dana)).when.fields or ()
+    assert test.values == ("500", "1000")
+
+
+async def test_an_operator_is_proposed_once_the_type_of_the_field_is_known(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
+    """Without an answer of Salesforce, the person chooses it."""
+    await begin(dana)
+    await dana.act("ownership_condition_field", "other", "when-0")
+    await dana.act("ownership_condition_value", "Account.NumberOfEmployees", "value-0-name-other")
+    refused = await dana.submit(name="Large")
+    assert refused.errors == {"name": "Choose an operator for Account.NumberOfEmployees."}
+    await acme.connect()
+    assert (await dana.submit()).ok
+    assert "is at least" in dana.dialog_text()
+    assert (await dana.submit(**{dana.value_of_row("when-0"): "500"})).ok
+    assert (await only_rule(dana)).when.fields == (
+        FieldTest(field="Account.NumberOfEmployees", test="at_least", values=("500",)),
+    )
+
+
+async def test_fields_that_are_seldom_used_are_found_by_label(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The menu has room for sixty fields."""
+    await acme.connect()
+    await begin(dana)
+    assert "Account.BillingCity" in dana.dialog_text()
+    assert "Latitude" not in dana.dialog_text()
+    await dana.add_condition("billing latitude", "50")
+    assert (await dana.submit(name="North")).ok
+    (test,) = (await only_rule(dana)).when.fields or ()
+    assert test.field == "Account.BillingLatitude"
+
+
 async def test_a_condition_is_removed_and_the_others_stay(acme: SalesforceWorld, dana: AdminSession) -> None:
     """A row keeps what was entered in it, and a new row starts empty."""
     await begin(dana)
@@ -283,12 +325,13 @@ async def test_owner_sources_come_from_the_orgs_schema(acme: SalesforceWorld, da
 
 
 async def test_fields_are_named_by_their_labels(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Fields with the same label are named by their API names."""
+    """Fields with the same label are named by their API names. Lookups are named as on Salesforce's pages."""
     for name, label in (("CSO__c", "Success Owner"), ("Rep1__c", "Rep"), ("Rep2__c", "Rep")):
         acme.org.org.add_field("Account", Field(name, "reference", ("User",), f"{name[:-1]}r", label=label))
     await acme.connect()
     await begin(dana)
-    assert {"The account's Success Owner", "The account's Rep1", "The account's Rep2"} <= set(dana.options("slot-0"))
+    labels = {"Success Owner", "Rep1", "Rep2", "Created By"}
+    assert {f"The account's {label}" for label in labels} <= set(dana.options("slot-0"))
     await dana.choose_slot(0, "Another field …")
     issues = (await dana.submit(**{"more-0-a_field": "rep"})).errors
     assert "Similar fields: Account.Rep1__c (Rep), Account.Rep2__c (Rep)." in issues["more-0-a_field"]

@@ -182,6 +182,13 @@ def test_a_list_longer_than_a_dialog_is_shortened(view: dict[str, object]) -> No
     assert "15 more are not shown here. Remove others to see them." in str(view)
 
 
+def test_an_org_with_nothing_to_import_is_told_which_permissions_to_give() -> None:
+    """They are those that the documentation names."""
+    text = str(sources_view([], []))
+    assert "*Read*, *View All Records* and *Read Access*" in text
+    assert "*Contacts* or *Leads* with a field such as *No Longer at Company*" in text
+
+
 def test_every_object_of_a_large_org_can_be_chosen() -> None:
     """Slack allows 100 options in a group, and searches all groups."""
     candidates = [Proposal(f"O{n}__c", f"O{n}__c", f"Object {n}", {}) for n in range(450)]
