@@ -7,6 +7,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 from bench.documents import write_documents
@@ -27,6 +28,9 @@ BENCHMARKS = {
     "import": importing,
     "growth": growth,
 }
+SLOW = {"growth"}
+"""Benchmarks that take minutes, and run only when they are named."""
+
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -47,7 +51,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, epilog=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", metavar="NAME", nargs="*", help=f"any of {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help=f"any of {', '.join(BENCHMARKS)} (default: all but the last)"
+    )
     parser.add_argument("--docs", action="store_true", help="only write the stored results into the documents")
     parser.add_argument("--on", choices=(SQLITE, POSTGRESQL), help="only this database (default: both)")
     arguments = parser.parse_args()
@@ -56,11 +62,12 @@ def main() -> int:
         return 0
     if unknown := set(arguments.names) - BENCHMARKS.keys():
         parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
-    names, kinds = arguments.names or list(BENCHMARKS), {arguments.on} if arguments.on else {SQLITE, POSTGRESQL}
+    names = arguments.names or [name for name in BENCHMARKS if name not in SLOW]
+    kinds = {arguments.on} if arguments.on else {SQLITE, POSTGRESQL}
     with tempfile.TemporaryDirectory(prefix="usergems-bench-") as folder:
         rows = asyncio.run(run(names, kinds, Databases(Path(folder))))
     show(rows)
-    store(rows, RESULTS, keep_others=bool(arguments.names or arguments.on))
+    store(rows, RESULTS, ran=set(product(names, kinds)), order=list(BENCHMARKS))
     write_documents(load(RESULTS))
     return 0 if all(row.holds for row in rows) else 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,25 @@ def show(rows: Sequence[Row]) -> None:
     Console(width=None if Console().is_terminal else 140).print(table)
 
 
-def store(rows: Sequence[Row], path: Path, *, keep_others: bool) -> None:
-    """Write the rows to `path`. With `keep_others`, rows that were not measured this time stay unchanged."""
+def store(rows: Sequence[Row], path: Path, ran: Collection[tuple[str, str]], order: Sequence[str]) -> None:
+    """
+    Write the rows to `path`, in this order of benchmarks.
+
+    `ran` has the benchmarks that ran, each with its database. The rows of others stay unchanged.
+    """
     new = {(row.name, row.database): row.as_json() for row in rows}
-    old = {(row["name"], row["database"]): row for row in load(path)} if keep_others else {}
-    path.write_text(json.dumps(list((old | new).values()), indent=2) + "\n")
+    old = {
+        key: row
+        for row in load(path)
+        if (key := (row["name"], row["database"])) in new or (_benchmark(row), row["database"]) not in ran
+    }
+    in_order = sorted((old | new).values(), key=lambda row: order.index(_benchmark(row)))
+    path.write_text(json.dumps(in_order, indent=2) + "\n")
+
+
+def _benchmark(row: dict[str, Any]) -> str:
+    name: str = row["name"]
+    return name.partition(":")[0]
 
 
 def load(path: Path) -> list[dict[str, Any]]:
