@@ -105,7 +105,7 @@ async def _cost(slack: SlackSandbox, client: _TimedClient, act: Callable[[], Awa
 
 @contextmanager
 def _commits() -> Iterator[list[object]]:
-    """Of all engines, because what only reads has one of its own on SQLite."""
+    """The commits of all engines. On SQLite, what only reads has an engine of its own."""
     commits: list[object] = []
     count = commits.append  # the same object each time, so that it can be removed
     event.listen(Engine, "commit", count)

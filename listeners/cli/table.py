@@ -162,7 +162,7 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 def _parser(command: str, verb_name: str) -> ArgumentParser:
-    """Of all verbs, only the one with this name gets its arguments."""
+    """Return the parser of all verbs. Only the one with this name gets its arguments."""
     parser = ArgumentParser(
         command,
         description="Notifies the right person in Slack when a Salesforce contact changes jobs.",

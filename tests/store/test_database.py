@@ -74,7 +74,7 @@ async def test_reading_does_not_wait_for_the_writer(sqlite_url):
 
 
 async def test_reads_that_wait_together_share_a_transaction(database):
-    """Which PostgreSQL is not told about: each statement sees what was committed before it."""
+    """No transaction is begun on PostgreSQL: each statement sees what was committed before it."""
     statuses = []
 
     def read(connection, items):

@@ -118,7 +118,7 @@ def test_nothing_is_traced_without_a_collector():
 
 
 def test_a_collector_without_the_extra_is_a_fault_of_the_settings(monkeypatch):
-    """It is told at the start, with what to install."""
+    """The settings are refused at the start, with what to install."""
     monkeypatch.setitem(sys.modules, "listeners.http.open_telemetry", None)
 
     with pytest.raises(SettingsError, match=r"requirements-tracing\.lock"):

@@ -116,7 +116,7 @@ async def test_slack_accepts_a_new_block_only_where_it_was_released(acme) -> Non
 
 
 async def test_a_workflow_button_needs_a_workflow_that_can_be_started(acme) -> None:
-    """And may set only the inputs of that workflow. Using it starts the workflow; the app is not told."""
+    """It may set only the inputs of that workflow. A press starts the workflow, and the app is not notified."""
     url, inputs = "https://slack.com/shortcuts/Ft0123ABC456/321", [{"name": "contact_id", "value": "003"}]
     trigger = {"url": url, "customizable_input_parameters": inputs}
     button = {"type": "workflow_button", "action_id": "run", "text": {"type": "plain_text", "text": "Run"}}

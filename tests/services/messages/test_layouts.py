@@ -139,7 +139,7 @@ async def test_cards_have_the_buttons_of_the_admins(acme: World, newer_blocks: b
 
 @pytest.mark.parametrize("newer_blocks", [False, True])
 async def test_without_its_workflow_a_message_is_sent_without_the_button(acme: World, newer_blocks: bool) -> None:
-    """In the same attempt. Later messages do not try again until an admin saves the buttons, and is told once."""
+    """It is sent in the same attempt. Later messages leave it out until an admin saves. Admins are notified once."""
     acme.worker.courier.layouts.refused_by.update([] if newer_blocks else [acme.workspace_id])
     await save_buttons(acme)
 
