@@ -137,8 +137,11 @@ _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 """What an input of a number can show."""
 
 _TESTABLE = {*_TESTS, "string", "combobox", "url", "email", "phone"}
-_SELDOM_USED = re.compile(r".+\.(IsDeleted|Jigsaw(CompanyId|ContactId)?|.*(Latitude|Longitude|GeocodeAccuracy))")
-"""Standard fields that are found by name or label, and are not in the menu."""
+_SELDOM_USED = (
+    *(".IsDeleted", ".Jigsaw", ".JigsawCompanyId", ".JigsawContactId"),
+    *("Latitude", "Longitude", "GeocodeAccuracy"),
+)
+"""Endings of standard fields that are found by name or label, and are not in the menu."""
 
 
 def condition_field(name: str, org: OrgSchema | None, labels: Mapping[str, str]) -> ConditionField | None:
@@ -164,7 +167,7 @@ def fields_in_menu(org: OrgSchema | None, most: int) -> list[str]:
         if sobject in order
         and field.type in _TESTABLE
         and not field.refers_to
-        and not _SELDOM_USED.fullmatch(field.name)
+        and not field.name.endswith(_SELDOM_USED)
     ]
     return [name for *_, name in sorted(places)[:most]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -126,3 +126,22 @@ def _path(place: tuple[int | str, ...]) -> str:
         if not is_kind and step != "[key]":
             steps.append(str(step))
     return ".".join(steps)
+
+
+def unknown_names_in(raw: Mapping[str, object]) -> list[RuleIssue]:
+    """The unknown names in rules with other errors, as far as they can be read, so that all can be fixed at once."""
+    pools, mappings, rules = (raw.get(name) for name in ("pools", "mappings", "rules"))
+    unknown: list[RuleIssue] = []
+    for number, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
+        tell = rule.get("tell") if isinstance(rule, dict) else None
+        for place, source in enumerate(tell if isinstance(tell, list | tuple) else ()):
+            kind = source.get("source") if isinstance(source, dict) else None
+            reference = {"pool": ("pool", pools), "mapped": ("table", mappings)}.get(str(kind))
+            if reference is None:
+                continue
+            key, defined = reference
+            name = source.get(key)
+            if isinstance(name, str) and not (isinstance(defined, dict) and name.strip() in defined):
+                noun = "pool" if key == "pool" else "mapping"
+                unknown.append(RuleIssue(f"rules.{number}.tell.{place}.{key}", f"there is no {noun} named {name}"))
+    return unknown

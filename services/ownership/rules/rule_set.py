@@ -8,7 +8,7 @@ first rule that matches applies. If no rule matches, the catch-all applies.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from math import isfinite, nan
 from typing import Annotated, Literal, Self
 
@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.job_change.parts import ChangeType, Signal
-from services.ownership.rules.issues import InvalidRulesError, RuleIssue, issues_of
+from services.ownership.rules.issues import InvalidRulesError, RuleIssue, issues_of, unknown_names_in
 from services.ownership.rules.owner_sources import (
     ChannelId,
     ContextField,
@@ -244,7 +244,7 @@ class RuleSet(RulePart):
         try:
             rule_set = cls.model_validate_json(text)
         except ValidationError as error:
-            raise InvalidRulesError([*issues_of(error), *_unknown_names_in_raw(raw)]) from None
+            raise InvalidRulesError([*issues_of(error), *unknown_names_in(raw)]) from None
         if (count := sum(rule.when.value_count for rule in rule_set.rules)) > MOST_VALUES_IN_ALL:
             limit = f"have {count:,} values in their conditions together; at most {MOST_VALUES_IN_ALL:,} are possible"
             raise InvalidRulesError([RuleIssue("rules", limit)])
@@ -289,25 +289,6 @@ def _unknown_names(rule_set: RuleSet) -> Iterator[RuleIssue]:
                     yield RuleIssue(f"{path}.pool", f"there is no pool named {source.pool}")
                 elif isinstance(source, Mapped) and source.table not in rule_set.mappings:
                     yield RuleIssue(f"{path}.table", f"there is no mapping named {source.table}")
-
-
-def _unknown_names_in_raw(raw: Mapping[str, object]) -> list[RuleIssue]:
-    """The unknown names in rules with other errors, as far as they can be read, so that all can be fixed at once."""
-    pools, mappings, rules = (raw.get(name) for name in ("pools", "mappings", "rules"))
-    unknown: list[RuleIssue] = []
-    for number, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
-        tell = rule.get("tell") if isinstance(rule, dict) else None
-        for place, source in enumerate(tell if isinstance(tell, list | tuple) else ()):
-            kind = source.get("source") if isinstance(source, dict) else None
-            reference = {"pool": ("pool", pools), "mapped": ("table", mappings)}.get(str(kind))
-            if reference is None:
-                continue
-            key, defined = reference
-            name = source.get(key)
-            if isinstance(name, str) and not (isinstance(defined, dict) and name.strip() in defined):
-                noun = "pool" if key == "pool" else "mapping"
-                unknown.append(RuleIssue(f"rules.{number}.tell.{place}.{key}", f"there is no {noun} named {name}"))
-    return unknown
 
 
 CATCH_ALL = Rule(
