@@ -54,7 +54,7 @@ def _fields_of(place: int) -> _ButtonFields:
     url = Text(
         f"url_{place}",
         "Link",
-        hint="Of the page, or the one that starts the workflow.",
+        hint="The address of the page, or the one that starts the workflow.",
         placeholder="https://crm.example/{contact_id}",
         longest=LONGEST_TEMPLATE,
         optional=True,
