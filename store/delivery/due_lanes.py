@@ -94,23 +94,26 @@ def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
     of a default channel that has not been chosen is parked.
     """
     times = {"now": now, "a_minute_ago": now - 60_000}
-    served = connection.execute(_workspaces_with_due_lanes, {**times, "most": MOST_WORKSPACES}).all()
+    served = connection.execute(_workspaces_with_due_lanes, {**times, "most": min(most, MOST_WORKSPACES)}).all()
     if not served:
         return []
     connection.execute(_set_served, {"workspaces": [row.workspace_id for row in served], "now": now})
-    share = -(-most // len(served))
-    due, without_channel = [], []
-    for workspace_id, default_channel, per_minute, buttons, problem, posted, first_post_at, failures in served:
+    due: list[Lane] = []
+    without_channel: list[int] = []
+    for place, workspace in enumerate(served):
+        share = -(-(most - len(due)) // (len(served) - place))
+        allowed = _allowed(workspace.posts_per_minute, workspace.posts, workspace.first_post_at, now)
         # While Slack is failing for this workspace, one lane at a time finds out whether it has recovered.
-        most_here = min(1 if failures else share, _allowed(per_minute, posted, first_post_at, now))
-        usable = usable_buttons(buttons, problem)
-        for row in connection.execute(_due_lanes, {"of_workspace": workspace_id, "now": now, "most": most_here}):
-            channel = default_channel if row.destination == DEFAULT_CHANNEL else row.destination
+        most_here = min(1 if workspace.failures else share, allowed)
+        usable = usable_buttons(workspace.card_buttons, workspace.card_buttons_problem)
+        due_here = {"of_workspace": workspace.workspace_id, "now": now, "most": most_here}
+        for row in connection.execute(_due_lanes, due_here):
+            channel = workspace.default_channel_id if row.destination == DEFAULT_CHANNEL else row.destination
             if channel is None:
                 without_channel.append(row.id)
-            else:
-                lane = (row.id, workspace_id, row.destination, channel, row.failures, row.dm, failures > 0)
-                due.append(Lane(*lane, hours_of(row), usable))
+                continue
+            lane = (row.id, row.workspace_id, row.destination, channel, row.failures, row.dm)
+            due.append(Lane(*lane, workspace.failures > 0, hours_of(row), usable))
     if without_channel:
         connection.execute(_park, {"ids": without_channel})
     return due

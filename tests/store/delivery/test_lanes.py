@@ -222,6 +222,20 @@ async def test_more_workspaces_than_share_a_claim_take_turns(database, workspace
     assert set(names) - first <= second
 
 
+@pytest.mark.parametrize("most", range(1, 7))
+async def test_workspaces_share_the_lanes_that_a_claim_may_take(database, workspace, most):
+    """No claim takes more than it may, and whoever is served gets a lane."""
+    for name in ("T2", "T3", "T4"):
+        await database.run(add_workspace, name)
+    for name in ("T1", "T2", "T3", "T4"):
+        await database.run(add_routed, f"U_{name}_A", f"U_{name}_B", workspace_id=name)
+
+    claimed = await database.run(claim, SOMEDAY, most)
+
+    assert len(claimed) == most
+    assert len({each.workspace_id for each in claimed}) == min(most, 4)
+
+
 async def test_workspaces_without_work_take_no_turns(database, workspace):
     """However many of them there are, and although none of them was served before."""
     await database.run(add_routed, "U_DANA")
