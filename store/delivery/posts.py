@@ -63,7 +63,8 @@ _due_times = select(lanes.c.id, lanes.c.due_at).where(one_of(lanes.c.id, "ids"))
 
 _set_post_sent = (
     update(posts)
-    .where(posts.c.id == bindparam("of_post"))
+    # If the message is there twice, the one that was recorded first is updated from then on.
+    .where(posts.c.id == bindparam("of_post"), posts.c.state != "sent")
     .values(state="sent", channel=bindparam("to_channel"), ts=bindparam("message_ts"))
 )
 _set_delivered = (

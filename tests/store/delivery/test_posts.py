@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from domain.decision.reasons import legacy
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role
@@ -10,6 +11,7 @@ from store.delivery.failed import failures
 from store.delivery.posts import settle
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
 from store.delivery.trace import steps_of
+from store.schema import posts
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -71,6 +73,18 @@ async def test_sent_is_stored_even_if_the_lease_was_lost(database):
 
     assert await database.run(delivery_states, *ids) == ["delivered"]
     assert (await database.run(lane_of, "U_DANA")).lease == other.lease
+
+
+async def test_of_a_message_that_is_there_twice_the_one_stored_first_stays_the_one_to_update(database):
+    """What was done with it is shown there. The other one may come to light minutes later."""
+    await database.run(add_routed, DEFAULT_CHANNEL)
+    (late,) = await database.run(claim)
+    (other,) = await database.run(claim, SOMEDAY + LEASE_MS)
+    await database.run(settle, [Sent(other, SOMEDAY + LEASE_MS + 1, "C_DEFAULT", "2.2")])
+
+    await database.run(settle, [Sent(late, SOMEDAY + LEASE_MS + 2, "C_DEFAULT", "1.1")])
+
+    assert await database.run(lambda connection: connection.execute(select(posts.c.ts)).scalars().all()) == ["2.2"]
 
 
 async def test_a_worker_without_its_lease_changes_nothing_else(database):
