@@ -137,11 +137,8 @@ _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 """What an input of a number can show."""
 
 _TESTABLE = {*_TESTS, "string", "combobox", "url", "email", "phone"}
-_SELDOM_USED = (
-    *(".IsDeleted", ".Jigsaw", ".JigsawCompanyId", ".JigsawContactId"),
-    *("Latitude", "Longitude", "GeocodeAccuracy"),
-)
-"""Endings of standard fields that are found by name or label, and are not in the menu."""
+_SELDOM = (".IsDeleted", ".Jigsaw", "JigsawCompanyId", "JigsawContactId", "Latitude", "Longitude", "GeocodeAccuracy")
+"""Endings of standard fields that are seldom used: they are found by name or label, and are not in the menu."""
 
 
 def condition_field(name: str, org: OrgSchema | None, labels: Mapping[str, str]) -> ConditionField | None:
@@ -164,10 +161,7 @@ def fields_in_menu(org: OrgSchema | None, most: int) -> list[str]:
     places = [
         (order.index(sobject), not field.name.endswith("__c"), field.name)
         for sobject, field in fields
-        if sobject in order
-        and field.type in _TESTABLE
-        and not field.refers_to
-        and not field.name.endswith(_SELDOM_USED)
+        if sobject in order and field.type in _TESTABLE and not field.refers_to and not field.name.endswith(_SELDOM)
     ]
     return [name for *_, name in sorted(places)[:most]]
 
