@@ -185,7 +185,7 @@ class Installing:
             answer = await self.preferences.choose_default_channel(workspace.id, link.user_id, channel_id, None)
             if not answer.stored:
                 return self.pages.notice(_not_changed(plain(answer.text), sealed))
-            note = plain(answer.text).partition(". ")[2]  # the page itself says that the channel is set
+            note = plain(answer.warning)  # the page itself says that the channel is set
         return await self._show_saved(link, note)
 
     async def _typed_channel(self, workspace: Workspace, typed: str) -> str:

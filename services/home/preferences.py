@@ -29,6 +29,7 @@ CHANGED_MEANWHILE = (
 )
 NOT_INSTALLED = "The app is no longer installed in this workspace."
 TRY_AGAIN = "Slack did not respond, so nothing was saved. Please try again in a minute."
+_NOT_POSTED = "The test message could not be posted right now. Job changes are retried automatically."
 
 PUBLIC_POSTS = "chat:write.public"
 """The scope to post in public channels that the app was not invited to. It is optional."""
@@ -42,10 +43,11 @@ _POSTED_THERE = {
 
 @dataclass(frozen=True)
 class ChangeResult:
-    """Whether a change was stored, and the answer to the person who made it, in mrkdwn."""
+    """Whether a change was stored, and the answer to the person who made it, in mrkdwn. `warning` is a part of it."""
 
     stored: bool
     text: str
+    warning: str = ""
 
     @property
     def note(self) -> str:
@@ -106,14 +108,14 @@ class Preferences:
     async def _announce_and_store(
         self, workspace: Workspace, actor: str, channel: ChannelInfo, seen_version: int | None
     ) -> ChangeResult:
-        text = f"Saved. <#{channel.id}> is the default channel."
+        warnings = [_shared(channel)] if channel.is_ext_shared else []
         try:
             if channel.id not in workspace.signal_channels.values():  # otherwise it has had a note
                 await self.slack.post_notice(workspace.id, channel.id, _first_line(workspace, actor))
         except PermanentError as error:
             return ChangeResult(False, f"{_named(channel)} was not saved because the app cannot post there: {error}.")
         except TransientError:
-            text += " The test message could not be posted right now. Job changes are retried automatically."
+            warnings.insert(0, _NOT_POSTED)
         entry = AuditEntry(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")
         if not await self.database.run(_store_channel, workspace.id, seen_version, channel, entry):
             return ChangeResult(False, CHANGED_MEANWHILE)
@@ -121,7 +123,8 @@ class Preferences:
         if before and before != channel.id and before not in workspace.signal_channels.values():
             ended = f"<@{actor}> made <#{channel.id}> the default channel. Job changes are no longer posted here."
             await tell_old_channel(self.slack, workspace.id, before, ended)
-        return ChangeResult(True, text + (f" {_shared(channel)}" if channel.is_ext_shared else ""))
+        warning = " ".join(warnings)
+        return ChangeResult(True, f"Saved. <#{channel.id}> is the default channel. {warning}".rstrip(), warning)
 
     def change(self, workspace_id: str, actor: str, values: Mapping[str, Value], seen_version: int | None) -> Change:
         """Store values of WORKSPACE_PREFERENCES, by name, in the transaction that runs the result."""

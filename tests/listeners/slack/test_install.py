@@ -501,6 +501,8 @@ async def test_a_channel_can_be_typed(here: InstallWorld, typed: str) -> None:
     page = await here.choose_channel(link, "", typed=typed.format(id=channel.id))
 
     assert "Default channel set to #signals" in page
+    assert "We've posted a short message in the channel" in page
+    assert 'class="note"' not in page
 
 
 async def test_a_name_that_does_not_exist_is_not_saved(here: InstallWorld) -> None:
