@@ -1,4 +1,4 @@
-"""What senders may say, how it is refused, what is kept, and when two job changes are the same."""
+"""The job change: what is accepted, refused and kept, and when two job changes are the same."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LEAST: dict[str, Any] = {
 
 
 def with_(base: dict[str, Any], path: str, value: object) -> dict[str, Any]:
-    """A copy of *base* that says *value* at the dotted *path*."""
+    """A copy of `base` with `value` at the dotted `path`."""
     changed = part = deepcopy(base)
     *above, last = path.split(".")
     for step in above:
@@ -91,7 +91,7 @@ def key(raw: dict[str, Any], today: date = TODAY) -> str:
 
 
 def test_every_field_of_the_contract_is_read():
-    """What is told, asked of Salesforce and linked comes from these fields."""
+    """Messages, queries to Salesforce and links are made of these fields."""
     change = JobChange.parse(FULL)
 
     assert change.person.name == "Ada Smith"
@@ -108,8 +108,8 @@ def test_every_field_of_the_contract_is_read():
     assert change.custom == {"segment": "Enterprise"}
 
 
-def test_the_least_there_can_be():
-    """A signal, a change, a name, one key of the person, and the company."""
+def test_few_fields_are_required():
+    """The signal, the change type, a name, one key of the person, and the company."""
     change = JobChange.parse(LEAST)
 
     assert change.source == "api"
@@ -149,26 +149,26 @@ def test_the_least_there_can_be():
         ("score", 0.5, 0.5),
     ],
 )
-def test_a_field_is_tidied(path, given, read_as):
-    """What only looks different is the same, and nothing that could break a message, a query or a row gets in."""
+def test_a_field_is_normalized(path, given, read_as):
+    """Values that differ only in form become equal. What could break a message, a query or a row is removed."""
     assert read(with_(LEAST, path, given), path) == read_as
 
 
 @pytest.mark.parametrize("path", ["previous", "current.title", "salesforce", "links", "custom", "person.linkedin_url"])
-def test_null_says_the_same_as_leaving_it_out(path):
-    """Senders write out what they do not know."""
+def test_null_is_the_same_as_a_missing_field(path):
+    """Some senders send every field, with null for what they do not know."""
     assert JobChange.parse(with_(LEAST, path, None)) == JobChange.parse(LEAST)
 
 
 def test_a_list_of_emails_may_be_null():
-    """Where there is another key of the person."""
+    """This holds if there is another key of the person."""
     raw = with_(with_(LEAST, "person.emails", None), "salesforce.contact_id", "003000000000001")
 
     assert read(raw, "person.emails") == []
 
 
-def test_a_company_of_which_nothing_is_known_is_none():
-    """So that nobody reads of a company without a name."""
+def test_a_company_without_any_value_is_none():
+    """Otherwise messages would mention a company without a name."""
     assert read(with_(LEAST, "previous.company", {"name": " ", "domain": ""}), "previous.company") is None
 
 
@@ -225,13 +225,13 @@ _CHANGES = "must be one of new_company, new_hire, promotion, lateral, departure 
     ],
 )
 def test_a_fault_names_its_field_and_says_what_it_should_be(path, given, fault):
-    """The sender mends it without asking us, and no value of theirs is repeated, for faults are logged."""
+    """The sender can fix it without asking us. The value itself is not repeated, because faults are logged."""
     assert faults(with_(LEAST, path, given)) == [fault]
 
 
 @pytest.mark.parametrize("raw", [None, 1, "x", [], [LEAST], True])
-def test_what_is_no_object_is_refused(raw):
-    """Anything can be sent."""
+def test_a_job_change_must_be_an_object(raw):
+    """Senders can post any JSON value."""
     assert faults(raw) == [("", "must be an object")]
 
 
@@ -254,8 +254,8 @@ def test_what_is_no_object_is_refused(raw):
         ),
     ],
 )
-def test_what_is_required_is_asked_for(raw, fault):
-    """A name, a key of the person, and the company that this is about."""
+def test_a_missing_required_field_is_a_fault(raw, fault):
+    """A name, a key of the person, and the company that the change is about are required."""
     assert faults(raw) == [fault]
 
 
@@ -269,27 +269,27 @@ def test_what_is_required_is_asked_for(raw, fault):
     ],
 )
 def test_one_key_of_the_person_is_enough(path, given):
-    """Each of them finds the person in Salesforce."""
+    """The person can be found in Salesforce by each of them."""
     assert read(with_(without(LEAST, "person.emails"), path, given), path)
 
 
 def test_a_departure_needs_no_new_company():
-    """Nobody may know yet where they went."""
+    """The next company may not be known yet."""
     raw = with_(without(LEAST, "current"), "previous.company.name", "Initech") | {"change_type": "departure"}
 
     assert read(raw, "current.company") is None
 
 
 def test_first_and_last_name_make_a_name():
-    """Senders have one or the other."""
+    """Some senders have no full name."""
     raw = without(LEAST, "person.full_name") | {}
     raw["person"] |= {"first_name": "Ada", "last_name": "Smith"}
 
     assert JobChange.parse(raw).person.name == "Ada Smith"
 
 
-def test_every_fault_is_told_at_once():
-    """What is malformed and what is missing besides, each once, so that it is mended in one go."""
+def test_all_faults_are_reported_at_once():
+    """Malformed and missing fields are each listed once, so the sender can fix all of them together."""
     assert faults(
         {"signal": "rumour", "change_type": "new_company", "score": "87", "person": {"first_name": "Ada"}}
     ) == [
@@ -301,8 +301,8 @@ def test_every_fault_is_told_at_once():
     ]
 
 
-def test_nothing_is_called_missing_that_is_there_but_malformed():
-    """One cause, one fault."""
+def test_a_malformed_field_is_not_reported_as_missing():
+    """Each cause leads to one fault."""
     raw = with_(with_(LEAST, "person.full_name", 7), "person.emails", ["ada"])
 
     assert faults(raw) == [
@@ -311,20 +311,20 @@ def test_nothing_is_called_missing_that_is_there_but_malformed():
     ]
 
 
-def test_an_empty_object_is_told_all_it_lacks():
-    """The first thing everybody tries."""
+def test_an_empty_object_lacks_all_required_fields():
+    """It is often the first request of a new sender."""
     assert faults({}) == [("signal", "is required"), ("change_type", "is required"), ("person", "is required")]
 
 
-def test_the_text_of_a_refusal_says_it_all():
-    """It stands in a refused row of an import."""
+def test_the_text_of_the_error_names_the_fault():
+    """The file of refused rows contains this text."""
     with pytest.raises(InvalidJobChangeError, match="the job change must be an object"):
         JobChange.parse([])
     assert str(InvalidJobChangeError([Fault("score", "must be a number")])) == "score must be a number"
 
 
 def test_unknown_fields_are_kept_under_custom_at_any_depth():
-    """Nothing a sender says is lost."""
+    """Nothing that a sender reports is lost."""
     raw = deepcopy(FULL) | {"team": "EMEA"}
     raw["person"]["pronouns"] = "she"
     raw["current"]["company"]["industry"] = {"name": "Energy", "tags": [1, None]}
@@ -337,13 +337,13 @@ def test_unknown_fields_are_kept_under_custom_at_any_depth():
     }
 
 
-def test_an_unknown_field_does_not_hide_one_of_custom():
-    """Both said something."""
+def test_an_unknown_field_does_not_replace_one_of_custom():
+    """If both have a name, the unknown field gets another one."""
     assert read(FULL | {"segment": "EMEA"}, "custom") == {"segment": "Enterprise", "segment_": "EMEA"}
 
 
-def test_what_is_unknown_of_a_company_without_a_name_is_kept_too():
-    """Although the company itself is not."""
+def test_unknown_fields_of_a_company_without_a_name_are_kept():
+    """The company itself is not kept."""
     raw = with_(LEAST, "previous.company", {"industry": "Energy"})
 
     assert read(raw, "custom") == {"previous.company.industry": "Energy"}
@@ -352,14 +352,14 @@ def test_what_is_unknown_of_a_company_without_a_name_is_kept_too():
 @pytest.mark.parametrize(
     "value", ["\ud800", {"\ud800": 1}, float("inf"), [float("nan")], from_json("[" * 40 + "]" * 40)]
 )
-def test_what_could_not_be_read_back_is_refused(value):
-    """It is stored as JSON, and JSON has limits."""
+def test_a_value_that_could_not_be_read_back_is_refused(value):
+    """Job changes are stored as JSON, which cannot represent every value."""
     message = "has a broken character, a number that is not finite, or too many levels"
     assert faults(with_(LEAST, "custom.x", value)) == [("custom", message)]
 
 
-def test_a_bound_on_the_faults_of_one_job_change():
-    """A hostile sender is not answered with more than it sent."""
+def test_the_number_of_faults_is_limited():
+    """A hostile sender cannot cause an answer that is larger than its request."""
     raw = LEAST | {"person": {"full_name": "Ada", "emails": [1] * 10_000}}
 
     assert len(faults(raw)) <= 50
@@ -405,7 +405,7 @@ _JOB_CHANGES = st.fixed_dictionaries(
 
 @given(_JOB_CHANGES)
 def test_what_is_stored_reads_back_the_same(raw):
-    """The worker tells what the sender said, and its key does not depend on who computes it."""
+    """The worker reads what the sender posted, and every process computes the same key."""
     change = JobChange.parse(raw)
     again = JobChange.from_stored(change.to_stored())
 
@@ -415,14 +415,14 @@ def test_what_is_stored_reads_back_the_same(raw):
 
 
 @given(_JSON)
-def test_anything_is_read_or_refused(raw):
-    """There is no third way: a bug would be a 500."""
+def test_any_json_is_read_or_refused(raw):
+    """Any other exception would be a 500."""
     for payload in (raw, LEAST | {"person": raw}, LEAST | {"custom": raw}, LEAST | {"occurred_on": raw, "score": raw}):
         assert refused(payload) != []
 
 
 def refused(raw: object) -> list[Fault] | None:
-    """None: it was read, and can be stored."""
+    """Return the faults, or None if the job change was read and can be stored."""
     try:
         JobChange.from_stored(JobChange.parse(raw).to_stored())
     except InvalidJobChangeError as error:
@@ -430,17 +430,17 @@ def refused(raw: object) -> list[Fault] | None:
     return None
 
 
-def test_what_is_no_stored_job_change_is_refused():
-    """A payload that was erased, or that another version stored."""
+def test_a_payload_that_is_no_job_change_is_refused():
+    """It may have been erased, or stored by another version."""
     with pytest.raises(InvalidJobChangeError):
         JobChange.from_stored("")
 
 
-FACTS = without(FULL, "source_event_id")
+WITHOUT_EVENT_ID = without(FULL, "source_event_id")
 
 
 def test_an_event_id_makes_the_key():
-    """Whatever else is said in the second try."""
+    """The other fields may differ when the sender posts the event again."""
     assert key(FULL) == key(with_(FULL, "current.title", "CEO"))
     assert key(FULL) != key(with_(FULL, "source_event_id", "evt_124"))
     assert key(FULL) != key(with_(FULL, "source", "other"))
@@ -461,9 +461,9 @@ def test_an_event_id_makes_the_key():
         ("custom", {"segment": "SMB"}),
     ],
 )
-def test_the_same_facts_have_the_same_key(path, given):
-    """Sent again, or by a second list, it is told once."""
-    assert key(with_(FACTS, path, given)) == key(FACTS)
+def test_the_same_job_change_has_the_same_key(path, given):
+    """A job change that is sent again, or that a second list contains, is delivered once."""
+    assert key(with_(WITHOUT_EVENT_ID, path, given)) == key(WITHOUT_EVENT_ID)
 
 
 @pytest.mark.parametrize(
@@ -477,12 +477,12 @@ def test_the_same_facts_have_the_same_key(path, given):
         ("source", "other"),
     ],
 )
-def test_other_facts_have_another_key(path, given):
-    """Each of them is told."""
-    assert key(with_(FACTS, path, given)) != key(FACTS)
+def test_another_job_change_has_another_key(path, given):
+    """Each of them is delivered."""
+    assert key(with_(WITHOUT_EVENT_ID, path, given)) != key(WITHOUT_EVENT_ID)
 
 
-_BY_PAGE = without(FACTS, "salesforce")
+_BY_PAGE = without(WITHOUT_EVENT_ID, "salesforce")
 _BY_EMAIL = without(_BY_PAGE, "person.linkedin_url")
 
 
@@ -496,23 +496,23 @@ _BY_EMAIL = without(_BY_PAGE, "person.linkedin_url")
         (without(_BY_EMAIL, "current.company.salesforce_id"), "current.company.domain", "www.GLOBEX.example"),
     ],
 )
-def test_a_person_or_company_written_otherwise_is_the_same(base, path, given):
-    """Case, subdomains and tracking say nothing."""
+def test_another_spelling_of_a_person_or_company_has_the_same_key(base, path, given):
+    """Case, subdomains and tracking parameters make no difference."""
     assert key(with_(base, path, given)) == key(base)
 
 
-def test_a_job_change_without_a_date_is_one_of_the_month_it_came_in():
-    """A list that is sent every month repeats itself, and may be right to."""
-    undated = without(without(FACTS, "occurred_on"), "detected_at")
+def test_a_job_change_without_a_date_belongs_to_the_month_in_which_it_arrived():
+    """A list that is sent every month may contain the same person again after another move."""
+    undated = without(without(WITHOUT_EVENT_ID, "occurred_on"), "detected_at")
 
     assert key(undated, date(2026, 11, 1)) == key(undated, date(2026, 11, 30))
     assert key(undated, date(2026, 12, 1)) != key(undated, date(2026, 11, 30))
-    assert key(FACTS, date(2026, 12, 1)) == key(FACTS, date(2026, 11, 30))
+    assert key(WITHOUT_EVENT_ID, date(2026, 12, 1)) == key(WITHOUT_EVENT_ID, date(2026, 11, 30))
 
 
-def test_the_month_of_a_moment_is_that_of_utc():
-    """The same moment has one month, whatever zone it is written in."""
-    undated = without(FACTS, "occurred_on")
+def test_the_month_of_a_time_is_that_in_utc():
+    """The same time has one month, in whatever time zone it is written."""
+    undated = without(WITHOUT_EVENT_ID, "occurred_on")
 
     assert key(with_(undated, "detected_at", "2026-11-30T23:30:00-05:00")) == key(
         with_(undated, "detected_at", "2026-12-01T04:30:00Z")
@@ -529,5 +529,5 @@ def test_the_month_of_a_moment_is_that_of_utc():
     ],
 )
 def test_the_long_form_of_a_salesforce_id(short, long):
-    """Salesforce answers with it, whichever was asked for."""
+    """Salesforce answers with the long form to queries for either form."""
     assert long_salesforce_id(short) == long

@@ -1,4 +1,4 @@
-"""When somebody reads what they are promised: digests, quiet hours, weekends, and clocks that change."""
+"""Notification hours: digests, quiet hours, weekends, and the days when clocks change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MONDAYS = NotificationHours(WEEKLY, digest_at=clock(9), weekday=0, tz=OSLO)
 
 
 @pytest.mark.parametrize(
-    ("hours", "promised", "read"),
+    ("hours", "created", "sent"),
     [
         (NotificationHours(), "2026-11-20 23:00", "2026-11-20 23:00"),
         (NIGHT, "2026-11-20 17:59", "2026-11-20 17:59"),
@@ -57,51 +57,51 @@ MONDAYS = NotificationHours(WEEKLY, digest_at=clock(9), weekday=0, tz=OSLO)
         (TOO_EARLY, "2026-11-20 12:00", "2026-11-21 07:00"),
     ],
 )
-def test_what_is_promised_is_read_at_the_first_moment_its_reader_wants(hours, promised, read):
-    """At once, or when the digest, the quiet hours or the weekend let it."""
-    assert hours.held_until(at(promised), at(promised)) == at(read)
+def test_a_delivery_is_sent_at_the_first_time_that_its_reader_allows(hours, created, sent):
+    """It is sent at once, or with the digest, or after the quiet hours or the weekend."""
+    assert hours.held_until(at(created), at(created)) == at(sent)
 
 
 @pytest.mark.parametrize(
-    ("promised", "read"),
+    ("created", "sent"),
     [
-        ("2026-03-29 01:30", "2026-03-29 03:30"),  # from 2:00 to 3:00 there is no 2:30: it comes as much later
-        ("2026-10-25 01:30", "2026-10-25 02:30"),  # 2:30 comes twice: the first one
+        ("2026-03-29 01:30", "2026-03-29 03:30"),  # there is no 2:30, because clocks go from 2:00 to 3:00
+        ("2026-10-25 01:30", "2026-10-25 02:30"),  # 2:30 comes twice, and the first one counts
     ],
 )
-def test_quiet_hours_end_on_the_days_when_clocks_change(promised, read):
-    """Europe goes forward in March and back in October, both at night."""
+def test_quiet_hours_end_on_the_days_when_clocks_change(created, sent):
+    """In Europe clocks go forward in March and back in October, both at night."""
     hours = NotificationHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
 
-    assert hours.held_until(at(promised), at(promised)) == at(read)
+    assert hours.held_until(at(created), at(created)) == at(sent)
 
 
-def test_quiet_hours_that_come_twice_are_quiet_twice():
-    """Within the hour that clocks repeat: the second 2:15 is as quiet as the first."""
+def test_quiet_hours_cover_both_times_that_a_clock_repeats():
+    """The second 2:15 is as quiet as the first one."""
     hours = NotificationHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
     second = at("2026-10-25 02:15") + 60 * MINUTE
 
     assert hours.held_until(second, second) == second + 15 * MINUTE
 
 
-def test_a_digest_whose_time_is_over_goes_out_as_soon_as_nothing_is_quiet():
-    """Slack was away at nine, and is back in the evening: it is not kept for a whole day more."""
+def test_a_late_digest_is_sent_as_soon_as_quiet_hours_allow():
+    """Slack was down at the time of the digest. It does not wait until the next day."""
     hours = NotificationHours(DAILY, digest_at=clock(9), quiet_from=clock(18), quiet_to=clock(8), tz=OSLO)
-    promised = at("2026-11-19 12:00")
+    created = at("2026-11-19 12:00")
 
-    assert hours.held_until(promised, at("2026-11-20 14:00")) == at("2026-11-20 14:00")
-    assert hours.held_until(promised, at("2026-11-20 19:00")) == at("2026-11-21 08:00")
+    assert hours.held_until(created, at("2026-11-20 14:00")) == at("2026-11-20 14:00")
+    assert hours.held_until(created, at("2026-11-20 19:00")) == at("2026-11-21 08:00")
 
 
 @pytest.mark.parametrize("tz", [None, "", "Nowhere/Land", "../../etc/passwd", "Europe"])
 def test_an_unknown_time_zone_is_utc(tz):
-    """An unknown zone from Slack holds nobody's messages back."""
+    """Messages are delivered even if Slack names a zone that this machine does not know."""
     assert str(zone_of(tz)) == "UTC"
     assert NotificationHours(quiet_from=0, quiet_to=clock(1), tz=tz).held_until(0, 0) == 60 * MINUTE
 
 
 def test_the_reason_names_what_holds_a_delivery_back():
-    """In the words of the trace and of Home."""
+    """The trace and Home use these words."""
     friday_evening, saturday, friday_noon = (at(f"2026-11-{text}") for text in ("20 19:00", "21 12:00", "20 12:00"))
 
     assert WORK.hold_reason(friday_evening, friday_evening) == "quiet hours"
@@ -125,28 +125,28 @@ moments = st.integers(at("2025-01-01 00:00"), at("2031-01-01 00:00"))
 
 
 @given(any_hours, moments, st.integers(0, 30 * DAY))
-def test_nothing_is_ever_kept_for_good_nor_told_in_quiet_hours(hours, promised, waited):
-    """Whatever is preferred, in any zone, across clock changes: told within two weeks, and never while it is quiet."""
-    now = promised + waited
+def test_every_delivery_is_sent_within_two_weeks_and_outside_of_quiet_hours(hours, created, waited):
+    """This holds for any preferences, in any time zone, and when clocks change."""
+    now = created + waited
 
-    until = hours.held_until(promised, now)
+    until = hours.held_until(created, now)
 
     assert now <= until <= now + 14 * DAY
     assert hours.opens_at(until) == until
-    assert hours.held_until(promised, until) == until
+    assert hours.held_until(created, until) == until
 
 
 @given(any_hours, moments)
-def test_what_is_promised_later_is_never_read_earlier(hours, promised):
+def test_a_later_delivery_is_never_sent_earlier(hours, created):
     """The order of a lane is kept."""
-    later = promised + 90 * MINUTE
+    later = created + 90 * MINUTE
 
-    assert hours.held_until(promised, promised) <= hours.held_until(later, later)
+    assert hours.held_until(created, created) <= hours.held_until(later, later)
 
 
 @given(any_hours, moments)
-def test_who_wants_it_at_once_and_has_no_quiet_time_waits_for_nothing(hours, promised):
-    """Preferences that say nothing change nothing."""
+def test_without_digests_and_quiet_hours_nothing_is_held_back(hours, created):
+    """A member who has chosen nothing is notified of each job change at once."""
     plain = NotificationHours(tz=hours.tz)
 
-    assert plain.held_until(promised, promised) == promised
+    assert plain.held_until(created, created) == created
