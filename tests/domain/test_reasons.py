@@ -70,7 +70,7 @@ def test_a_missing_dri_is_explained_once() -> None:
         ReasonCode.QUEUE.of(person="Kim")
 
 
-def test_what_several_job_changes_have_in_common_is_a_heading() -> None:
+def test_the_common_reason_of_several_job_changes_is_a_heading() -> None:
     """For the contacts that somebody owns, and for each problem of an owner; else it is the whole reason."""
     whom, problem = "the contact's owner, Kim Lee,", (ReasonCode.INACTIVE.of(),)
     skipped = ReasonCode.SKIPPED.of(whom=whom, problem=problem)

@@ -127,7 +127,7 @@ async def test_a_channel_shared_with_another_company_is_stored_with_a_warning(of
 
 
 @pytest.mark.both_databases
-async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(office):
+async def test_an_admin_does_not_overwrite_what_another_one_has_just_chosen(office):
     """A dialog carries the version that it showed, so an older one changes nothing."""
     lee = office.slack.add_user(office.team, "Lee Park", "lee@acme.example", is_owner=True)
     await opened(office, SIGNALS)

@@ -77,7 +77,7 @@ async def test_choosing_the_same_channel_again_posts_nothing(office):
     assert len(posted_in(office, office.wins.id)) == 1
 
 
-async def test_the_old_channel_is_told_once_that_job_changes_go_elsewhere(office, clock):
+async def test_the_old_channel_is_notified_once_that_job_changes_go_elsewhere(office, clock):
     """People who read it would wait for more. A channel that is still used for a signal gets no note."""
     losses = office.slack.add_channel(office.team, "losses")
     await office.open_home(office.dana)
@@ -116,7 +116,7 @@ async def test_keys_are_revoked_in_home(office):
     assert (await office.database.run(audit.recent, office.team.id))[0].action == "revoked intake keys"
 
 
-async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(office):
+async def test_an_admin_does_not_overwrite_what_another_one_has_just_chosen(office):
     """Nobody overwrites settings that they have not seen."""
     lee = office.slack.add_user(office.team, "Lee Park", "lee@acme.example", is_owner=True)
     losses = office.slack.add_channel(office.team, "losses")

@@ -123,7 +123,7 @@ async def test_home_shows_what_is_assigned_with_its_state(office, mo, clock):
     assert "On it (1)" in home
 
 
-async def test_whoever_is_on_it_finishes_and_reassigns_it_in_home(office, mo, clock):
+async def test_the_person_who_is_on_it_finishes_and_reassigns_it_in_home(office, mo, clock):
     """The buttons are those of the message; the list follows at once, and the filter shows what is done."""
     clock.advance(seconds=60)
     await deliver(office, mo)

@@ -332,7 +332,7 @@ async def test_a_replayed_signed_request_is_a_duplicate(intake_api):
     assert statuses == [202, 200, 200]
 
 
-async def test_a_signed_get_is_good_for_its_path_and_query_only(intake_api):
+async def test_a_signed_get_is_valid_for_its_path_and_query_only(intake_api):
     """It has no body. What was signed for one job change does not show another."""
     secret = await intake_api.keys.make("T1", SIGNING, "U_ADMIN")
     one, other = [

@@ -37,7 +37,7 @@ async def test_two_buttons_are_chosen_shown_again_and_removed(office):
     assert await stored(office) == (outreach,)
 
 
-async def test_what_cannot_be_used_is_refused_at_its_field(office):
+async def test_an_invalid_value_is_refused_at_its_field(office):
     """All errors at once, and nothing is stored."""
     second = {"label_1": "Outreach", "kind_1": "workflow", "url_1": "https://crm.example", "inputs_1": "x = {y}"}
 

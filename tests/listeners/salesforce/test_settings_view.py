@@ -182,7 +182,7 @@ def test_a_list_longer_than_a_dialog_is_shortened(view: dict[str, object]) -> No
     assert "15 more are not shown here. Remove others to see them." in str(view)
 
 
-def test_an_org_with_nothing_to_import_is_told_which_permissions_to_give() -> None:
+def test_without_anything_to_import_the_dialog_names_the_missing_permissions() -> None:
     """They are those that the documentation names."""
     text = str(sources_view([], []))
     assert "*Read*, *View All Records* and *Read Access*" in text

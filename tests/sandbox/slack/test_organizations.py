@@ -105,7 +105,7 @@ async def test_an_outsider_in_a_shared_channel_looks_like_a_member(org, acme):
     assert not outsider.keys() & set(OUTSIDERS_FLAGS)
 
 
-async def test_the_app_is_told_where_it_is_added_and_removed(org, acme, receiver):
+async def test_slack_sends_an_event_where_the_app_is_added_or_removed(org, acme, receiver):
     """The events hold ids only. Afterwards the token reaches other workspaces."""
     assert await acme.slack.add_to_workspaces("E1", [org.south.id]) == 200
     granted = json.loads(receiver.bodies[-1])

@@ -193,7 +193,7 @@ async def test_a_workspace_can_copy_everything_to_its_channel(world, channel):
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
-async def test_who_is_known_by_an_address_only_is_mentioned(world, channel):
+async def test_a_person_known_only_by_an_address_is_mentioned(world, channel):
     """A sender named the DRI, whom Salesforce does not know: readers see a name, not an address."""
     kim = world.slack.add_user(world.team, "Kim Lee", "kim.lee@acme.example")
     await world.set_preferences(channel_gets="everything")

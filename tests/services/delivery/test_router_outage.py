@@ -83,7 +83,7 @@ async def test_salesforce_is_not_called_while_its_daily_limit_is_waited_for(worl
     assert asked(world) == calls
 
 
-async def test_while_they_wait_each_says_why(world, channel):
+async def test_a_waiting_job_change_says_why_it_waits(world, channel):
     """Also those that were not in the batch that failed."""
     first = await away(world, 300)
     later = await world.deliver(source_event_id="later")

@@ -108,7 +108,7 @@ async def receiver(world) -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def test_what_happens_is_sent_signed_and_then_forgotten(receiver):
+async def test_events_are_sent_signed_and_then_deleted(receiver):
     """The reference library makes the same signature. The state is the one that the API answers with."""
     secret = await receiver.save()
     job_change_id = await receiver.deliver()

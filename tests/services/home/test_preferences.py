@@ -24,7 +24,7 @@ def preferences(acme, database, clock):
 
 
 @pytest.mark.both_databases
-async def test_of_two_admins_who_choose_at_the_same_moment_one_succeeds(acme, preferences):
+async def test_only_one_of_two_simultaneous_choices_succeeds(acme, preferences):
     """The other one learns that nothing was saved. Either of them may be the first."""
     losses = acme.sandbox.add_channel(acme.team, "losses")
     seen = (await acme.workspace()).version

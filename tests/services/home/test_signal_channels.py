@@ -112,7 +112,7 @@ async def acme(database, clock):
 
 
 @pytest.mark.both_databases
-async def test_of_two_admins_who_choose_at_the_same_moment_one_succeeds(acme, database, clock):
+async def test_only_one_of_two_simultaneous_choices_succeeds(acme, database, clock):
     """The other one learns that nothing was saved. Either of them may be the first."""
     channels = SignalChannels(acme.api, database, clock)
     seen = (await acme.workspace()).version

@@ -163,7 +163,7 @@ async def test_without_its_workflow_a_message_is_sent_without_the_button(acme: W
     assert added(acme) == ["Open in CRM", "Outreach"]
 
 
-async def test_what_was_replaced_meanwhile_is_not_left_out(acme: World) -> None:
+async def test_a_button_that_was_replaced_meanwhile_is_not_left_out(acme: World) -> None:
     """A message with a button that an admin has just replaced is refused: the new one is still shown."""
     await save_buttons(acme)
     refused = (acme.workspace_id, {"https://slack.com/shortcuts/Ft0OLD/1"}, "refused")

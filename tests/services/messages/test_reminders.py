@@ -404,7 +404,7 @@ async def test_a_colleague_is_reminded_of_a_reassigned_job_change(reminder_world
     assert (len(reminder_world.reminders()), len(reminder_world.reminders("Kim Lee"))) == (0, 1)
 
 
-async def test_what_comes_back_to_the_channel_is_open_in_its_earlier_message_too(reminder_world):
+async def test_a_job_change_returned_to_the_channel_is_open_in_its_earlier_message_too(reminder_world):
     """The channel reassigned it to Kim, who did not act."""
     await reminder_world.world.set_preferences(reminder_escalation="channel")
     person = {"full_name": "Ada Smith", "emails": ["nobody@initech.example"]}

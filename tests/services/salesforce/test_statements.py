@@ -107,7 +107,7 @@ def test_the_id_comes_before_the_email() -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_several_with_one_email_the_latest_is_used(order: int) -> None:
+def test_the_latest_of_several_contacts_with_one_email_is_used(order: int) -> None:
     """That is the one modified last, then the one with the greater id, in whatever order they arrive."""
     rows = [
         row("003000000000005AAA", Email="ada@example.com", LastModifiedDate="2025-01-01T00:00:00.000+0000"),

@@ -157,7 +157,7 @@ async def test_many_addresses_are_found_in_the_list_of_all_users(directory, acme
     assert len(acme.calls_of("users.list")) == 1
 
 
-async def test_of_two_accounts_with_one_address_the_active_one_counts(directory, acme):
+async def test_the_active_one_of_two_accounts_with_one_address_counts(directory, acme):
     """For example, a person left and came back."""
     acme.sandbox.add_user(acme.team, "Ada Old", "ada@acme.example", deleted=True)
     ada = acme.sandbox.add_user(acme.team, "Ada Smith", "ada@acme.example")

@@ -228,7 +228,7 @@ async def test_after_a_crash_before_storing_the_app_works_until_the_token_ends(a
     assert acme.errors_of("chat.postMessage") == [None] * 3
 
 
-async def test_admins_are_told_before_a_token_ends_that_slack_no_longer_renews(acme: Acme) -> None:
+async def test_admins_are_notified_before_a_token_ends_that_slack_no_longer_renews(acme: Acme) -> None:
     """In a direct message, in Home and in the status, with its end and what to do, until the app is added again."""
     notices = Notices(acme.database, acme.api, acme.clock, "https://gems.example.com/slack/install")
     stored = await acme.stored()

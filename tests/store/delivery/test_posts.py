@@ -75,7 +75,7 @@ async def test_sent_is_stored_even_if_the_lease_was_lost(database):
     assert (await database.run(lane_of, "U_DANA")).lease == other.lease
 
 
-async def test_of_a_message_that_is_there_twice_the_one_stored_first_stays_the_one_to_update(database):
+async def test_if_a_message_is_there_twice_the_one_stored_first_is_updated(database):
     """What was done with it is shown there. The other one may come to light minutes later."""
     await database.run(add_routed, DEFAULT_CHANNEL)
     (late,) = await database.run(claim)

@@ -160,7 +160,7 @@ async def test_attached_reports_are_not_counted_as_muted(database):
     assert (await database.run(counts.totals, SOMEDAY - 1)).ended["muted"] == 0
 
 
-async def test_of_many_who_report_at_once_one_is_first(database):
+async def test_one_of_many_simultaneous_reports_is_the_first(database):
     """Replicas race: the unique key of the move decides, and nobody waits for each other in a circle."""
     others = [Database(str(database.engine.url.render_as_string(hide_password=False))) for _ in range(3)]
     people = [{"emails": [f"p{number}@initech.example"]} for number in range(20)]

@@ -30,7 +30,7 @@ def states(database: Database, cipher: Cipher) -> AsyncOAuthStateStore:
     return AsyncOAuthStateStore(database, cipher, real_now)
 
 
-async def test_a_state_is_good_once(states: AsyncOAuthStateStore) -> None:
+async def test_a_state_can_be_used_once(states: AsyncOAuthStateStore) -> None:
     """A second callback with the same state is refused."""
     state = await states.async_issue()
 
@@ -38,7 +38,7 @@ async def test_a_state_is_good_once(states: AsyncOAuthStateStore) -> None:
     assert await states.async_consume(state) is False
 
 
-async def test_of_concurrent_callbacks_with_one_state_one_passes(states: AsyncOAuthStateStore) -> None:
+async def test_only_one_of_concurrent_callbacks_with_one_state_passes(states: AsyncOAuthStateStore) -> None:
     """The state is marked as used in one statement."""
     state = await states.async_issue()
 
