@@ -239,7 +239,7 @@ def _routed(
 
 def _segments(case: Case, side: Side | None, rules: Rules) -> tuple[str, ...]:
     """Return the segments of this side's account, of those that a rule or a mute refers to."""
-    return tuple(sorted(case.segments(side, rules.prepared.rule_set.segments) & rules.segments))
+    return tuple(sorted(case.segments(side, rules.prepared.segment_tests) & rules.segments))
 
 
 def _links(records: PersonRecords, base_url: str | None) -> RecordLinks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from domain.decision.reasons import Reason, ReasonCode
 from domain.people import NOT_IN_SLACK, UNKNOWN, Member, OwnerMatching
@@ -37,11 +37,10 @@ class Matching:
         """The email addresses, or the one Slack user id, to look up in Slack, in order and in lower case."""
         if candidate.person_id and is_slack_user(candidate.person_id):
             return [candidate.person_id.lower()]
-        keys = _link_keys(candidate)
-        for key in keys:
+        for key in candidate.link_keys:
             if key in self.links:
                 return [self.links[key].lower()]
-        addresses = [key for key in keys if "@" in key]
+        addresses = [key for key in candidate.link_keys if "@" in key]
         parts = [address.rpartition("@") for address in addresses] if self.alias_domains else []
         aliases = [
             f"{local}@{self.alias_domains[domain]}" for local, _, domain in parts if domain in self.alias_domains
@@ -55,7 +54,7 @@ class Matching:
 
         It does not contain the address itself, because decisions are kept after people are erased.
         """
-        user, keys = candidate.user, _link_keys(candidate)
+        user, keys = candidate.user, candidate.link_keys
         if address == _slack_id_of(candidate) and address not in map(str.lower, self.links.values()):
             return ReasonCode.MATCHED_BY_SLACK_ID.of()
         if "@" not in address:
@@ -68,20 +67,15 @@ class Matching:
 
     def is_denied(self, candidate: Candidate, user_id: str) -> bool:
         """Whether this Slack user reported that they are not this owner."""
-        return bool(self.denied) and any((key, user_id) in self.denied for key in _link_keys(candidate))
+        return bool(self.denied) and any((key, user_id) in self.denied for key in candidate.link_keys)
 
 
 def _slack_id_of(candidate: Candidate) -> str | None:
     """The Slack user id in the field of the Salesforce user that the workspace has chosen, in lower case."""
-    slack_id = (candidate.user.slack_id or "").strip() if candidate.user else ""
-    return slack_id.lower() if is_slack_user(slack_id) else None
-
-
-def _link_keys(candidate: Candidate) -> list[str]:
-    """The Salesforce user id and the email addresses, in lower case, by which an owner can be linked."""
-    user = candidate.user
-    addresses = [user.email, user.alternate] if user else [candidate.person_id]
-    return [*([user.id] if user else []), *(address.lower() for address in addresses if address and "@" in address)]
+    slack_id = candidate.user.slack_id if candidate.user else None
+    if not slack_id or not is_slack_user(slack_id.strip()):
+        return None
+    return slack_id.strip().lower()
 
 
 @dataclass(frozen=True)
@@ -221,5 +215,5 @@ class BatchState:
             pools[turn.pool] = state.after_turn(turn.rota.pool, turn.user)
             if turn.account is not None:
                 sticky[turn.pool, turn.account] = turn.user
-        counts = dict(self.counts) | {user: self.counts.get(user, 0) + 1 for user in recipients}
-        return replace(self, pools=pools, sticky=sticky, counts=counts)
+        counts = {**self.counts, **{user: self.counts.get(user, 0) + 1 for user in recipients}}
+        return BatchState(pools, sticky, counts)

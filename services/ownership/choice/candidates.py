@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from domain.decision.reasons import Reason, ReasonCode
 from services.ownership.choice.case import Case, View
+from services.ownership.choice.conditions import PreparedRules
 from services.ownership.rules.owner_sources import Side, is_salesforce_user, is_slack_user
 from services.ownership.rules.rule_set import Rule, RuleSet, Segment
 from services.salesforce.records import SalesforceUser
@@ -48,6 +50,14 @@ class Candidate:
             return self.user.email
         return self.person_id if self.person_id and "@" in self.person_id else None
 
+    @cached_property
+    def link_keys(self) -> list[str]:
+        """The Salesforce user id and the email addresses, in lower case, by which an owner can be linked."""
+        user = self.user
+        addresses = [user.email, user.alternate] if user else [self.person_id]
+        keys = [address.lower() for address in addresses if address and "@" in address]
+        return [user.id, *keys] if user else keys
+
 
 @dataclass(frozen=True)
 class RuleContext:
@@ -55,17 +65,21 @@ class RuleContext:
 
     case: Case
     rule: Rule
-    rules: RuleSet
+    prepared: PreparedRules
     side: Side | None
+
+    @property
+    def rules(self) -> RuleSet:
+        return self.prepared.rule_set
 
     def view(self, side: Side | None) -> View:
         """The records on this side; None means the side that the rule matched."""
-        return self.case.views[side or self.side]
+        return self.case.view(side or self.side)
 
     @property
     def segments(self) -> frozenset[Segment]:
         """The segments of this side's account. Empty if Salesforce could not be asked."""
-        return self.case.segments(self.side, self.rules.segments)
+        return self.case.segments(self.side, self.prepared.segment_tests)
 
 
 def named_person(person_id: str, source: str, why: Reason | None, case: Case) -> Candidate:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import MappingProxyType
 
 from domain.decision.reasons import Reason, ReasonCode
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company
+from services.ownership.choice.field_tests import SegmentTests
 from services.ownership.rules.owner_sources import Side
-from services.ownership.rules.rule_set import FieldTest, Segment, Segments
+from services.ownership.rules.rule_set import Segment
 from services.salesforce.records import (
     Account,
     CompanyLookup,
@@ -75,26 +75,29 @@ class Case:
     domain_field: str | None = None
     queues: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    _views: dict[Side | None, View] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    @cached_property
-    def views(self) -> Mapping[Side | None, View]:
-        return {side: _view(self.change, self.records, side) for side in (None, "past", "current")}
+    def view(self, side: Side | None) -> View:
+        """The records on this side. They are selected once."""
+        if side not in self._views:
+            self._views[side] = _view(self.change, self.records, side)
+        return self._views[side]
 
     def account_key(self, side: Side | None) -> str | None:
         """The key by which a sticky pool remembers the account: its id, else the company's domain or name."""
-        view = self.views[side]
+        view = self.view(side)
         if view.account:
             return view.account.id[:15]
         company = self.change.previous.company if side == "past" else self.change.current.company
         return (company.domain or (company.name or "").casefold() or None) if company else None
 
-    def segments(self, side: Side | None, segments: Segments) -> frozenset[Segment]:
+    def segments(self, side: Side | None, tests: SegmentTests) -> frozenset[Segment]:
         """The segments of the account on a side. Of an account that could not be looked up, none is known."""
         if self.records is None:
             return frozenset()
-        account = self.views[side].account
+        account = self.view(side).account
         is_unknown = account is None and self._is_search_incomplete(side)
-        return frozenset() if is_unknown else segments_of(account, segments)
+        return frozenset() if is_unknown else tests.segments_of(account)
 
     def _is_search_incomplete(self, side: Side | None) -> bool:
         company = self.change.previous.company if side == "past" else self.change.current.company
@@ -148,50 +151,6 @@ def lookup_of(key: str, change: JobChange, required: RequiredRecords) -> PersonL
     )
 
 
-def segments_of(account: Account | None, segments: Segments) -> frozenset[Segment]:
-    """The segments of an account. None means that it is not in Salesforce."""
-    if account is None:
-        return frozenset({"none", "not_in_salesforce"})
-    names: set[Segment] = set()
-    if _matches(segments.customer, account.fields):
-        names.add("customer")
-    if _matches(segments.target, account.fields):
-        names.add("target")
-    if account.open:
-        names.add("open_opportunity")
-    elif account.last_lost and _closed(account.last_lost) >= _closed(account.last_won):
-        names.add("closed_lost")
-    return frozenset(names or {"none"})
-
-
-def text_of(fields: Fields | None, name: str) -> str | None:
-    """The text that conditions compare, case-folded. None means that there is no record, or that the field is empty."""
-    value = None if fields is None else fields.get(name.lower())
-    if value is None or isinstance(value, bool):
-        return None if value is None else str(value).casefold()
-    return f"{value:.15g}" if isinstance(value, float) else str(value).casefold()
-
-
-def number_in(text: str | None) -> float | None:
-    """The number that conditions compare. None means that there is no record, or no number in the field."""
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
-
-
-def _matches(test: FieldTest, fields: Fields) -> bool:
-    text = text_of(fields, test.field.partition(".")[2])
-    if test.limit is not None:
-        return test.is_met_by(number_in(text))
-    wanted = [value.casefold() for value in test.values]
-    return text is not None and (any(value in text for value in wanted) if test.test == "contains" else text in wanted)
-
-
-def _closed(opportunity: Opportunity | None) -> str:
-    return (opportunity and opportunity.closed_on) or ""
-
-
 def _company_lookup(company: Company | None, required: RequiredRecords) -> CompanyLookup:
     if company is None:
         return CompanyLookup()
@@ -202,13 +161,12 @@ def _company_lookup(company: Company | None, required: RequiredRecords) -> Compa
 
 def _view(change: JobChange, records: PersonRecords | None, side: Side | None) -> View:
     company = change.previous.company if side == "past" else change.current.company
-    view = View(side, change.person.name, company.label if company else "the company")
+    label = company.label if company else "the company"
     if records is None:
-        return view
+        return View(side, change.person.name, label)
     contact = _contact(change, records, side)
     account = _account(change, records, side)
-    label = account.name if account else view.company
-    return View(side, change.person.name, label, contact, records.lead, account)
+    return View(side, change.person.name, account.name if account else label, contact, records.lead, account)
 
 
 def _account(change: JobChange, records: PersonRecords, side: Side | None) -> Account | None:

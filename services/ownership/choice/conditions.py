@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from domain.job_change.parts import ChangeType, Signal
-from services.ownership.choice.case import Case, number_in, text_of
+from services.ownership.choice.case import Case
+from services.ownership.choice.field_tests import SegmentTests, TextTest, contains_any, folded, prepared, text_of
 from services.ownership.rules.owner_sources import Side
-from services.ownership.rules.rule_set import Conditions, FieldTest, Rule, RuleSet, Segment, Segments
+from services.ownership.rules.rule_set import Conditions, Rule, RuleSet, Segment
 
 Test = Callable[["CaseSide"], bool]
 Named = tuple[Hashable, Test]
@@ -32,7 +33,7 @@ class CaseSide:
     texts: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, case: Case, side: Side, segments: Segments) -> CaseSide:
+    def of(cls, case: Case, side: Side, tests: SegmentTests) -> CaseSide:
         change = case.change
         job = change.previous if side == "past" else change.current
         return cls(
@@ -43,14 +44,14 @@ class CaseSide:
             persona=(change.persona or "").casefold(),
             title=(job.title or "").casefold(),
             score=change.score,
-            segments=case.segments(side, segments),
+            segments=case.segments(side, tests),
             case=case,
         )
 
     def text(self, field: str) -> str | None:
         """The case-folded text of a field such as `Account.Type`. None means no such record, or an empty field."""
         if field not in self.texts:
-            view = self.case.views[self.side]
+            view = self.case.view(self.side)
             sobject, _, name = field.partition(".")
             fields = view.fields(sobject, view.account.open if view.account else None)
             self.texts[field] = text_of(fields, name)
@@ -59,7 +60,11 @@ class CaseSide:
 
 @dataclass(frozen=True)
 class ConditionIndex:
-    """The rules that match a value of one condition, as bits: bit n is rule n. `any_value` has the rules without it."""
+    """
+    The rules that match a value of one condition, as bits: bit n is rule n.
+
+    `any_value` has the rules without the condition, and so has each entry of `by_value`.
+    """
 
     any_value: int
     by_value: Mapping[object, int]
@@ -67,16 +72,15 @@ class ConditionIndex:
     @classmethod
     def of(cls, wanted: Sequence[Collection[object] | None]) -> ConditionIndex:
         """`wanted` has, for each rule, the values that match. None means that the rule has no such condition."""
-        any_value, by_value = 0, defaultdict[object, int](int)
+        any_value = sum(1 << number for number, values in enumerate(wanted) if values is None)
+        by_value = defaultdict[object, int](lambda: any_value)
         for number, values in enumerate(wanted):
-            if values is None:
-                any_value |= 1 << number
             for value in values or ():
                 by_value[value] |= 1 << number
         return cls(any_value, dict(by_value))
 
     def matching(self, value: object) -> int:
-        return self.any_value | self.by_value.get(value, 0)
+        return self.by_value.get(value, self.any_value)
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class PreparedRules:
 
     rule_set: RuleSet
     rules: tuple[tuple[tuple[SharedTest, ...], Rule], ...]
+    segment_tests: SegmentTests
     sides: ConditionIndex
     signals: ConditionIndex
     change_types: ConditionIndex
@@ -113,12 +118,13 @@ class PreparedRules:
         return cls(
             rule_set,
             tuple(zip(_shared_tests(whens), rules, strict=True)),
+            SegmentTests.of(rule_set.segments),
             sides=ConditionIndex.of([when.side and (when.side,) for when in whens]),
             signals=ConditionIndex.of([when.signal for when in whens]),
             change_types=ConditionIndex.of([when.change_type for when in whens]),
             segments=ConditionIndex.of([when.segment for when in whens]),
-            relationships=ConditionIndex.of([_folded(when.relationship) for when in whens]),
-            personas=ConditionIndex.of([_folded(when.persona) for when in whens]),
+            relationships=ConditionIndex.of([when.relationship and folded(when.relationship) for when in whens]),
+            personas=ConditionIndex.of([when.persona and folded(when.persona) for when in whens]),
         )
 
     def first_match(self, case_side: CaseSide) -> Rule | None:
@@ -170,46 +176,25 @@ def _tests(when: Conditions) -> Iterator[Named]:
         min_score = when.min_score
         yield ("min_score", min_score), lambda side: side.score is not None and side.score >= min_score
     if when.title_lacks is not None:
-        excluded = _find_any(when.title_lacks)
+        excluded = contains_any(when.title_lacks)
         yield ("title_lacks", *when.title_lacks), lambda side: not excluded(side.title)
     if when.title_contains is not None:
-        contains = _find_any(when.title_contains)
+        contains = contains_any(when.title_contains)
         yield ("title_contains", *when.title_contains), lambda side: contains(side.title)
     if when.contact_has_open_opportunity is not None:
         has_deal = when.contact_has_open_opportunity
         yield ("has_deal", has_deal), lambda side: _has_open_opportunity(side) is has_deal
     for test in when.fields or ():
-        yield ("field", test.field, test.test, *test.values), _field_test(test)
+        yield ("field", test.field, test.test, *test.values), _field_test(test.field, prepared(test))
 
 
 def _has_open_opportunity(case_side: CaseSide) -> bool | None:
     """Whether the contact has a role in an open opportunity. None if Salesforce could not be asked."""
     if case_side.case.records is None or "opportunitycontactrole" in case_side.case.unreadable:
         return None
-    contact = case_side.case.views[case_side.side].contact
+    contact = case_side.case.view(case_side.side).contact
     return contact is not None and contact.open is not None
 
 
-def _field_test(test: FieldTest) -> Test:
-    name = test.field
-    if test.limit is not None:
-        return lambda case_side: test.is_met_by(number_in(case_side.text(name)))
-    if test.test == "contains":
-        contains = _find_any(test.values)
-        return lambda case_side: (text := case_side.text(name)) is not None and contains(text)
-    wanted = _folded(test.values) or frozenset()
-    return lambda case_side: case_side.text(name) in wanted
-
-
-def _find_any(words: Sequence[str]) -> Callable[[str], bool]:
-    """
-    Return a function that says whether any of these words is in case-folded text.
-
-    Each word is searched for by itself: one regular expression for all of them takes a hundred times as long.
-    """
-    folded = tuple(dict.fromkeys(word.casefold() for word in words))
-    return lambda text: any(word in text for word in folded)
-
-
-def _folded(values: Sequence[str] | None) -> frozenset[str] | None:
-    return None if values is None else frozenset(value.casefold() for value in values)
+def _field_test(field: str, holds: TextTest) -> Test:
+    return lambda case_side: holds(case_side.text(field))

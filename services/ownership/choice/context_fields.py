@@ -41,7 +41,7 @@ def context_values(
 
 def _fields_of(case: Case, side: Side | None, sobject: str) -> Fields:
     """The fields of the record on this side. The opportunity is the contact's open one, else the account's."""
-    view = case.views[side]
+    view = case.view(side)
     if sobject == "Contact":
         return view.contact.fields if view.contact else {}
     if sobject == "Account":

@@ -71,7 +71,7 @@ def decide(case: Case, rules: PreparedRules, availability: Availability, batch: 
     choices, lookups = list[SideChoice](), MissingLookups()
     for side, rule in _matching_rules(case, rules):
         earlier_turns = {turn.pool: turn.user for choice in choices for turn in choice.turns}
-        context = RuleContext(case, rule, rules.rule_set, side)
+        context = RuleContext(case, rule, rules, side)
         try:
             choice = ChainWalk(context, availability, batch, earlier_turns).choose()
         except MissingLookupsError as error:
@@ -99,11 +99,10 @@ def _once_for_each_rule(choices: Sequence[SideChoice]) -> tuple[SideChoice, ...]
 def _matching_rules(case: Case, rules: PreparedRules) -> list[tuple[Side | None, Rule]]:
     if case.change.is_test:
         return [(None, TEST_RULE)]
-    segments = rules.rule_set.segments
     matching = [
         (side, rule)
         for side in sides_of(case.change)
-        if rules.rules and (rule := rules.first_match(CaseSide.of(case, side, segments)))
+        if rules.rules and (rule := rules.first_match(CaseSide.of(case, side, rules.segment_tests)))
     ]
     return [*matching] or [(None, CATCH_ALL)]
 

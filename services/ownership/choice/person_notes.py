@@ -30,7 +30,7 @@ def person_notes(case: Case) -> Iterator[Reason]:
 
 
 def _why(case: Case, contact: Contact, found_by: str) -> Reason:
-    past, current = (case.views[side].contact for side in ("past", "current"))
+    past, current = (case.view(side).contact for side in ("past", "current"))
     if past and current and past.id != current.id:
         return ReasonCode.CONTACT_OF_EACH_SIDE.of(record=_named(past), other=_named(current))
     named = {name[:15] for name in case.change.salesforce.model_dump().values() if isinstance(name, str)}

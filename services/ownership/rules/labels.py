@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from services.ownership.rules.owner_sources import OfOpportunity
 
@@ -26,6 +27,11 @@ def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
     label = (labels or {}).get(field.lower())
     if label and label.lower() != name.lower():
         return label
+    return _label_made_from(name)
+
+
+@lru_cache(maxsize=1_000)
+def _label_made_from(name: str) -> str:
     bare = _SUFFIXES.sub("", name)
     namespace, _, rest = bare.partition("__")
     return _CAMEL.sub(" ", (rest or namespace).replace("_", " ")).strip() or name
