@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
@@ -104,8 +105,10 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
         return 2
     arguments = argv or ["serve"]
     options = _parser(command, arguments[0]).parse_args(arguments)
+    run_verb = _function(options.run)
+    gc.enable()  # app.py disables it until the verb is loaded
     try:
-        exit_status: int = _function(options.run)(options, terminal)
+        exit_status: int = run_verb(options, terminal)
     except SettingsError as error:
         _print_faults(error, terminal)
         exit_status = 2

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from services.slack.tokens.install import TokenInstall
 
 MANIFEST = Path(__file__).parents[2] / "manifest.json"
-UMASK = 0o077
-"""Process umask: files that the app creates are readable by its own user only."""
-
 COMMAND = "python app.py"
 """How hints call the app. It is replaced with the command that works at the operator's terminal."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -52,7 +53,12 @@ EXAMPLE: dict[str, Any] = {
 
 
 async def show(_request: web.Request) -> web.Response:
-    return web.Response(body=_DOCUMENT, content_type="application/json")
+    return web.Response(body=_body(), content_type="application/json")
+
+
+@cache
+def _body() -> bytes:
+    return to_json(document())
 
 
 _REF = "#/components/schemas/{model}"
@@ -232,5 +238,3 @@ _EVENT: dict[str, Any] = {
     },
     "security": [_SIGNED],
 }
-
-_DOCUMENT = to_json(document())

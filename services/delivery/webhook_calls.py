@@ -34,7 +34,7 @@ class WebhookCalls:
     """`wall` is this machine's own clock, in milliseconds. A stand-in for Slack allows receivers on this machine."""
 
     network: Network
-    ssl: ssl.SSLContext = field(repr=False)
+    ssl: ssl.SSLContext | None = field(repr=False)
     allows_loopback: bool
     wall: Callable[[], int]
 
@@ -72,7 +72,7 @@ class WebhookCalls:
         address, credentials = strip_auth_from_url(URL(proxy)) if proxy else (None, None)
         # A proxy resolves the name itself, and decides what may be called. Its own address may be private.
         is_checked = proxy is None and not (self.allows_loopback and is_loopback(urlsplit(url).hostname))
-        connector = aiohttp.TCPConnector(ssl=self.ssl, resolver=PublicResolver() if is_checked else None)
+        connector = aiohttp.TCPConnector(ssl=self.ssl or True, resolver=PublicResolver() if is_checked else None)
         try:
             # A session for each call: receivers of different workspaces share neither connections nor cookies.
             async with (

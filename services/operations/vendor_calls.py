@@ -44,13 +44,15 @@ def open_session(
         timeout=CALL_TIMEOUT,
         trace_configs=[trace_config(measures, settings.slack_api_url, saw_date)],
         request_class=Request,
-        connector=aiohttp.TCPConnector(ssl=ssl_context(network)),
+        connector=aiohttp.TCPConnector(ssl=ssl_context(network) or True),
     )
 
 
 @cache  # reading the CAs takes some 20 ms and 1 MB
-def ssl_context(network: Network) -> ssl.SSLContext:
-    """Return the context for https: with the CAs of SSL_CERT_FILE, or else those of the system."""
+def ssl_context(network: Network) -> ssl.SSLContext | None:
+    """Return the context for https with the CAs of SSL_CERT_FILE. None is aiohttp's own, with those of the system."""
+    if network.ca_file is None:
+        return None
     try:
         return ssl.create_default_context(cafile=network.ca_file)
     except OSError as error:  # ssl.SSLError is one, too

@@ -66,7 +66,7 @@ def serve_worker(_options: Namespace, terminal: Terminal) -> int:
 
 def _serve(terminal: Terminal, parts: Parts) -> int:
     settings = terminal.settings(serving=True)
-    gc.disable()  # until everything is loaded, see _run_until_stopped
+    gc.disable()  # until the app is built, see _run_until_stopped
     logs.configure(settings.log_level, settings.log_format)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
