@@ -433,15 +433,13 @@ class Simulation:
         if self.retried or not self.profile.retries_failed or not self.replicas:
             return False
         self.retried = self.is_retrying = True
-        self.loop.outside(1.0, self._retry)
+        self.loop.start(None, self._retry())
         return True
 
-    def _retry(self) -> None:
-        def done(_answer: asyncio.Future[Any]) -> None:
-            self.is_retrying = False
-
-        replica = self.replicas[0]
-        replica.call(lambda: replica.failed.retry_all(WORKSPACE, ADMIN)).add_done_callback(done)
+    async def _retry(self) -> None:
+        await asyncio.sleep(1)
+        await self._ask(lambda replica: lambda: replica.failed.retry_all(WORKSPACE, ADMIN))
+        self.is_retrying = False
 
 
 def _loop_of(replica: Replica, event: asyncio.Event) -> str:
