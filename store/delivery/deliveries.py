@@ -162,10 +162,13 @@ def deliver_again(connection: Connection, workspace_id: str, new: NewDelivery, n
     reasons = {"new_reason": for_reader(new.reasons), "new_reasons": to_stored(new.reasons)}
     values = {"of_delivery": delivery_id, "new_role": new.role, "new_side": new.side, **reasons}
     connection.execute(_set_reason, values)
-    if state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MOVED}:
-        if post_id is not None:
-            remember = insert_missing(connection, earlier_posts, "post_id", "delivery_id")
-            connection.execute(remember, [{"post_id": post_id, "delivery_id": delivery_id}])
+    is_settled = state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MOVED}
+    has_earlier_message = is_settled and post_id is not None
+    if has_earlier_message:
+        remember = insert_missing(connection, earlier_posts, "post_id", "delivery_id")
+        connection.execute(remember, [{"post_id": post_id, "delivery_id": delivery_id}])
+    if is_settled:
         connection.execute(_make_pending, {"of_delivery": delivery_id, "now": now})
-    if connection.execute(_reopen_handling, {"of_delivery": delivery_id}).rowcount:
-        redraws.mark(connection, new.job_change_id, now)  # its earlier message still says that it was reassigned
+    was_reassigned = connection.execute(_reopen_handling, {"of_delivery": delivery_id}).rowcount > 0
+    if has_earlier_message or was_reassigned:
+        redraws.mark(connection, new.job_change_id, now)  # it still shows the reason or the person of before

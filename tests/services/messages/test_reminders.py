@@ -27,6 +27,7 @@ from store.messages import actions
 from store.ownership import muting, owners
 from store.schema import deliveries, job_changes
 from store.schema import reminders as rows
+from tests.services.ownership.test_routing_by_rules import owner_of, publish, rule
 from tests.world import World
 
 HOUR = 3_600
@@ -167,6 +168,28 @@ async def test_the_manager_is_notified_once_after_the_same_time_again(reminder_w
     steps = [step for step, _ in await reminder_world.steps(job_change_id)]
     assert (steps.count("reminded"), steps.count("escalated")) == (1, 1)
     assert (await reminder_world.world.outcome(job_change_id))[:2] == ("delivered", "dri")
+
+
+async def test_a_manager_who_was_informed_before_reads_it_in_the_earlier_message_too(reminder_world):
+    """The manager may act in either message."""
+    world = reminder_world.world
+    await world.set_preferences(reminder_escalation="manager")
+    ids = {str(user["FirstName"]): user["Id"] for user in world.salesforce.org.all_users()}
+    account = world.salesforce.add("Account", Name="Hooli", OwnerId=ids["Mo"])
+    world.salesforce.add(
+        "Contact", LastName="Lovelace", Email="ada@hooli.example", OwnerId=ids["Dana"], AccountId=account
+    )
+    informed = rule("All", [owner_of("contact")], when={"side": "past"}, also_notify=[owner_of("account")])
+    await publish(world, informed)
+    await world.deliver(person={"full_name": "Ada Lovelace", "emails": ["ada@hooli.example"]})
+    assert "FYI" in world.direct_messages("Mo Chen")[0].text
+
+    for _ in range(4):
+        await reminder_world.pass_time(DAY)
+
+    earlier, again = world.direct_messages("Mo Chen")
+    assert all("has not acted on it" in str(message.blocks) for message in (earlier, again))
+    assert "FYI" not in str(earlier.blocks)
 
 
 async def test_the_channel_is_notified_once_after_the_same_time_again(reminder_world):
