@@ -53,12 +53,18 @@ def is_pooled(connection: Any) -> bool:
 
 def prepare_connection(connection: Any, _record: object) -> None:
     """
-    Keep nothing in a session that the next transaction may not find.
+    Set up a session. Behind a pooler, keep nothing in it that the next transaction may not find.
 
     https://www.psycopg.org/psycopg3/docs/advanced/prepare.html#using-prepared-statements-with-pgbouncer
     """
     if is_pooled(connection):
         connection.prepare_threshold = None
+    else:
+        # A session keeps the plans of statements and of foreign keys. One that reads a nearly empty table as a whole
+        # would go on doing so while the table grows, until autovacuum looks at it. Before version 18, PostgreSQL takes
+        # what has no index for so expensive that it would compile it (`jit`).
+        connection.execute("SET enable_seqscan = off; SET jit = off")
+        connection.commit()
 
 
 def need_not_last(connection: Connection) -> None:

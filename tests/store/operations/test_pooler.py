@@ -14,7 +14,7 @@ from store.operations.notify import WorkNotifier
 from store.schema.postgresql import is_pooled, prepare_connection
 
 SESSION_STATE = re.compile(r'\(f?"(SET (?!LOCAL )|LISTEN |PREPARE |CREATE TEMP)|pg_(try_)?advisory_lock')
-ALLOWED = {"store/migrations/__init__.py": 2, "store/operations/notify.py": 1}
+ALLOWED = {"store/migrations/__init__.py": 2, "store/operations/notify.py": 1, "store/schema/postgresql.py": 1}
 """Statements that are sent only to PostgreSQL itself."""
 
 
@@ -24,23 +24,28 @@ class Connection:
 
     server_pid: int
     prepare_threshold: int | None = 5
+    settings: list[str] = field(default_factory=list)
     info: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(backend_pid=1))
 
-    def execute(self, _query):
+    def execute(self, query):
+        self.settings += [query] if query.startswith("SET") else []
         return SimpleNamespace(fetchone=lambda: (self.server_pid,))
+
+    def commit(self):
+        pass
 
     def rollback(self):
         pass
 
 
-def test_statements_are_not_prepared_behind_a_pooler():
-    """The next transaction may run in a session that does not have them."""
+def test_nothing_is_prepared_or_set_behind_a_pooler():
+    """The next transaction may run in another session, and this one serves other programs, too."""
     direct, pooled = Connection(server_pid=1), Connection(server_pid=2)
     prepare_connection(direct, None)
     prepare_connection(pooled, None)
 
-    assert (is_pooled(direct), direct.prepare_threshold) == (False, 5)
-    assert (is_pooled(pooled), pooled.prepare_threshold) == (True, None)
+    assert (is_pooled(direct), direct.prepare_threshold, len(direct.settings)) == (False, 5, 1)
+    assert (is_pooled(pooled), pooled.prepare_threshold, pooled.settings) == (True, None, [])
 
 
 async def test_postgresql_itself_is_no_pooler(postgresql_url):
