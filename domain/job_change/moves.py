@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from domain.job_change.field_types import page_of
 from domain.job_change.model import JobChange
@@ -27,19 +28,27 @@ _NOT_WORDS = re.compile(r"[^\w]+")
 _LONGEST_FACT = 100
 
 
-def move_keys(change: JobChange) -> tuple[str, ...]:
+class MoveKeys(NamedTuple):
     """
-    The keys of a move, of which a test has none: a hash of an identifier of the person, then one of the company.
+    What two reports of one move have in common: one of the `people` and one of the `companies`.
 
-    Two job changes with a common key report the same move. The keys of a person are neighbours in an index, so that
-    fewer pages are written.
+    `people` are hashes of the identifiers of the person. `companies` are hashes of what the person did there (joined,
+    left, was promoted) with each name of the company. Neither is empty.
     """
+
+    people: Sequence[str]
+    companies: Sequence[str]
+
+
+def move_keys(change: JobChange) -> MoveKeys | None:
+    """The keys of a move; None for a test, and for what is not merged."""
     verb = _VERBS.get(change.change_type)
     if verb is None or change.is_test:
-        return ()
+        return None
     company = change.previous.company if change.change_type is ChangeType.DEPARTURE else change.current.company
+    people = list(dict.fromkeys(map(_hash, _person_keys(change))))
     companies = [_hash(verb, name) for name in _company_keys(company)]
-    return tuple(person + name for person in map(_hash, _person_keys(change)) for name in companies)
+    return MoveKeys(people, companies) if people and companies else None
 
 
 @lru_cache(4_096)  # many job changes name the same companies

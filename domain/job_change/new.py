@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pydantic_core import to_json
 
 from domain.job_change.model import JobChange
-from domain.job_change.moves import move_keys
+from domain.job_change.moves import MoveKeys, move_keys
 from domain.job_change.validation import Fault, InvalidJobChangeError
 
 
@@ -27,7 +26,7 @@ class NewJobChange:
     source: str
     payload: str = field(repr=False)
     accepted_at: int
-    move_keys: Sequence[str] = ()
+    move_keys: MoveKeys | None = None
     sender: str | None = None
     request_id: str | None = None
 

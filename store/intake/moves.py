@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, insert, select, update
 
 from domain.delivery import TraceStep
 from domain.job_change.model import JobChange
-from domain.job_change.moves import extra_facts
+from domain.job_change.moves import MoveKeys, extra_facts
 from domain.states import Outcome, Step
 from store.delivery.trace import add_steps
-from store.schema import attached_reports, job_changes, reported_moves
+from store.schema import attached_reports, job_changes, known_moves, reported_moves
+from store.schema.lists import one_of
 from store.schema.upserts import ManyRows
 
 MEMORY_MS = 30 * 24 * 60 * 60 * 1_000
 """How long a move is remembered. A later report of the same one is delivered."""
 
+MOST_MOVES = 20
+"""Moves that are remembered for one identifier, the latest ones. One with more of them in a month is no person's."""
+
+READ_AT_ONCE = 1_000
 ERASED_AT_ONCE = 5_000
 
 
@@ -29,47 +36,104 @@ class Report:
     job_change_id: str
     source: str
     payload: str = field(repr=False)
-    keys: Sequence[str]
+    keys: MoveKeys
     at: int
+
+    @property
+    def people(self) -> list[_Person]:
+        return [(self.workspace_id, person) for person in self.keys.people]
+
+
+class _Move(NamedTuple):
+    """A move of a person: `companies` as in MoveKeys, and which job change reported it first, from this source."""
+
+    companies: Sequence[str]
+    job_change_id: str
+    source: str
+    at: int
+
+
+_Person = tuple[str, str]
+"""A workspace, and one of the `people` of MoveKeys."""
+
+_Known = Mapping[_Person, Sequence[_Move]]
 
 
 def attach(connection: Connection, reports: Sequence[Report]) -> dict[str, str]:
     """
     Note the moves of new job changes, and attach those that another source has reported within MEMORY_MS.
 
-    Return the ids of the attached ones with those of the first reports. The unique key of a move decides a race:
-    the second transaction waits for the first one's commit, and then sees it.
+    Return the ids of the attached ones with those of the first reports. The unique key of a person decides a race: the
+    second transaction waits for the first one's commit, and then sees its moves.
     """
-    holders = {(report.workspace_id, key): report for report in reversed(reports) for key in report.keys}
-    if not holders:
+    first_reports = {person: report for report in reversed(reports) for person in report.people}
+    if not first_reports:
         return {}
-    # Always in the same order, or two replicas that note the same moves could wait for each other.
     rows = [
-        (*place, holders[place].job_change_id, holders[place].source, holders[place].at) for place in sorted(holders)
+        (*person, " ".join(report.keys.companies), report.job_change_id, report.source, report.at)
+        for person, report in first_reports.items()
     ]
-    if _note.add(connection, rows) == len(rows) == sum(len(set(report.keys)) for report in reports):
+    # Always in the same order, or two replicas that note the same people could wait for each other.
+    rows.sort()
+    if _add_people.add(connection, rows) == len(rows) == sum(len(report.keys.people) for report in reports):
         return {}
     return _attach_known(connection, reports)
 
 
+_add_people = ManyRows(
+    known_moves,
+    ("workspace_id", "person", "companies", "job_change_id", "source", "at"),
+    unique=("workspace_id", "person"),
+    locks=True,
+)
+
+
 def _attach_known(connection: Connection, reports: Sequence[Report]) -> dict[str, str]:
-    """Compare reports with those that hold the keys of their moves."""
-    held = _holders(connection, reports)
-    own = {report.job_change_id: report for report in reports}
-    payloads = _payloads(connection, {holder for holder, _ in held.values()} - own.keys())
-    payloads |= {report.job_change_id: report.payload for report in reports}
+    """Compare reports with all moves of their people, which are rows that this transaction has locked."""
+    before = _read(connection, reports)
+    known = _with_new(before, reports)
+    matching = {report.job_change_id: _matching(known, report) for report in reports}
+    payloads = _payloads(connection, {move.job_change_id for moves in matching.values() for move in moves})
     attached: dict[str, str] = {}
     for report in reports:
         firsts = [
-            attached.get(holder, holder)
-            for holder, source in (held[report.workspace_id, key] for key in report.keys)
-            if holder != report.job_change_id and holder in payloads and source != report.source
+            attached.get(move.job_change_id, move.job_change_id)
+            for move in matching[report.job_change_id]
+            if move.job_change_id in payloads and move.source != report.source
         ]
-        if firsts and min(firsts) != report.job_change_id:
-            attached[report.job_change_id] = min(firsts)
-    for job_change_id, first in attached.items():
-        _store(connection, own[job_change_id], first, payloads[first])
+        if firsts:
+            attached[report.job_change_id] = first = min(firsts)
+            _store(connection, report, first, payloads[first])
+    # A third report may have only that in common with the move which the second one has added.
+    after = {
+        person: [move._replace(job_change_id=attached.get(move.job_change_id, move.job_change_id)) for move in moves]
+        for person, moves in known.items()
+    }
+    _write(connection, {person: moves for person, moves in after.items() if moves != before[person]})
     return attached
+
+
+def _with_new(before: _Known, reports: Sequence[Report]) -> dict[_Person, list[_Move]]:
+    """Return the moves with those of the reports. Each company of a person belongs to the first that reports it."""
+    known = {person: list(moves) for person, moves in before.items()}
+    for report in reports:
+        for person in report.people:
+            companies = {company for move in known[person] for company in move.companies}
+            new = [company for company in report.keys.companies if company not in companies]
+            if new:
+                known[person].append(_Move(new, report.job_change_id, report.source, report.at))
+    return known
+
+
+def _matching(known: _Known, report: Report) -> list[_Move]:
+    """Return what other job changes say about the move of this one."""
+    companies = set(report.keys.companies)
+    return [
+        move
+        for person in report.people
+        for move in known[person]
+        if move.job_change_id != report.job_change_id and not companies.isdisjoint(move.companies)
+    ]
 
 
 def _store(connection: Connection, report: Report, first: str, payload: str | None) -> None:
@@ -83,11 +147,6 @@ def _store(connection: Connection, report: Report, first: str, payload: str | No
     connection.execute(update(job_changes).where(job_changes.c.id == job_change_id).values(ended))
     row = {"job_change_id": job_change_id, "attached_to": first, "workspace_id": report.workspace_id, "at": now}
     connection.execute(insert(attached_reports).values(row))
-    mine = (reported_moves.c.workspace_id == report.workspace_id) & (reported_moves.c.key.in_(report.keys))
-    # A third report may have only those keys in common that this one has added.
-    connection.execute(
-        update(reported_moves).where(mine, reported_moves.c.job_change_id == job_change_id).values(job_change_id=first)
-    )
     before, after = JobChange.if_readable(payload), JobChange.if_readable(report.payload)
     facts = extra_facts(before, after) if before and after else []
     add_steps(
@@ -99,67 +158,82 @@ def _store(connection: Connection, report: Report, first: str, payload: str | No
     )
 
 
-_of_keys = select(
-    reported_moves.c.workspace_id, reported_moves.c.key, reported_moves.c.job_change_id, reported_moves.c.source
-).where(
-    reported_moves.c.workspace_id == bindparam("of_workspace"),
-    reported_moves.c.key.in_(bindparam("keys", expanding=True)),
+_of_people = select(known_moves).where(
+    known_moves.c.workspace_id == bindparam("of_workspace"), one_of(known_moves.c.person, "people")
 )
-KEYS_AT_ONCE = 1_000
 
 
-def _holders(connection: Connection, reports: Sequence[Report]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return the job change that holds each key, and its source."""
-    holders = {}
+def _read(connection: Connection, reports: Sequence[Report]) -> dict[_Person, list[_Move]]:
+    """Return the moves of the people in these reports that are still remembered."""
+    known: dict[_Person, list[_Move]] = {}
+    remembered_since = min(report.at for report in reports) - MEMORY_MS
     for workspace_id in {report.workspace_id for report in reports}:
-        keys = sorted({key for report in reports if report.workspace_id == workspace_id for key in report.keys})
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            values = {"of_workspace": workspace_id, "keys": keys[start : start + KEYS_AT_ONCE]}
-            for row in connection.execute(_of_keys, values):
-                holders[row.workspace_id, row.key] = (row.job_change_id, row.source)
-    return holders
+        people = {person for report in reports if report.workspace_id == workspace_id for person in report.keys.people}
+        for some in _parts(people):
+            for row in connection.execute(_of_people, {"of_workspace": workspace_id, "people": some}):
+                moves = _moves_of(row)
+                known[row.workspace_id, row.person] = [move for move in moves if move.at >= remembered_since]
+    return known
+
+
+def _moves_of(row: Row[Any]) -> list[_Move]:
+    latest = _Move(row.companies.split(), row.job_change_id, row.source, row.at)
+    return [latest, *(_Move(*move) for move in json.loads(row.earlier or "[]"))]
+
+
+def _write(connection: Connection, known: _Known) -> None:
+    rows = []
+    for (workspace_id, person), moves in sorted(known.items()):
+        latest, *earlier = sorted(moves, key=lambda move: move.at, reverse=True)[:MOST_MOVES]
+        values = latest._asdict() | {
+            "companies": " ".join(latest.companies),
+            "earlier": json.dumps(earlier) if earlier else None,
+        }
+        rows.append(values | {"of_workspace": workspace_id, "of_person": person})
+    if rows:
+        connection.execute(_replace, rows)
+
+
+_replace = (
+    update(known_moves)
+    .where(known_moves.c.workspace_id == bindparam("of_workspace"), known_moves.c.person == bindparam("of_person"))
+    .values({name: bindparam(name) for name in (*_Move._fields, "earlier")})
+)
 
 
 def _payloads(connection: Connection, ids: Collection[str]) -> dict[str, str | None]:
     """Return the payloads of those that still exist; None if it was erased."""
-    listed = sorted(ids)
     payloads: dict[str, str | None] = {}
-    for start in range(0, len(listed), KEYS_AT_ONCE):
-        some = listed[start : start + KEYS_AT_ONCE]
+    for some in _parts(ids):
         rows = connection.execute(select(job_changes.c.id, job_changes.c.payload).where(job_changes.c.id.in_(some)))
         payloads |= {row.id: row.payload for row in rows}
     return payloads
 
 
-_note = ManyRows(
-    reported_moves,
-    ("workspace_id", "key", "job_change_id", "source", "at"),
-    unique=("workspace_id", "key"),
-    replaces=f"reported_moves.at < excluded.at - {MEMORY_MS}",  # what is no longer remembered
-)
+def _parts(values: Collection[str]) -> list[list[str]]:
+    ordered = sorted(values)
+    return [ordered[start : start + READ_AT_ONCE] for start in range(0, len(ordered), READ_AT_ONCE)]
 
 
-def forget(connection: Connection, workspace_id: str, keys: Sequence[str]) -> None:
-    """Delete moves, whose keys are made of what identifies a person."""
-    if keys:
-        mine = (reported_moves.c.workspace_id == workspace_id) & reported_moves.c.key.in_(keys)
-        connection.execute(delete(reported_moves).where(mine))
+def forget(connection: Connection, workspace_id: str, keys: MoveKeys) -> None:
+    """Delete the moves of a person, whose keys are made of what identifies the person."""
+    people = (known_moves.c.workspace_id == workspace_id) & known_moves.c.person.in_(keys.people)
+    connection.execute(delete(known_moves).where(people))
+    old_keys = [person + company for person in keys.people for company in keys.companies]
+    old = (reported_moves.c.workspace_id == workspace_id) & reported_moves.c.key.in_(old_keys)
+    connection.execute(delete(reported_moves).where(old))
 
 
 def delete_old(connection: Connection, now: int) -> int:
-    """Delete at most ERASED_AT_ONCE of the moves that are no longer remembered, and return how many there were."""
-    old = (
-        select(reported_moves.c.workspace_id, reported_moves.c.key)
-        .where(reported_moves.c.at < now - MEMORY_MS)
-        .order_by(reported_moves.c.at)
-        .limit(ERASED_AT_ONCE)
-    )
-    rows = [{"of_workspace": row.workspace_id, "of_key": row.key} for row in connection.execute(old)]
+    """Delete some of the moves that are no longer remembered, and return how many there were."""
+    return sum(_delete_old(connection, table, now - MEMORY_MS) for table in (known_moves, reported_moves))
+
+
+def _delete_old(connection: Connection, table: Table, before: int) -> int:
+    workspace_id, key = table.primary_key.columns
+    old = select(workspace_id, key).where(table.c.at < before).order_by(table.c.at).limit(ERASED_AT_ONCE)
+    rows = [{"of_workspace": row[0], "of_key": row[1]} for row in connection.execute(old)]
     if rows:
-        connection.execute(_delete, rows)
+        one = (workspace_id == bindparam("of_workspace")) & (key == bindparam("of_key"))
+        connection.execute(delete(table).where(one), rows)
     return len(rows)
-
-
-_delete = delete(reported_moves).where(
-    reported_moves.c.workspace_id == bindparam("of_workspace"), reported_moves.c.key == bindparam("of_key")
-)

@@ -167,8 +167,9 @@ _payloads = select(job_changes.c.workspace_id, job_changes.c.payload).where(one_
 def _forget_moves(connection: Connection, ids: Mapping[str, Sequence[str]]) -> None:
     """The keys of moves are hashes of what identifies the person."""
     for workspace_id, payload in connection.execute(_payloads, ids).all():
-        if job_change := JobChange.if_readable(payload):
-            moves.forget(connection, workspace_id, move_keys(job_change))
+        job_change = JobChange.if_readable(payload)
+        if job_change and (keys := move_keys(job_change)):
+            moves.forget(connection, workspace_id, keys)
 
 
 _locked = (

@@ -106,11 +106,24 @@ refused_payloads = Table(
     Index("ix_refused_payloads_workspace", "workspace_id", "sender", "id"),
 )
 
-reported_moves = Table(  # that a person joined, left or was promoted at a company, and which job change says so first
+known_moves = Table(  # that a person joined, left or was promoted at a company, and which job change says so first
+    "known_moves",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("person", Text, primary_key=True),  # a hash of an identifier, see domain/job_change/moves.py
+    Column("companies", Text, nullable=False),  # of the latest move: hashes, with spaces between them
+    Column("job_change_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Column("earlier", Text),  # JSON: the moves before it, with the same facts; null: none
+    Index("ix_known_moves_at", "at"),
+)
+
+reported_moves = Table(  # the same, as versions before known_moves noted it; they may still run
     "reported_moves",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column("key", Text, primary_key=True),  # a hash of the person and the company, see domain/job_change/moves.py
+    Column("key", Text, primary_key=True),  # a hash of the person, then one of the company
     Column("job_change_id", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("at", Milliseconds, nullable=False),

@@ -46,7 +46,7 @@ class ManyRows:
     """
     An INSERT of tuples, for where many rows are added at once. `names` are their columns.
 
-    A row whose `unique` columns exist is skipped, or replaces the other one where the SQL of `replaces` is true.
+    A row whose `unique` columns exist is skipped. With `locks`, the existing one is locked until the commit.
 
     The rows go to the driver as they are, since what SQLAlchemy makes of their parameters costs more than adding them.
     SQLite gets one row after the other, and PostgreSQL, where rows cost more, one array for each column. Not
@@ -56,10 +56,10 @@ class ManyRows:
     table: Table
     names: tuple[str, ...]
     unique: tuple[str, ...]
-    replaces: str | None = None
+    locks: bool = False
 
     def add(self, connection: Connection, rows: Sequence[tuple[object, ...]]) -> int:
-        """Return how many rows were added or replaced. There is at least one."""
+        """Return how many rows were added. There is at least one."""
         is_sqlite = connection.dialect.name == "sqlite"
         values: Any = (
             list(rows) if is_sqlite else dict(zip(self.names, map(list, zip(*rows, strict=True)), strict=True))
@@ -81,8 +81,9 @@ def _many_rows(dialect: str, many: ManyRows) -> str:
         arrays = {name: _ARRAYS[many.table.c[name].type.python_type] for name in many.names}
         source = f"SELECT {', '.join(f'unnest(%({name})b::{array})' for name, array in arrays.items())}"
     action = "NOTHING"
-    if many.replaces is not None:
-        others = [f"{name} = excluded.{name}" for name in many.names if name not in many.unique]
-        action = f"UPDATE SET {', '.join(others)} WHERE {many.replaces}"
+    if (
+        many.locks
+    ):  # an update locks also what its condition leaves out: https://www.postgresql.org/docs/current/sql-insert.html
+        action = f"UPDATE SET {many.names[0]} = excluded.{many.names[0]} WHERE FALSE"
     into = f"INSERT INTO {many.table.name} ({', '.join(many.names)})"
     return f"{into} {source} ON CONFLICT ({', '.join(many.unique)}) DO {action}"

@@ -25,6 +25,7 @@ ENDLESS = {
     "posts",
     "trace",
     "audit",
+    "known_moves",
     "reported_moves",
     "attached_reports",
     "webhook_events",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +18,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import BigInteger, MetaData, delete, event, insert, select, text, update
 
+from domain.job_change.moves import MoveKeys
 from listeners.cli.running.preparing import migrate
 from listeners.cli.terminal import RefusedError
 from store import migrations
 from store.database import Database
+from store.intake import moves
+from store.intake.moves import Report
+from store.schema import job_changes, known_moves, reported_moves
 from store.slack.sdk_stores import metadata
 from tests.conftest import _administer, _named
 
@@ -56,10 +61,14 @@ on_postgresql = pytest.mark.parametrize("old", ["postgresql"], indirect=True)
 
 
 def to_the_first(connection):
+    to_revision(connection, FIRST)
+
+
+def to_revision(connection, revision):
     config = Config()
     config.set_main_option("script_location", str(migrations.HERE))
     config.attributes["connection"] = connection
-    command.upgrade(config, FIRST)
+    command.upgrade(config, revision)
 
 
 def tables_of(connection) -> MetaData:
@@ -134,6 +143,30 @@ def test_code_of_the_first_version_works_with_the_new_schema(old):
         return counts
 
     assert old.run_sync(work) == dict.fromkeys((table.name for table in known.sorted_tables), ROWS + 1)
+
+
+def test_moves_that_were_reported_before_the_upgrade_are_recognised_after_it(old):
+    """Also those of a person who has moved twice."""
+    old.run_sync(to_revision, "0021")
+    workspace = row_of(old.run_sync(tables_of).tables["workspaces"], 0)["id"]
+    old_key = {"workspace_id": workspace, "source": "a"}
+    noted = [
+        old_key | {"key": person + company, "job_change_id": job_change_id, "at": at}
+        for person in ("a" * 16, "b" * 16)
+        for company, job_change_id, at in (("1" * 16, "first", 1), ("2" * 16, "first", 1), ("3" * 16, "second", 2))
+    ]
+    old.run_sync(lambda connection: connection.execute(insert(reported_moves), noted))
+
+    migrate(old)
+
+    rows = old.run_sync(lambda connection: connection.execute(select(known_moves)).all())
+    earlier = json.dumps([[["1" * 16, "2" * 16], "first", "a", 1]])
+    assert sorted(rows) == [(workspace, person, "3" * 16, "second", "a", 2, earlier) for person in ("a" * 16, "b" * 16)]
+    new = Report(workspace, "new", "b", "{}", MoveKeys(["b" * 16], ["2" * 16]), 3)
+    first = row_of(job_changes, 0) | {"id": "first", "workspace_id": workspace, "key": "first"}
+    newest = first | {"id": "new", "key": "new"}
+    old.run_sync(lambda connection: connection.execute(insert(job_changes), [first, newest]))
+    assert old.run_sync(moves.attach, [new]) == {"new": "first"}
 
 
 @on_postgresql
@@ -244,7 +277,8 @@ def test_a_migration_only_adds(version):
         if isinstance(block, ast.With)
     }
 
-    assert set(map(does, called)) <= {"create_table", "batch_alter_table", "create_index", "add_column"}
+    # `get_bind` is for filling a table that the migration creates.
+    assert set(map(does, called)) <= {"create_table", "batch_alter_table", "create_index", "add_column", "get_bind"}
     assert {table: done for table, done in altered.items() if table not in made and "create_index" in done} == {}
     apart = {node.args[0].value for node in called if ast.unparse(node.func) == "op.create_index"}
     assert apart <= set(migrations.CONCURRENT_INDEXES)

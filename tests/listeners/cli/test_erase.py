@@ -35,6 +35,7 @@ from store.operations import erasure
 from store.ownership import rule_sets
 from store.schema import (
     deliveries,
+    known_moves,
     mappings,
     metadata,
     ownership_drafts,
@@ -288,6 +289,15 @@ def test_the_keys_of_moves_and_refused_payloads_are_erased(operator):
     change = job_change(person=ADA)
     row = NewJobChange("T1", "k", "tests", change.to_stored(), SOMEDAY, move_keys(change))
     operator.do(job_changes.add, [row])
+    person, company = row.move_keys.people[0], row.move_keys.companies[0]
+    of_an_old_version = {
+        "workspace_id": "T1",
+        "key": person + company,
+        "job_change_id": "1",
+        "source": "clay",
+        "at": SOMEDAY,
+    }
+    operator.do(lambda connection: connection.execute(insert(reported_moves).values(of_an_old_version)))
     refusals = [
         NewRefusal(Receipt("T1", "clay", SOMEDAY, refusal="why"), json.dumps({"Email": person["emails"][0]}))
         for person in (ADA, BOB)
@@ -298,7 +308,8 @@ def test_the_keys_of_moves_and_refused_payloads_are_erased(operator):
 
     operator.types("erase", "--email", "ada@globex.com", "--yes")
 
-    assert operator.do(lambda connection: connection.execute(select(reported_moves)).all()) == []
+    for moves in (known_moves, reported_moves):
+        assert operator.do(lambda connection, moves=moves: connection.execute(select(moves)).all()) == []
     left = operator.do(refused_payloads.all_payloads)
     assert [json.loads(payload) for _, payload in left] == [{"Email": "bob@initech.example"}]
 

@@ -16,7 +16,7 @@ from store.database import Database
 from store.home import counts
 from store.intake import job_changes, moves
 from store.intake.job_changes import Added
-from store.schema import attached_reports, reported_moves, workspaces
+from store.schema import attached_reports, known_moves, workspaces
 from store.schema import job_changes as table
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_workspace
@@ -110,6 +110,44 @@ async def test_a_third_report_may_share_only_what_the_second_one_added(database)
     assert third.attached_to == first.id
 
 
+@pytest.mark.parametrize("in_one_group", [False, True])
+async def test_a_person_may_move_twice_within_a_month(database, in_one_group):
+    """Each report is attached to that of the same company, and each move is remembered for a month of its own."""
+    hooli, initech = {"name": "Hooli"}, {"name": "Initech"}
+    reports = [
+        report("a"),
+        report("b", at=SOMEDAY + 20 * DAY_MS, company=hooli),
+        report("c", at=SOMEDAY + 20 * DAY_MS, company=initech),
+        report("d", at=SOMEDAY + 21 * DAY_MS),
+        report("d", at=SOMEDAY + 21 * DAY_MS, company=hooli, event="2"),
+    ]
+    groups = [reports] if in_one_group else [[one] for one in reports]
+    globex, at_hooli, at_initech, again, hooli_again = [one for group in groups for one in await add(database, *group)]
+
+    assert [one.attached_to for one in (globex, at_hooli, at_initech)] == [None, None, None]
+    assert (again.attached_to, hooli_again.attached_to) == (globex.id, at_hooli.id)
+    later = [
+        report("e", at=SOMEDAY + 31 * DAY_MS, event="1"),
+        report("e", at=SOMEDAY + 31 * DAY_MS, event="2", company=initech),
+    ]
+    assert [one.attached_to for one in await add(database, *later)] == [None, at_initech.id]
+
+
+async def test_of_an_address_that_many_people_share_only_the_latest_moves_are_remembered(database):
+    """A sender may fill in the same address for everybody, and each of its reports would cost more than the last."""
+    companies = [{"name": f"Company {number}"} for number in range(moves.MOST_MOVES + 1)]
+    for number, company in enumerate(companies):
+        await add(database, report("a", at=SOMEDAY + number, event=str(number), company=company))
+
+    of_the_second, of_the_first = [
+        (await add(database, report("b", SOMEDAY + 100, event=str(number), company=companies[number])))[0].attached_to
+        for number in (1, 0)
+    ]
+
+    assert of_the_second is not None
+    assert of_the_first is None
+
+
 async def test_reports_in_one_group_are_merged(database):
     """The first one in the order of arrival is delivered."""
     first, second, third = await add(database, report("b"), report("a"), report("c", company={"name": "globex"}))
@@ -148,7 +186,7 @@ async def test_a_workspace_can_switch_it_off(database):
     [second] = await add(database, report("b"))
 
     assert second.attached_to is None
-    assert await database.run(lambda c: c.execute(select(func.count()).select_from(reported_moves)).scalar_one()) == 0
+    assert await database.run(lambda c: c.execute(select(func.count()).select_from(known_moves)).scalar_one()) == 0
 
 
 async def test_attached_reports_are_not_counted_as_muted(database):
@@ -161,9 +199,14 @@ async def test_attached_reports_are_not_counted_as_muted(database):
 
 
 async def test_one_of_many_simultaneous_reports_is_the_first(database):
-    """Replicas race: the unique key of the move decides, and nobody waits for each other in a circle."""
+    """Replicas race: the unique key of the person decides, and nobody waits for each other in a circle."""
     others = [Database(str(database.engine.url.render_as_string(hide_password=False))) for _ in range(3)]
-    people = [{"emails": [f"p{number}@initech.example"]} for number in range(20)]
+    people = [{"emails": [f"p{number}@initech.example", f"{number}@home.example"]} for number in range(20)]
+    # Half of them are known, since they have just moved to another company.
+    known = [
+        report("e", person=person, company={"name": "Hooli"}, event=str(n)) for n, person in enumerate(people[::2])
+    ]
+    await add(database, *known)
 
     async def tell(one: Database, source: str) -> list[Added]:
         reports = [report(source, person=person, event=str(number)) for number, person in enumerate(people)]
@@ -187,4 +230,4 @@ async def test_old_moves_are_deleted(database):
     await add(database, report("a"))
     await database.run(moves.delete_old, SOMEDAY + moves.MEMORY_MS + 1)
 
-    assert await database.run(lambda c: c.execute(select(func.count()).select_from(reported_moves)).scalar_one()) == 0
+    assert await database.run(lambda c: c.execute(select(func.count()).select_from(known_moves)).scalar_one()) == 0
