@@ -123,10 +123,10 @@ def outages(connection: Connection, workspace_id: str | None = None) -> tuple[Ou
     )
 
 
-def clear(connection: Connection, workspace_id: str, subject: str) -> None:
-    """End the pause and forget the failures, because the connection has changed."""
-    of_subject = (pauses.c.workspace_id == workspace_id) & (pauses.c.subject == subject)
-    connection.execute(delete(pauses).where(of_subject))
+def clear(connection: Connection, workspace_id: str, vendor: str) -> None:
+    """End the vendor's pauses and forget its failures, because the connection has changed."""
+    of_vendor = (pauses.c.subject == vendor) | pauses.c.subject.startswith(f"{vendor}:")
+    connection.execute(delete(pauses).where(pauses.c.workspace_id == workspace_id, of_vendor))
 
 
 def end(connection: Connection, workspace_id: str, subject: str, now: int) -> None:

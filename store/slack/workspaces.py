@@ -13,7 +13,7 @@ from domain.messages.card_buttons import stored_buttons
 from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, SLACK_TOKEN_ENDS
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
-from store.delivery import pauses
+from store.delivery import pauses, routing
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
 from store.schema import deliveries, first_workspace, lanes, turns, workspaces
@@ -114,7 +114,9 @@ def install(connection: Connection, installed: Installed) -> None:
     # Its token is new, and it may have another address by now.
     values |= {"default_channel_problem": None, "token_ends_at": None, "url": None}
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
-    if not connection.execute(reactivate).rowcount:
+    if connection.execute(reactivate).rowcount:
+        _continue(connection, installed.id, installed.installed_at)
+    else:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
         halves = [{"workspace_id": installed.id, "half": half} for half in (ROUTE, POST)]
         connection.execute(insert_missing(connection, turns, "workspace_id", "half"), halves)
@@ -154,11 +156,7 @@ def reactivate(connection: Connection, workspace_id: str) -> bool:
 
 
 def change(connection: Connection, workspace_id: str, /, seen_version: int | None, **preferences: object) -> bool:
-    """
-    Store preferences. Store nothing and return False if they have changed since `seen_version`.
-
-    With `seen_version` None, changes of others are overwritten.
-    """
+    """Store preferences, or nothing and return False if they have changed since `seen_version`. None: in any case."""
     mine = workspaces.c.id == workspace_id
     if seen_version is not None:
         mine &= workspaces.c.version == seen_version
@@ -179,18 +177,23 @@ def set_url(connection: Connection, workspace_id: str, url: str) -> None:
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(url=url))
 
 
-def open_default_lane(connection: Connection, workspace_id: str, now: int) -> None:
-    """
-    Schedule the deliveries that waited for the default channel.
+def _continue(connection: Connection, workspace_id: str, now: int) -> None:
+    """Route and post at once what waits: an earlier token may have been the reason why Slack was not called."""
+    pauses.clear(connection, workspace_id, "slack")
+    routing.wake(connection, workspace_id, now)
+    _schedule(connection, workspace_id, now, (lanes.c.due_at > now) | (lanes.c.destination == DEFAULT_CHANNEL))
 
-    A leased lane is being posted right now, and is left alone.
-    """
+
+def open_default_lane(connection: Connection, workspace_id: str, now: int) -> None:
+    """Schedule the deliveries that waited for the default channel."""
+    _schedule(connection, workspace_id, now, lanes.c.destination == DEFAULT_CHANNEL)
+
+
+def _schedule(connection: Connection, workspace_id: str, now: int, chosen: ColumnElement[bool]) -> None:
+    """Make these lanes due. A leased lane is being posted right now, and is left alone."""
     may_post = case((lanes.c.paced_until > now, lanes.c.paced_until), else_=now)
-    connection.execute(
-        update(lanes)
-        .where(lanes.c.workspace_id == workspace_id, lanes.c.destination == DEFAULT_CHANNEL, lanes.c.lease.is_(None))
-        .values(due_at=may_post, failures=0)
-    )
+    these = (lanes.c.workspace_id == workspace_id) & lanes.c.lease.is_(None) & chosen
+    connection.execute(update(lanes).where(these).values(due_at=may_post, failures=0))
 
 
 def claim_notice(connection: Connection, workspace_id: str, notice: str, now: int) -> bool:

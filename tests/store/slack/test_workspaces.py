@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import insert, select
 
 from domain.messages.notices import DEFAULT_CHANNEL_BROKEN
 from domain.states import DEFAULT_CHANNEL
+from store.delivery import pauses
 from store.schema import lanes
 from store.slack import workspaces
 from store.slack.workspaces import Installed
@@ -61,6 +63,17 @@ async def test_fixing_a_channel_without_a_problem_changes_nothing(database):
     assert await database.run(workspaces.mark_default_channel_working, T1, "C2", 9) is False
 
     assert await due_at(database) is None
+
+
+async def test_a_new_installation_continues_what_waits(database):
+    """An earlier token may be why Slack was not called. The default channel may work with the new permissions."""
+    await default_lane(database, due_at=None, paced_until=700)
+    await database.run(pauses.pause, T1, "slack:chat.postMessage", 300_000, 5, "the token has expired")
+
+    await database.run(workspaces.install, replace(ACME, installed_at=9))
+
+    assert await due_at(database) == 700
+    assert await database.run(pauses.paused_until, T1, "slack:chat.postMessage", 9) is None
 
 
 async def test_a_leased_lane_is_not_scheduled(database):
