@@ -48,6 +48,7 @@ MAY_GROW = {
     "pauses",
     "salesforce_connections",
     "attached_reports",
+    "known_moves",
     "refused_payloads",  # of a sender that is named and has a valid key, for a week
 }
 """Tables that grow with accepted job changes, Slack requests and started installations."""
