@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from domain.job_change.validation import Fault, InvalidJobChangeError
-from services.intake.mapping.row_mapping import RowMapping, value_at
+from services.intake.mapping.row_mapping import RowMapping, TextColumns
 from services.intake.senders import flat, registry
 
 DEFAULT_SOURCE = "import"
@@ -53,8 +53,7 @@ class RowReader:
             raise InvalidJobChangeError([Fault("", "must be an object")])
         if self.header:
             row_source = str(row.get(self._source_column) or "").strip() if self._source_column else ""
-            rest = {name: value for name, value in row.items() if name != self._source_column}
-            return (self._columns.read(rest, self.source or row_source or DEFAULT_SOURCE),)
+            return (self._mapping.read_text(row, self.source or row_source or DEFAULT_SOURCE, self._columns),)
         source = self.source or registry.source_of(row) or DEFAULT_SOURCE
         own = self.own.get(source)
         if own is None and not registry.is_ours(row) and not registry.has_own_shape(source):
@@ -74,11 +73,8 @@ class RowReader:
         return self.own.get(self.source or DEFAULT_SOURCE, flat.FLAT)
 
     @cached_property
-    def _columns(self) -> RowMapping:
-        """Keep only the paths that are in the header, since most are not and a million rows share it."""
-        samples = dict.fromkeys(self.header, _SAMPLE)
-        paths = {path: fields for path, fields in self._mapping.paths.items() if value_at(samples, path) == _SAMPLE}
-        return RowMapping(paths, self._mapping.always, self._mapping.words)
+    def _columns(self) -> TextColumns:
+        return self._mapping.columns([name for name in self.header if name != self._source_column])
 
     @cached_property
     def _source_column(self) -> str | None:
