@@ -81,7 +81,7 @@ def _print_plan(plan: ImportPlan, terminal: Terminal) -> None:
 
 
 def _print_columns(plan: ImportPlan, terminal: Terminal) -> None:
-    understood = plan.reader.interpret_columns(plan.names)
+    understood = plan.reader.row_reader.interpret_columns(plan.names)
     if plan.file.header and not any(understood.values()):
         header = ", ".join(understood)[:200]
         raise RefusedError(

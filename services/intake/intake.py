@@ -204,26 +204,19 @@ class Intake:
         """Record what became of payloads, except of tests."""
         results = [result for payload in received if not payload.is_test for result in payload.results]
         stored = [result for result in results if result is None or isinstance(result, Added)]
-        self._finish(workspace_id, stored, began_at, request_id)
+        self.announce(workspace_id, stored, began_at, request_id)
         refused = sum(isinstance(result, InvalidJobChangeError) for result in results)
         skipped = sum(isinstance(result, Skipped) for result in results)
         self.journal.not_added(workspace_id, refused=refused, skipped=skipped)
-
-    async def accept_new(self, workspace_id: str, rows: Sequence[NewJobChange]) -> Sequence[Added | None]:
-        """Accept job changes of one workspace that are parsed already. Return a result for each, in order."""
-        if not rows:
-            return []
-        added = await self.database.run(job_changes.add, rows)
-        self._finish(workspace_id, added, rows[0].accepted_at)
-        return added
 
     async def find(self, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
         """Return a job change with its history, or None if this workspace has none with this id."""
         return await self.database.read(job_changes.find, workspace_id, job_change_id)
 
-    def _finish(
+    def announce(
         self, workspace_id: str, added: Sequence[Added | None], began_at: int, request_id: str | None = None
     ) -> None:
+        """Record what was added, and wake the router. `began_at` is when it had been read, in milliseconds."""
         self.journal.added(workspace_id, added, began_at, request_id)
         if any(item and item.is_new for item in added):
             self.wake()

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from store.schema import imports, job_changes
+from domain.job_change.new import NewJobChange
+from store.intake import job_changes
+from store.intake.job_changes import Added
+from store.schema import imports
+from store.schema import job_changes as job_change_rows
+from store.schema.postgresql import need_not_last
 from store.schema.upserts import put
 
 FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1_000
@@ -25,7 +30,7 @@ class Progress:
     refused: int = 0
     refused_bytes: int = 0
 
-    def plus(self, *, read: int, accepted: int = 0, duplicate: int = 0, refused: int = 0) -> Progress:
+    def plus(self, *, read: int = 0, accepted: int = 0, duplicate: int = 0, refused: int = 0) -> Progress:
         """Add counts. `read` and `refused` count rows, of which one may have several job changes."""
         return replace(
             self,
@@ -37,8 +42,9 @@ class Progress:
 
 
 _COLUMNS = [imports.c[name] for name in Progress.__dataclass_fields__]
-_existing = select(job_changes.c.key).where(
-    job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.key.in_(bindparam("keys", expanding=True))
+_existing = select(job_change_rows.c.key).where(
+    job_change_rows.c.workspace_id == bindparam("of_workspace"),
+    job_change_rows.c.key.in_(bindparam("keys", expanding=True)),
 )
 
 
@@ -50,14 +56,28 @@ def begin(connection: Connection, workspace_id: str, digest: str, now: int) -> P
     return Progress(*row) if row else Progress()
 
 
-def save(connection: Connection, workspace_id: str, digest: str, progress: Progress, now: int) -> None:
-    """Store the progress. All counted rows were accepted or written to the file of refused rows."""
+def add(
+    connection: Connection, workspace_id: str, digest: str, items: Sequence[NewJobChange], counted: Progress, now: int
+) -> tuple[Sequence[Added | None], Progress]:
+    """
+    Accept job changes and store the progress of their import, which is `counted` and what is new and duplicate here.
+
+    Rows up to there were accepted or written to the file of refused rows. If a crash loses the transaction, they are
+    read again. Nothing is stored if the workspace is not active; then all results are None.
+    """
+    need_not_last(connection)
+    added = job_changes.add(connection, items) if items else []
+    if None in added:
+        return added, counted
+    new = sum(item is not None and item.is_new for item in added)
+    progress = counted.plus(accepted=new, duplicate=len(added) - new)
     key = {"workspace_id": workspace_id, "digest": digest}
     put(connection, imports, key | vars(progress) | {"updated_at": now}, *key)
+    return added, progress
 
 
 def finish(connection: Connection, workspace_id: str, digest: str) -> None:
-    """Delete the progress of a completed import."""
+    """Delete the progress of a completed import. This waits for the disk, and so for all of its transactions."""
     mine = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
     connection.execute(delete(imports).where(mine))
 

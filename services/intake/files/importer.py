@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import count
 from pathlib import Path
 
 from domain.errors import PermanentError
@@ -18,24 +17,14 @@ from domain.job_change.new import NewJobChange
 from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import RowReader
 from services.intake.files.formats import RowsFile, detect_format
-from services.intake.files.reading import ReadRows, RowsParser, reading
+from services.intake.files.reading import FileReader, ReadRows, reading
 from services.intake.files.refused_rows import RefusalList, RefusedRowsFile, refused_rows_path
 from services.intake.files.rows import FileRow, open_rows
-from services.intake.intake import LARGEST_JOB_CHANGE, Intake
+from services.intake.intake import Intake
 from services.intake.mapping.row_mapping import RowMapping
 from store.database import Database, DatabaseUnavailableError
 from store.intake import imports, mappings
 from store.intake.imports import DryRunKeys, Progress
-from store.intake.job_changes import Added
-
-AT_ONCE = 500
-"""Rows that share a commit."""
-
-READ_AHEAD = 2
-"""Batches that are read while one is stored."""
-
-SAVED_EVERY = 10
-"""The progress is stored after this many batches. Later rows would be read again, as duplicates."""
 
 ATTEMPTS, WAIT_SECONDS = 5, 1.0
 """How often a commit is tried, and the wait between tries."""
@@ -45,13 +34,19 @@ ATTEMPTS, WAIT_SECONDS = 5, 1.0
 class ImportPlan:
     """A file and how it will be imported. `progress` is that of an interrupted import of the same file."""
 
-    workspace_id: str
-    file: RowsFile
-    reader: RowReader
+    reader: FileReader
     first: FileRow | None
     digest: str
     progress: Progress
     is_dry_run: bool
+
+    @property
+    def file(self) -> RowsFile:
+        return self.reader.file
+
+    @property
+    def workspace_id(self) -> str:
+        return self.reader.workspace_id
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,7 +59,7 @@ class ImportPlan:
         """Why the first row will be refused, or None."""
         if self.first is not None:
             try:
-                RowsParser(self.reader, self.workspace_id, LARGEST_JOB_CHANGE).parse(self.first)
+                self.reader.parse(self.first)
             except InvalidJobChangeError as error:
                 return str(error)
         return None
@@ -117,91 +112,66 @@ class FileImporter:
             progress = Progress()  # the file was removed: start again
         with open_rows(file) as (rows, _):
             first = next(rows, None)
-        return ImportPlan(workspace_id, file, RowReader(source, own, file.header), first, digest, progress, is_dry_run)
+        reader = FileReader(file, RowReader(source, own, file.header), workspace_id, self.intake.largest)
+        return ImportPlan(reader, first, digest, progress, is_dry_run)
 
     async def run(self, plan: ImportPlan, run: ImportRun) -> bool:
         """Import the remaining rows. Return whether the end was reached, rather than the import stopped."""
         run.progress = plan.progress
-        parser = RowsParser(plan.reader, plan.workspace_id, self.intake.largest)
         with (
             closing(_refusals(plan, run)) as refusals,
             closing(DryRunKeys()) as dry_run_keys,
-            open_rows(plan.file) as (rows, position),
-            reading(parser, plan.file.size) as read,
-            ThreadPoolExecutor(1, thread_name_prefix="rows") as thread,
+            reading(plan.reader, plan.progress.read, self.now) as batches,
         ):
-            batches = (
-                _Batch(some, position(), thread.submit(read, some, self.now()))
-                for some in _batches(islice(rows, plan.progress.read, None))
-            )
-            for number, batch in enumerate(_ahead(batches), 1):
-                result = await asyncio.wrap_future(batch.result)
-                for place, reason in result.refused.items():
-                    refusals.write(batch.rows[place], reason)
-                new = await (
-                    self._count_new(plan, result.job_changes, dry_run_keys)
-                    if plan.is_dry_run
-                    else self._new(plan, result.job_changes)
-                )
-                counted = run.progress.plus(
-                    read=len(batch.rows),
-                    accepted=new,
-                    duplicate=len(result.job_changes) - new,
-                    refused=len(result.refused),
-                )
-                run.progress, run.bytes_read = replace(counted, refused_bytes=refusals.flush()), batch.bytes_read
-                is_stopped = run.stop.is_set()
-                if not plan.is_dry_run and (is_stopped or number % SAVED_EVERY == 0):
-                    await self.database.run(imports.save, plan.workspace_id, plan.digest, run.progress, self.now())
-                if is_stopped:
-                    return False
-        await self.database.run(imports.finish, plan.workspace_id, plan.digest)
+            async with aclosing(_ahead(batches)) as batches_ahead:
+                async for rows in batches_ahead:
+                    for row, reason in rows.refused:
+                        refusals.write(row, reason)
+                    counted = run.progress.plus(read=rows.count, refused=len(rows.refused))
+                    if plan.is_dry_run:
+                        new = await self._count_new(plan, rows.job_changes, dry_run_keys)
+                        run.progress = counted.plus(accepted=new, duplicate=len(rows.job_changes) - new)
+                    else:
+                        counted = replace(counted, refused_bytes=refusals.flush())
+                        run.progress = await self._accept(plan, rows.job_changes, counted)
+                    run.bytes_read = rows.bytes_read
+                    if run.stop.is_set():
+                        return False
+        if not plan.is_dry_run:
+            await self.database.run(imports.finish, plan.workspace_id, plan.digest)
         return True
 
-    async def _new(self, plan: ImportPlan, job_changes: Sequence[NewJobChange]) -> int:
-        """Accept job changes, and return how many are new."""
-        added = await self._accepted(plan.workspace_id, job_changes)
+    async def _accept(self, plan: ImportPlan, job_changes: Sequence[NewJobChange], counted: Progress) -> Progress:
+        """Accept job changes, of which rows and refused ones are counted, and return the progress with them."""
+        now = self.now()
+        arguments = (plan.workspace_id, plan.digest, job_changes, counted, now)
+        for attempt in count(1):
+            try:
+                added, progress = await self.database.run(imports.add, *arguments)
+                break
+            except DatabaseUnavailableError:
+                if attempt == ATTEMPTS:
+                    raise
+                await self.wait(WAIT_SECONDS)
         if None in added:
             raise PermanentError(f"Workspace {plan.workspace_id} has removed the app")
-        return sum(item is not None and item.is_new for item in added)
-
-    async def _accepted(self, workspace_id: str, job_changes: Sequence[NewJobChange]) -> Sequence[Added | None]:
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return await self.intake.accept_new(workspace_id, job_changes)
-            except DatabaseUnavailableError:
-                await self.wait(WAIT_SECONDS)
-        return await self.intake.accept_new(workspace_id, job_changes)
+        self.intake.announce(plan.workspace_id, added, now)
+        return progress
 
     async def _count_new(self, plan: ImportPlan, job_changes: Sequence[NewJobChange], dry_run_keys: DryRunKeys) -> int:
         """Return how many of the job changes would be new."""
         keys = [job_change.key for job_change in job_changes]
-        existing = await self.database.run(imports.existing, plan.workspace_id, keys)
+        existing = await self.database.read(imports.existing, plan.workspace_id, keys)
         return dry_run_keys.add_new([key for key in keys if key not in existing])
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Rows that are being read as job changes, and how many bytes of the file end with them."""
-
-    rows: Sequence[FileRow]
-    bytes_read: int
-    result: Future[ReadRows]
-
-
-def _ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
-    """Begin the next batches before one is stored."""
-    waiting = deque[_Batch]()
-    for batch in batches:
-        waiting.append(batch)
-        if len(waiting) > READ_AHEAD:
-            yield waiting.popleft()
-    yield from waiting
-
-
-def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
-    while batch := list(islice(rows, AT_ONCE)):
-        yield batch
+async def _ahead(batches: Iterator[ReadRows]) -> AsyncGenerator[ReadRows, None]:
+    """Yield batches, of which the next one is received while the last one is stored."""
+    with ThreadPoolExecutor(1, thread_name_prefix="rows") as thread:
+        following = thread.submit(next, batches, None)
+        while rows := await asyncio.wrap_future(following):
+            following = thread.submit(next, batches, None)
+            yield rows
 
 
 def _refusals(plan: ImportPlan, run: ImportRun) -> RefusedRowsFile | RefusalList:

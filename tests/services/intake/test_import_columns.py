@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import RowReader, missing
-from services.intake.files.reading import LARGE_BYTES, RowsParser, reading
-from services.intake.files.rows import FileRow
+from services.intake.files.formats import detect_format
+from services.intake.files.reading import AT_ONCE, LARGE_BYTES, FileReader, reading
 from services.intake.mapping.row_mapping import RowMapping
 
 NOW = 1_795_000_000_000
@@ -81,17 +83,28 @@ def test_a_row_must_be_an_object(value):
         RowReader(None).read(value)
 
 
-def test_a_large_file_is_read_in_a_process_of_its_own_with_the_same_results():
+def test_a_large_file_is_read_in_a_process_of_its_own_with_the_same_results(tmp_path):
     """Rows that are refused have the same reasons."""
-    parser = RowsParser(RowReader("clay", {}, ("Full Name", "Email", "New Company")), "T1", 64 * 1024)
-    contents = [
-        {"Full Name": "Ada", "Email": "ada@acme.example", "New Company": "Globex"},
-        {"Full Name": "Bob", "Email": "nowhere", "New Company": "Globex"},
-        {"Full Name": "Eve", "Email": "eve@acme.example", "New Company": "x" * 70_000},
-    ]
-    rows = [*(FileRow(line, content) for line, content in enumerate(contents, 2)), FileRow(5, {}, "cannot be read")]
+    path = tmp_path / "people.csv"
+    rows = [f"Sample {number},sample-{number}@acme.example,Globex" for number in range(AT_ONCE)]
+    wrong = ["Bob,nowhere,Globex", f"Eve,eve@acme.example,{'x' * 70_000}", "Ada,ada@acme.example,Globex,more"]
+    path.write_text("\n".join(["Full Name,Email,New Company", *wrong, *rows]))
+    file = detect_format(path)
+    small = FileReader(file, RowReader("clay", {}, file.header), "T1", 64 * 1024)
+    large = replace(small, file=replace(file, size=LARGE_BYTES))
 
-    with reading(parser, LARGE_BYTES) as read:
-        assert [read(rows, NOW), read(rows[:1], NOW)] == [parser.read(rows, NOW), parser.read(rows[:1], NOW)]
+    def read(reader: FileReader, skipped: int):
+        with reading(reader, skipped, lambda: NOW) as batches:
+            return [
+                (
+                    batch.count,
+                    batch.bytes_read,
+                    batch.refused,
+                    [replace(row, accepted_at=NOW) for row in batch.job_changes],
+                )
+                for batch in batches
+            ]
 
-    assert list(parser.read(rows, NOW).refused) == [1, 2, 3]
+    assert read(large, 0) == read(small, 0)
+    assert read(large, 2) == read(small, 2)
+    assert [row.line for row, _ in read(small, 0)[0][2]] == [2, 3, 4]
