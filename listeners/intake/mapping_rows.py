@@ -9,7 +9,8 @@ from itertools import takewhile
 from typing import Any
 
 from listeners.dialogs.form import Choice, Entered, Field, Text
-from services.intake.mapping.row_mapping import FIELDS, RowMapping
+from services.intake.mapping.fields import FIELDS
+from services.intake.mapping.row_mapping import RowMapping
 
 MOST_ROWS = 40
 """Two blocks each; a view holds 100."""

@@ -23,7 +23,8 @@ from listeners.intake.mapping_rows import (
     paths_in,
     row_fields,
 )
-from services.intake.mapping.row_mapping import FIELDS, decoded, value_at
+from services.intake.mapping.fields import FIELDS
+from services.intake.mapping.row_mapping import decoded, value_at
 from services.slack.mrkdwn import escape
 
 TITLE = "Field mappings"

@@ -11,36 +11,10 @@ from operator import itemgetter
 from typing import Any
 
 from domain.job_change.validation import Fault, InvalidJobChangeError
+from services.intake.mapping.fields import FIELDS, Field, is_field
 from services.intake.mapping.row_values import SIGNALS, change_type_of, converted, has_value
 
 Row = Mapping[str, object]
-
-FIELDS = (
-    "source_event_id",
-    "signal",
-    "change_type",
-    "occurred_on",
-    "detected_at",
-    "person.full_name",
-    "person.first_name",
-    "person.last_name",
-    "person.linkedin_url",
-    "person.emails",
-    "person.external_id",
-    *(f"{side}.{of}" for side in ("previous", "current") for of in ("title", "company.name", "company.domain")),
-    "previous.company.salesforce_id",
-    "current.company.salesforce_id",
-    "relationship",
-    "persona",
-    "score",
-    "salesforce.contact_id",
-    "salesforce.past_contact_id",
-    "salesforce.lead_id",
-    "salesforce.opportunity_id",
-    "dri_email",
-    "links.source_url",
-)
-"""The fields to which a path can be mapped, in addition to `custom.ANYTHING`."""
 
 MOST_PATHS = 200
 MOST_COLUMNS = 2_000
@@ -99,26 +73,26 @@ class RowMapping:
 
     def read_text(self, row: Mapping[str, str], source: str, columns: TextColumns) -> dict[str, Any]:
         """Do the same for a row of text with these columns, of which some may be missing: it is three times as fast."""
-        values = [(row.get(name, ""), targets) for name, targets in columns.mapped]
+        values = [(row.get(name, ""), fields) for name, fields in columns.mapped]
         unmapped = {name: row[name] for name in columns.unmapped if has_value(row.get(name))}
         return self._job_change(source, values, unmapped)
 
     def columns(self, names: Iterable[str]) -> TextColumns:
         """Return how `read_text` reads columns with these names. Raises InvalidJobChangeError if there are too many."""
         row = {name: name for name in names}
-        return TextColumns([(str(name), targets) for name, targets in self._values(row)], list(self._unmapped(row)))
+        return TextColumns([(str(name), fields) for name, fields in self._values(row)], list(self._unmapped(row)))
 
     def _job_change(
-        self, source: str, values: Iterable[tuple[object, Sequence[_Target]]], unmapped: Mapping[str, object]
+        self, source: str, values: Iterable[tuple[object, Sequence[Field]]], unmapped: Mapping[str, object]
     ) -> dict[str, Any]:
         job_change: dict[str, Any] = {"source": source}
-        for value, targets in values:
+        for value, fields in values:
             if has_value(value):
-                for target in targets:
-                    target.put(job_change, value)
+                for of_path in fields:
+                    of_path.put(job_change, value)
         for name, value in self.always.items():
-            target = _Target.of(name, {})
-            target.part_of(job_change).setdefault(target.last, converted(name, value))
+            with_default = Field.of(name, {})
+            with_default.part_of(job_change).setdefault(with_default.last, converted(name, value))
         change_type = job_change["change_type"] = change_type_of(job_change)
         signal = SIGNALS.get(change_type) if isinstance(change_type, str) else None
         job_change.setdefault("signal", signal or "contact_tracking")
@@ -126,16 +100,16 @@ class RowMapping:
             job_change["custom"] = {**unmapped, **job_change.get("custom", {})}
         return job_change
 
-    def _values(self, row: Row) -> list[tuple[object, Sequence[_Target]]]:
+    def _values(self, row: Row) -> list[tuple[object, Sequence[Field]]]:
         """Return the values of the paths that lead somewhere, with their fields, in the order of the paths."""
         columns = _Columns()
         top = columns.of(row)
-        values = [(number, value, to) for name, value in top.items() for number, to in self._flat.get(name, ())]
+        values = [(number, value, fields) for name, value in top.items() for number, fields in self._flat.get(name, ())]
         for head, inner in row.items() if self._nested else ():
-            for number, path, to in self._nested.get(head, ()) if isinstance(inner, dict | list) else ():
+            for number, path, fields in self._nested.get(head, ()) if isinstance(inner, dict | list) else ():
                 if path.plain not in top:
-                    values.append((number, columns.inside(row, path), to))
-        return [(value, to) for _, value, to in sorted(values, key=itemgetter(0))]
+                    values.append((number, columns.inside(row, path), fields))
+        return [(value, fields) for _, value, fields in sorted(values, key=itemgetter(0))]
 
     def _unmapped(self, row: Row) -> dict[str, object]:
         return {
@@ -147,26 +121,26 @@ class RowMapping:
         }
 
     @cached_property
-    def _targets(self) -> Sequence[Sequence[_Target]]:
+    def _fields_of_paths(self) -> Sequence[Sequence[Field]]:
         """The fields of each path."""
         words = {name: {theirs.casefold(): ours for theirs, ours in own.items()} for name, own in self.words.items()}
-        return [[_Target.of(name, words.get(name, {})) for name in fields] for fields in self.paths.values()]
+        return [[Field.of(name, words.get(name, {})) for name in fields] for fields in self.paths.values()]
 
     @cached_property
-    def _flat(self) -> Mapping[str, Sequence[tuple[int, Sequence[_Target]]]]:
+    def _flat(self) -> Mapping[str, Sequence[tuple[int, Sequence[Field]]]]:
         """The number and the fields of each path, by the name of a column that it may be."""
-        flat: dict[str, list[tuple[int, Sequence[_Target]]]] = {}
-        for number, (path, targets) in enumerate(zip(self.paths, self._targets, strict=True)):
-            flat.setdefault(_plain(path), []).append((number, targets))
+        flat: dict[str, list[tuple[int, Sequence[Field]]]] = {}
+        for number, (path, fields) in enumerate(zip(self.paths, self._fields_of_paths, strict=True)):
+            flat.setdefault(_plain(path), []).append((number, fields))
         return flat
 
     @cached_property
-    def _nested(self) -> Mapping[str, Sequence[tuple[int, _Path, Sequence[_Target]]]]:
+    def _nested(self) -> Mapping[str, Sequence[tuple[int, _Path, Sequence[Field]]]]:
         """The number, the path and the fields of each path that can lead into an object, by its first part."""
-        nested: dict[str, list[tuple[int, _Path, Sequence[_Target]]]] = {}
-        for number, (path, targets) in enumerate(zip(self.paths, self._targets, strict=True)):
+        nested: dict[str, list[tuple[int, _Path, Sequence[Field]]]] = {}
+        for number, (path, fields) in enumerate(zip(self.paths, self._fields_of_paths, strict=True)):
             if "." in path:
-                nested.setdefault(path.partition(".")[0], []).append((number, _Path.of(path), targets))
+                nested.setdefault(path.partition(".")[0], []).append((number, _Path.of(path), fields))
         return nested
 
     @cached_property
@@ -178,42 +152,8 @@ class RowMapping:
 class TextColumns:
     """Columns of text: those that have fields, in the order of their paths, and the others."""
 
-    mapped: Sequence[tuple[str, Sequence[_Target]]]
+    mapped: Sequence[tuple[str, Sequence[Field]]]
     unmapped: Sequence[str]
-
-
-@dataclass(frozen=True)
-class _Target:
-    """A field of a job change: the objects that contain it, and the sender's words for its values in lower case."""
-
-    name: str
-    objects: Sequence[str]
-    last: str
-    words: Mapping[str, str]
-
-    @classmethod
-    def of(cls, name: str, words: Mapping[str, str]) -> _Target:
-        *objects, last = name.split(".", 1) if name.startswith("custom.") else name.split(".")
-        return cls(name, objects, last, words)
-
-    def part_of(self, job_change: dict[str, Any]) -> dict[str, Any]:
-        """Return the object that contains the field, which is added if it is missing."""
-        for name in self.objects:
-            job_change = job_change.setdefault(name, {})
-        return job_change
-
-    def put(self, job_change: dict[str, Any], value: object) -> None:
-        """Set the field unless it has a value. Email addresses are added, each once."""
-        if self.words and isinstance(value, str):
-            value = self.words.get(value.strip().casefold(), value)
-        ours: Any = converted(self.name, value)
-        part = self.part_of(job_change)
-        if self.name == "person.emails":
-            # Values that are not text are kept, to be refused later.
-            together = enumerate([*part.get(self.last, ()), *ours])
-            part[self.last] = list({item if isinstance(item, str) else at: item for at, item in together}.values())
-        else:
-            part.setdefault(self.last, ours)
 
 
 @dataclass(frozen=True)
@@ -303,7 +243,7 @@ def _faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(name, "must be an object")
     yield from _path_faults(definition.get("map"))
     for name, value in _object(definition, "set").items():
-        if not _is_field(name):
+        if not is_field(name):
             yield _no_field(f"set.{name}", name)
         elif not isinstance(value, str):
             yield Fault(f"set.{name}", "must be text")
@@ -324,17 +264,13 @@ def _path_faults(paths: object) -> Iterator[Fault]:
             yield Fault(f"map.{path}"[:80], "must be a field name or a list of field names")
             continue
         for name in listed:
-            if not isinstance(name, str) or not _is_field(name):
+            if not isinstance(name, str) or not is_field(name):
                 yield _no_field(f"map.{path}", str(name))
 
 
 def _object(definition: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = definition.get(name, {})
     return value if isinstance(value, dict) else {}
-
-
-def _is_field(name: str) -> bool:
-    return name in FIELDS or (name.startswith("custom.") and len(name) > len("custom."))
 
 
 def _no_field(path: str, name: str) -> Fault:

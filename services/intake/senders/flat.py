@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.intake.mapping.row_mapping import FIELDS, RowMapping
+from services.intake.mapping.fields import FIELDS
+from services.intake.mapping.row_mapping import RowMapping
 from services.intake.senders.proofs import API_KEY
 from services.intake.senders.sender import Payload, Reading, Sender
 

@@ -11,7 +11,8 @@ from listeners.intake.mapping_rows import MappingForm
 from listeners.intake.mappings_view import mapping_form_of, rows_view
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
-from services.intake.mapping.row_mapping import FIELDS, MOST_PATHS, RowMapping
+from services.intake.mapping.fields import FIELDS
+from services.intake.mapping.row_mapping import MOST_PATHS, RowMapping
 
 texts = st.text(max_size=8) | st.sampled_from(["a.b.0", "two  spaces", " padded", "x" * 151, "line\nbreak"])
 fields = st.sampled_from([*FIELDS, "custom.tier", "custom.a.b", f"custom.{'x' * 150}"])
