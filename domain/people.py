@@ -57,7 +57,6 @@ class OwnerLink:
 
     owner: str
     user_id: str
-    linked_at: int
     linked_by: str
     name: str | None = field(default=None, repr=False)
 

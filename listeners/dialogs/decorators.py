@@ -14,9 +14,9 @@ ViewMaker = Callable[..., Awaitable[View]]
 Listener = Callable[..., Awaitable[None]]
 
 
-def opens(title: str, *, publishes_home: bool = False) -> Callable[[ViewMaker], Listener]:
+def opens(title: str) -> Callable[[ViewMaker], Listener]:
     """A listener that opens a dialog for admins, with the view that the function returns. See `Dialog.open`."""
-    return _shows(Dialog.open, title, publishes_home=publishes_home)
+    return _shows(Dialog.open, title)
 
 
 def updates(title: str, *, publishes_home: bool = False) -> Callable[[ViewMaker], Listener]:
@@ -25,7 +25,7 @@ def updates(title: str, *, publishes_home: bool = False) -> Callable[[ViewMaker]
 
 
 def _shows(
-    show: Callable[[Dialog, str, MakeView], Awaitable[None]], title: str, *, publishes_home: bool
+    show: Callable[[Dialog, str, MakeView], Awaitable[None]], title: str, *, publishes_home: bool = False
 ) -> Callable[[ViewMaker], Listener]:
     def decorate(make_view: ViewMaker) -> Listener:
         @wraps(make_view)  # Bolt reads the names of the parameters from the function itself

@@ -89,10 +89,10 @@ AUDIT = (
 )
 
 
-def lookup(name: str, *refers_to: str, children: str | None = None) -> Field:
+def lookup(name: str, *refers_to: str) -> Field:
     """A reference field. The relationship of `XId` is `X`, that of a custom `X__c` is `X__r`."""
     relationship = name.removesuffix("__c") + "__r" if name.endswith("__c") else name.removesuffix("Id")
-    return Field(name, "reference", refers_to, relationship, children)
+    return Field(name, "reference", refers_to, relationship)
 
 
 def strings(names: str) -> Iterable[Field]:

@@ -32,7 +32,7 @@ from store.schema.upserts import insert_missing, put
 
 _matching = select(ownership_matching).where(ownership_matching.c.workspace_id == bindparam("of_workspace"))
 _links = (
-    select(*(ownership_links.c[name] for name in ("owner", "user_id", "linked_at", "linked_by")))
+    select(*(ownership_links.c[name] for name in ("owner", "user_id", "linked_by")))
     .where(ownership_links.c.workspace_id == bindparam("of_workspace"))
     .order_by(ownership_links.c.owner)
 )

@@ -14,6 +14,7 @@ from store.slack import workspaces
 from tests.chaos.rig.load import under_load
 from tests.chaos.rig.processes import open_rig, send_first_messages
 from tests.chaos.rig.simulated import open_simulation
+from tests.world import installed
 
 POST = "chat.postMessage"
 JOB_CHANGES = range(100, 260)
@@ -121,17 +122,8 @@ async def test_after_a_revoked_token_a_new_installation_delivers_the_rest(run, r
     assert (await run.report("")).waiting > 0
 
     world.tokens[world.team.id] = world.slack.install(world.team.id, world.admin.id)
-    installed = workspaces.Installed(
-        id=world.team.id,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id=world.admin.id,
-        bot_user_id=None,
-        scopes="chat:write,im:history",
-        installed_at=world.clock(),
-    )
-    await world.database.run(workspaces.install, installed)
+    fields = {"installer_user_id": world.admin.id, "scopes": "chat:write,im:history", "installed_at": world.clock()}
+    await world.database.run(workspaces.install, installed(world.team.id, **fields))
     await run.wait_until_drained(within=120)
 
     reports.append(report := await run.report("token revoked while messages wait"))

@@ -198,8 +198,7 @@ def test_the_app_imports_only_what_requirements_lock_installs():
     missing = {
         name
         for path in SOURCES
-        # One drives a browser, for the README's pictures, and the other needs the extra `tracing`.
-        if path.name not in {"picture.py", "open_telemetry.py"}
+        if path.name != "open_telemetry.py"  # it needs the extra `tracing`
         for name in imported(path) - ours
         if not {package.lower().replace("_", "-") for package in distributions.get(name, [])} & locked
     }

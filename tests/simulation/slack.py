@@ -50,7 +50,7 @@ AFTER = {"failed after", "error code after", "no place", "connection lost after"
 WORKSPACE = "T0ACME"
 WRITES = {"chat.postMessage", "chat.update"}
 SERIAL = re.compile(r"Serial (\d{4})")
-ADMIN, MANAGER, CHANNEL = "U0ADMIN", "U0MANAGER", "C0DEFAULT"
+ADMIN, CHANNEL = "U0ADMIN", "C0DEFAULT"
 LAYOUT_REFUSED = {"ok": False, "error": "invalid_blocks"}
 
 

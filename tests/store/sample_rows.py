@@ -14,8 +14,8 @@ from store.delivery import lanes as lanes_store
 from store.delivery.deliveries import add_deliveries
 from store.schema import deliveries, job_changes, lanes, posts
 from store.slack import workspaces
-from store.slack.workspaces import Installed
 from tests.conftest import SOMEDAY
+from tests.world import installed
 
 LEASE_MS = 30_000
 
@@ -24,17 +24,8 @@ _numbers = count(1)
 
 def add_workspace(connection: Connection, workspace_id: str = "T1", *, channel: str | None = "C_DEFAULT") -> str:
     """An active workspace with a default channel."""
-    installed = Installed(
-        id=workspace_id,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U_ADMIN",
-        bot_user_id="U_BOT",
-        scopes="chat:write,im:history",
-        installed_at=SOMEDAY,
-    )
-    workspaces.install(connection, installed)
+    users = {"installer_user_id": "U_ADMIN", "bot_user_id": "U_BOT", "scopes": "chat:write,im:history"}
+    workspaces.install(connection, installed(workspace_id, installed_at=SOMEDAY, **users))
     workspaces.change(connection, workspace_id, None, default_channel_id=channel)
     return workspace_id
 

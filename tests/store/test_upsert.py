@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from cryptography.fernet import Fernet
@@ -29,6 +28,7 @@ from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.servers import GENEROUS_TIMEOUT
 from tests.store.sample_rows import add_workspace
+from tests.world import installed
 
 CIPHER = Cipher.of([Fernet.generate_key().decode()])
 
@@ -76,25 +76,11 @@ def test_the_later_of_two_concurrent_installations_wins(postgresql_url):
     """Both came back from Slack with a consent."""
     database = Database(postgresql_url)
 
-    _at_once(
-        database, lambda connection, who: workspaces.install(connection, replace(INSTALLED, installer_user_id=who))
-    )
+    _at_once(database, lambda connection, who: workspaces.install(connection, installed("T1", installer_user_id=who)))
 
     found = database.run_sync(workspaces.find, "T1")
     assert (found.is_active, found.installer_user_id) == (True, "U_SECOND")
     database.engine.dispose()
-
-
-INSTALLED = workspaces.Installed(
-    id="T1",
-    enterprise_id=None,
-    is_enterprise_install=False,
-    name="Acme",
-    installer_user_id="U1",
-    bot_user_id="U_BOT",
-    scopes="chat:write",
-    installed_at=SOMEDAY,
-)
 
 
 def _at_once(database, save):

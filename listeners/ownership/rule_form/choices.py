@@ -63,6 +63,8 @@ OPTIONS_IN_ALL = 600
 HANDLES_IN_ALL = 500
 """Handles of user groups in all menus."""
 
+MOST_SIMILAR = 5
+
 LONGEST_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
 
@@ -156,14 +158,14 @@ def field_named(org: OrgSchema, typed: str, keys: Iterable[str]) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def fields_like(org: OrgSchema, typed: str, keys: Iterable[str], most: int = 5) -> list[str]:
-    """The fields with these words in their name or label, each as "Account.SDR__c (SDR)"."""
+def fields_like(org: OrgSchema, typed: str, keys: Iterable[str]) -> list[str]:
+    """At most MOST_SIMILAR fields with these words in their name or label, each as "Account.SDR__c (SDR)"."""
     words = typed.lower().replace(".", " ").split()
     fields = [org.fields[key] for key in keys]
     similar = [
         field for field in fields if words and all(word in f"{field.name} {field.label}".lower() for word in words)
     ]
-    return [f"{field.name} ({field.label})" for field in similar[:most]]
+    return [f"{field.name} ({field.label})" for field in similar[:MOST_SIMILAR]]
 
 
 def _roles(org: OrgSchema) -> Iterator[Source]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from services.salesforce.queries.rows import opportunities_by
 from services.salesforce.queries.soql import format_soql, ids_of, url_lists
-from services.salesforce.queries.statements import RecordQuery, named_fields, owner_fields
+from services.salesforce.queries.statements import OWNER_FIELDS, RecordQuery, named_fields
 from services.salesforce.records import RequiredRecords
 
 PARENT = "ParentId"
@@ -20,7 +20,7 @@ def account_queries(
 ) -> list[RecordQuery]:
     """Return queries for opportunities, teams and parents of accounts, and for open opportunities of contacts."""
     lists = list(url_lists(ids_of("Account", account_ids)))
-    fields = ("Id", "Name", "CloseDate", *owner_fields(), *named_fields(required, "Opportunity"))
+    fields = ("Id", "Name", "CloseDate", *OWNER_FIELDS, *named_fields(required, "Opportunity"))
     queries: list[RecordQuery] = []
     if required.opportunities:
         queries += [
@@ -55,7 +55,7 @@ def chosen_queries(
     if required.opportunity_roles:
         lists = url_lists(ids_of("Opportunity", opportunity_ids))
         queries += [_team_query("Opportunity", values, required.opportunity_roles) for values in lists]
-    fields = ("Id", "Name", *owner_fields())
+    fields = ("Id", "Name", *OWNER_FIELDS)
     return queries + [
         RecordQuery("Ultimate", "Account", fields, "Id", tuple(values), by_id=True, is_extra=True)
         for values in url_lists(ids_of("Account", parent_ids))

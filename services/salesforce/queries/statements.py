@@ -34,15 +34,14 @@ Hidden = frozenset[tuple[str, str]]
 """Fields that the connected user cannot read: pairs of object and field in lower case."""
 
 
-def owner_fields(path: str = "") -> tuple[str, ...]:
-    # Not `Owner.Type`: it exists only where an owner may be a queue, and the id tells the same.
-    return tuple(f"{path}{name}" for name in ("OwnerId", "Owner.Name", "Owner.Email", "Owner.IsActive"))
+# Without `Owner.Type`, which exists only where an owner may be a queue. The id shows that, too.
+OWNER_FIELDS = ("OwnerId", "Owner.Name", "Owner.Email", "Owner.IsActive")
 
 
-_ACCOUNT = ("Name", "Website", *owner_fields())
+_ACCOUNT = ("Name", "Website", *OWNER_FIELDS)
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "Contact": (
-        *("Id", "Name", "Email", "LastModifiedDate", *owner_fields(), "AccountId"),
+        *("Id", "Name", "Email", "LastModifiedDate", *OWNER_FIELDS, "AccountId"),
         *(f"Account.{name}" for name in _ACCOUNT),
     ),
     "Lead": (
@@ -53,10 +52,10 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "IsConverted",
         "ConvertedContactId",
         "Company",
-        *owner_fields(),
+        *OWNER_FIELDS,
     ),
     "Account": ("Id", *_ACCOUNT),
-    "Opportunity": ("Id", "Name", *owner_fields()),
+    "Opportunity": ("Id", "Name", *OWNER_FIELDS),
     "User": ("Id", "Name", "Email", "IsActive"),
 }
 
@@ -281,7 +280,7 @@ def _selected(sobject: str, required: RequiredRecords) -> tuple[str, ...]:
         path = accounts[sobject]
         fields += [f"{path}{name}" for name in named_fields(required, "Account")]
         if required.parents:
-            fields += [f"{path}Parent.{name}" for name in ("Id", "Name", *owner_fields())]
+            fields += [f"{path}Parent.{name}" for name in ("Id", "Name", *OWNER_FIELDS)]
     return tuple(dict.fromkeys(fields))
 
 

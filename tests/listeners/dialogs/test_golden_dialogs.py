@@ -142,7 +142,7 @@ PROPOSAL = Proposal("Job moves", "Job_Move__c", "Job moves", {})
 CANDIDATES = [("jc-1", CHANGE)]
 OWNERS = UnmatchedOwnersPage(
     [UnmatchedOwner("gone@acme.example", "Gone Owner", "nobody in Slack has this address", 3, SOMEDAY)],
-    [(OwnerLink("linked@acme.example", "U0123456789", SOMEDAY, "operator", "Lin Ked"), 1)],
+    [(OwnerLink("linked@acme.example", "U0123456789", "operator", "Lin Ked"), 1)],
     OwnerMatching("Slack_Email__c", {"acme.com": "acme.io"}),
 )
 

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from services.ownership.rules.rule_set import FieldTest, Pool, PoolMember
 from tests.listeners.ownership.ownership_world import AdminSession, accept_and_route, connect_org, publish, rule
-from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
-
-
-@pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
-    async with open_salesforce_world(sqlite_url) as made:
-        yield made
-
-
-@pytest.fixture
-def dana(acme: SalesforceWorld) -> AdminSession:
-    return AdminSession(acme, acme.dana)
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld
 
 
 async def page(desk: AdminSession, action_id: str) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from sqlalchemy import update
 
 from domain.job_change.parts import ChangeType, Signal
@@ -26,23 +23,7 @@ from services.ownership.rules.presets import plays, presets
 from services.ownership.rules.rule_set import Conditions, Deliver, FieldTest, Rule
 from store.schema import workspaces
 from tests.listeners.ownership.ownership_world import AdminSession, connect_org, publish, rule
-from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
-
-
-@pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
-    async with open_salesforce_world(sqlite_url) as made:
-        yield made
-
-
-@pytest.fixture
-def dana(acme: SalesforceWorld) -> AdminSession:
-    return AdminSession(acme, acme.dana)
-
-
-@pytest.fixture
-def lee(acme: SalesforceWorld) -> AdminSession:
-    return AdminSession(acme, acme.slack.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True))
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld
 
 
 async def begin(desk: AdminSession, preset: str = "empty") -> str:

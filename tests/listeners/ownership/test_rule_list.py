@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from sandbox.slack.block_kit.blocks import check_view
 from tests.listeners.ownership.ownership_world import AdminSession, accept_and_route, connect_org, publish, rule
-from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
-
-
-@pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
-    async with open_salesforce_world(sqlite_url) as made:
-        yield made
-
-
-@pytest.fixture
-def dana(acme: SalesforceWorld) -> AdminSession:
-    return AdminSession(acme, acme.dana)
-
-
-@pytest.fixture
-def lee(acme: SalesforceWorld) -> AdminSession:
-    return AdminSession(acme, acme.slack.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True))
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld
 
 
 async def test_home_shows_admins_a_button_and_members_a_sentence(acme: SalesforceWorld, dana: AdminSession) -> None:

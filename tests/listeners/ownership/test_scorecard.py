@@ -27,11 +27,6 @@ async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
         yield made
 
 
-@pytest.fixture
-def dana(acme: SalesforceWorld) -> AdminSession:
-    return AdminSession(acme, acme.dana)
-
-
 async def send(acme: SalesforceWorld, most: int, **fields: Any) -> None:
     """Deliver job changes of different people to Noor."""
     for number in range(most):

@@ -361,7 +361,7 @@ def test_the_history():
 def test_the_unmatched_owners():
     """There are a hundred owners and a hundred links."""
     owners = [UnmatchedOwner(f"{n}{'x' * 250}@acme.example", LIVE, LIVE, 3, SOMEDAY) for n in range(100)]
-    links = [(OwnerLink(f"{n}@acme.example", "U0123456789", SOMEDAY, "operator"), n) for n in range(100)]
+    links = [(OwnerLink(f"{n}@acme.example", "U0123456789", "operator"), n) for n in range(100)]
     matching = OwnerMatching("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
     shown = checked(unmatched_owners_view(UnmatchedOwnersPage(owners, links, matching, "a", LIVE.replace("<", ""))))
     assert "99 job changes that were sent to a channel" in shown

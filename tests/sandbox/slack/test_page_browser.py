@@ -16,7 +16,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack import SlackSandbox
 from sandbox.slack.page import page
-from sandbox.slack.page.picture import save_picture
 from sandbox.slack.state import Team, User
 from tests.conftest import BROWSER_TEST
 
@@ -447,10 +446,3 @@ async def test_everything_fits_on_a_phone(site: Site) -> None:
         assert await window.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.modal-body'))")
         await window.keyboard.press("Escape")
         await window.locator(".modal-body").wait_for(state="hidden")
-
-
-async def test_a_message_can_be_saved_as_a_picture(tmp_path: Any) -> None:
-    """The pictures in the documentation are made this way."""
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "*Ada Smith* joined *Globex* as CRO"}}]
-    await save_picture(tmp_path / "card.png", blocks)
-    assert (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")

@@ -19,6 +19,7 @@ from store.schema import intake_keys as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_workspace
+from tests.world import installed
 
 DAY_SECONDS = 24 * 60 * 60
 
@@ -170,19 +171,7 @@ async def test_keys_of_a_workspace_that_removed_the_app_are_recognised(keys, dat
 
     assert await check(keys, key) is KeyCheck.UNINSTALLED
 
-    await database.run(
-        workspaces.install,
-        workspaces.Installed(
-            id="T1",
-            enterprise_id=None,
-            is_enterprise_install=False,
-            name="Acme",
-            installer_user_id="U_DANA",
-            bot_user_id=None,
-            scopes="",
-            installed_at=SOMEDAY,
-        ),
-    )
+    await database.run(workspaces.install, installed("T1", installed_at=SOMEDAY))
     assert await check(keys, key) is KeyCheck.VALID
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +13,6 @@ from services.messages.snooze import SnoozeOption, after_working_hours, snooze_e
 
 ZONES = ["UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"]
 FIRST, LAST = 1_767_225_600_000, 1_830_297_600_000  # 2026 and 2027, with every change of clocks in them
-QUARTER = timedelta(minutes=15)
 
 moments = st.integers(FIRST, LAST)
 hours = st.integers(1, 45)

@@ -15,8 +15,8 @@ from sandbox.slack.state import Channel, Team, User
 from services.slack.api import Slack
 from store.database import Database
 from store.slack import workspaces
-from store.slack.workspaces import Installed
 from tests.conftest import Clock
+from tests.world import installed
 
 
 @dataclass
@@ -51,20 +51,9 @@ async def open_slack_workspace(database: Database, clock: Clock) -> AsyncIterato
     dana = sandbox.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     token = sandbox.install(team.id, dana.id)
     wins = sandbox.add_channel(team, "wins", is_member=True)
-    bot = sandbox.world.tokens[token].bot_user
-    await database.run(
-        workspaces.install,
-        Installed(
-            id=team.id,
-            enterprise_id=None,
-            is_enterprise_install=False,
-            name="Acme",
-            installer_user_id=dana.id,
-            bot_user_id=bot,
-            scopes=",".join(sorted(sandbox.world.tokens[token].scopes)),
-            installed_at=clock(),
-        ),
-    )
+    users = {"installer_user_id": dana.id, "bot_user_id": sandbox.world.tokens[token].bot_user}
+    scopes = ",".join(sorted(sandbox.world.tokens[token].scopes))
+    await database.run(workspaces.install, installed(team.id, scopes=scopes, installed_at=clock(), **users))
 
     async def tokens(workspace_id: str) -> str | None:
         return token if workspace_id == team.id else None

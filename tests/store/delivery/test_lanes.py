@@ -26,6 +26,7 @@ from tests.store.sample_rows import (
     post_states,
     set_lane,
 )
+from tests.world import installed
 
 
 @pytest.fixture
@@ -255,7 +256,7 @@ async def test_nothing_is_posted_for_a_workspace_without_the_app(database, works
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
     gone = await database.run(claim)
 
-    await database.run(workspaces.install, _installed_again())
+    await database.run(workspaces.install, installed("T1", installed_at=SOMEDAY + 1))
 
     assert gone == []
     assert len(await database.run(claim)) == 1
@@ -342,16 +343,3 @@ def test_a_bundle_ends_before_a_delivery_that_is_posted_alone():
 
     assert next_bundle(waiting) == tuple(waiting[:2])
     assert next_bundle(waiting[2:]) == (waiting[2],)
-
-
-def _installed_again():
-    return workspaces.Installed(
-        id="T1",
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U_ADMIN",
-        bot_user_id="U_BOT",
-        scopes="chat:write",
-        installed_at=SOMEDAY + 1,
-    )

@@ -7,24 +7,14 @@ import pytest
 from store.delivery import pauses
 from store.delivery.pauses import Failing
 from store.slack import workspaces
-from store.slack.workspaces import Installed
+from tests.world import installed
 
 T1, POSTING = "T1", "slack:chat.postMessage"
 
 
 @pytest.fixture(autouse=True)
-async def workspace(database, clock):
-    installed = Installed(
-        id=T1,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U1",
-        bot_user_id="U2",
-        scopes="",
-        installed_at=clock(),
-    )
-    await database.run(workspaces.install, installed)
+async def workspace(database):
+    await database.run(workspaces.install, installed(T1))
 
 
 async def test_a_pause_ends_by_itself(database, clock):

@@ -6,24 +6,14 @@ import pytest
 
 from domain.people import DEACTIVATED, GUEST, NOT_IN_SLACK, Member
 from store.slack import members, workspaces
-from store.slack.workspaces import Installed
+from tests.world import installed
 
 T1, ADA, BO = "T1", "ada@acme.example", "bo@acme.example"
 
 
 @pytest.fixture(autouse=True)
-async def workspace(database, clock):
-    installed = Installed(
-        id=T1,
-        enterprise_id=None,
-        is_enterprise_install=False,
-        name="Acme",
-        installer_user_id="U1",
-        bot_user_id="U2",
-        scopes="",
-        installed_at=clock(),
-    )
-    await database.run(workspaces.install, installed)
+async def workspace(database):
+    await database.run(workspaces.install, installed(T1))
 
 
 async def known(database, now, *emails):

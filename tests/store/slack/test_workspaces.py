@@ -13,19 +13,10 @@ from domain.states import DEFAULT_CHANNEL
 from store.delivery import pauses
 from store.schema import lanes
 from store.slack import workspaces
-from store.slack.workspaces import Installed
+from tests.world import installed
 
 T1 = "T1"
-ACME = Installed(
-    id=T1,
-    enterprise_id=None,
-    is_enterprise_install=False,
-    name="Acme",
-    installer_user_id="U1",
-    bot_user_id="U2",
-    scopes="chat:write,users:read",
-    installed_at=1,
-)
+ACME = installed(T1)
 
 
 @pytest.fixture(autouse=True)
