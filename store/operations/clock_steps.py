@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ColumnElement, Connection, Update, true, update
 
-from store.schema import job_changes, lanes, notices, pauses, redraws, reminders, salesforce_sources, turns
+from store.schema import job_changes, lanes, metadata, pauses, salesforce_sources, turns, webhooks
 
 LONGEST_LEASE_MS = 60_000
 LONGEST_RETRY_MS = 60 * 60_000
 """What a process schedules, apart from notification hours, is due within this time."""
 
-_DUE_AT = [lanes.c.due_at, redraws.c.due_at, reminders.c.due_at, notices.c.due_at]
-"""Schedule and lease in one."""
+_DUE_AT: list[Column[int]] = [
+    table.c.due_at for table in metadata.sorted_tables if {"due_at", "lease"} <= set(table.c.keys())
+]
+"""The columns that are schedule and lease in one."""
 
 _SCHEDULED: list[tuple[Column[int], ColumnElement[bool]]] = [
     *((due_at, due_at.table.c.lease.is_(None)) for due_at in _DUE_AT),
     (lanes.c.paced_until, true()),
+    (webhooks.c.paused_until, true()),
     (job_changes.c.due_at, true()),
     (salesforce_sources.c.due_at, true()),
     (pauses.c.until, true()),

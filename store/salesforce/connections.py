@@ -81,6 +81,11 @@ def claim_renewal(
 
     Returns None if nothing is connected. The claim removes the old token from the row, and expires after
     RENEWAL_LEASE_MS.
+
+    This is not a LeaseQueue, because the row itself has to show the claim: without the old token, no other replica uses
+    it meanwhile. Replicas of version 0.2, which may run beside this one, also look for the claim there. If both renewed
+    at the same time, Salesforce would end a refresh token that it rotates. A renewed token is stored even after the
+    claim has expired, so a fencing token would be checked nowhere.
     """
     row = connection.execute(_find.with_for_update(), {"workspace_id": workspace_id}).one_or_none()
     if row is None:

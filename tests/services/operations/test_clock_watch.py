@@ -10,13 +10,14 @@ import pytest
 from cryptography.fernet import Fernet
 from slack_bolt.app.async_app import AsyncApp
 
+from domain.workspace import OutgoingWebhook, WebhookEvent
 from listeners.slack.requests import InboundRecorder, SlackRequests
 from services.clock import SteadyClock
 from services.intake.keys import IntakeKeys, KeyCheck
 from services.intake.senders.proofs import Credentials
 from services.intake.signatures import Signature
 from services.operations.clock_watch import ClockWatch
-from store.delivery import lanes, pauses
+from store.delivery import lanes, pauses, webhooks
 from store.encryption import Cipher
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_routed, add_workspace, lane_of
@@ -71,10 +72,14 @@ async def test_a_jump_that_is_taken_back_moves_nothing(watch, machine):
 @pytest.mark.parametrize("step", [2 * HOUR_MS, -2 * HOUR_MS], ids=["forward", "back"])
 async def test_leases_keep_their_duration_and_pauses_are_not_hours_longer(watch, machine, database, step):
     """Another process must not take over a message that is being sent, and a retry must not wait for two hours."""
+    webhook = OutgoingWebhook("T1", "url", "secret", "hooks.example.com", WebhookEvent.DELIVERED)
 
     def prepare(connection):
         add_workspace(connection)
-        add_routed(connection, "U1")
+        webhooks.save(connection, webhook)
+        webhooks.queue(connection, WebhookEvent.DELIVERED, add_routed(connection, "U1"), SOMEDAY)
+        (event,) = webhooks.claim(connection, SOMEDAY, 30_000, 1)
+        webhooks.postpone(connection, event, SOMEDAY + 30_000)
         lanes.claim(connection, SOMEDAY, 30_000, 1)
         pauses.pause(connection, "T1", "slack", SOMEDAY + 30_000, SOMEDAY, "busy")
 
@@ -87,6 +92,7 @@ async def test_leases_keep_their_duration_and_pauses_are_not_hours_longer(watch,
     lane = await database.run(lane_of, "U1")
     assert (lane.lease is not None, lane.due_at) == (True, now + 30_000)
     assert await database.run(pauses.paused_until, "T1", "slack", now + 30_000) is None
+    assert len(await database.run(webhooks.claim, now + 30_000, 30_000, 1)) == 1
 
 
 async def test_signatures_are_checked_against_the_machines_clock(database):
