@@ -87,7 +87,7 @@ async def _send_setup_steps(url: str, installed: InstalledApp) -> None:
 
     def send(connection: Connection, workspace_ids: Sequence[str]) -> None:
         for workspace_id in workspace_ids:
-            notices.add_welcome(connection, workspace_id, "U0ADMIN", now, anew=True)
+            notices.add_welcome(connection, workspace_id, "U0ADMIN", now, is_new=True)
         while notice := notices.claim(connection, now, 1_000):
             steps = int(notices.setup_steps(connection, notice.workspace_id))
             notices.settle(connection, notice, now + 3_600_000, channel="D0ADMIN", ts="1.2", steps=steps)

@@ -203,12 +203,12 @@ def _sentence(reason: Reason, words: Mapping[str, str]) -> str:
     values["s"] = "" if values.get("limit") == 1 else "s"
     if "comment" in values:
         values["comment"] = f": “{values['comment']}”" if values["comment"] else "."
-    for name, some in reason.parameters:
-        if isinstance(some, tuple) and name == "because":
-            theirs = _THEY if reason.code is ReasonCode.DELEGATE else _words_about(str(values["person"]))
-            values[name] = " ".join(_sentence(other, theirs) for other in some if other.code in _ABOUT_RECORDS)
-        elif isinstance(some, tuple):
-            values[name] = "; ".join(dict.fromkeys(_sentence(other, words) for other in some))
+    for name, value in reason.parameters:
+        if isinstance(value, tuple) and name == "because":
+            third_person = _THEY if reason.code is ReasonCode.DELEGATE else _words_about(str(values["person"]))
+            values[name] = " ".join(_sentence(other, third_person) for other in value if other.code in _ABOUT_RECORDS)
+        elif isinstance(value, tuple):
+            values[name] = "; ".join(dict.fromkeys(_sentence(other, words) for other in value))
     return _TEMPLATES[reason.code].format(**values).strip()
 
 

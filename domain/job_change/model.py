@@ -259,6 +259,6 @@ def _split(raw: Mapping[str, object], path: str, unknown: dict[str, object]) -> 
         unknown.update((f"{prefix}{name}", value) for name, value in raw.items() if name not in _FIELDS[path])
     for name, inner in _INNER[path]:
         value = raw.get(name)
-        if isinstance(value, dict) and (known := _split(value, inner, unknown)) is not value:
-            fields = {**fields, name: known}
+        if isinstance(value, dict) and (known_fields := _split(value, inner, unknown)) is not value:
+            fields = {**fields, name: known_fields}
     return fields

@@ -60,8 +60,8 @@ def plain_name(name: str) -> str:
 
 def extra_facts(first: JobChange, second: JobChange) -> list[str]:
     """What the second report of a move says beyond the first one, as `field: value`."""
-    known = set(_facts(first))
-    return [f"{name}: {value[:_LONGEST_FACT]}" for name, value in _facts(second) if (name, value) not in known]
+    reported = set(_facts(first))
+    return [f"{name}: {value[:_LONGEST_FACT]}" for name, value in _facts(second) if (name, value) not in reported]
 
 
 def _person_keys(change: JobChange) -> Iterator[str]:

@@ -32,7 +32,7 @@ def show_status(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         active_ids = [workspace.id for workspace in database.run_sync(workspaces.all_active)]
         ids, now = [options.workspace] if options.workspace else active_ids, SteadyClock()()
-        statuses = [status for each in ids if (status := database.run_sync(read_status, each, now))]
+        statuses = [status for workspace_id in ids if (status := database.run_sync(read_status, workspace_id, now))]
         stored = [database.run_sync(counts.stored_characters, status.workspace_id) for status in statuses]
     if options.workspace and not statuses:
         raise RefusedError(f"The app is not installed in workspace {options.workspace}.")

@@ -217,7 +217,9 @@ class State(Answer):
     def of(cls, job_change: JobChangeRecord) -> State:
         """Times are in ISO 8601 and UTC."""
         names = ("id", "source", "sent_to", "attached_to", "reason", "attempts", "last_error")
-        reports = [Report(id=one.job_change_id, source=one.source, at=_time(one.at)) for one in job_change.reports]
+        reports = [
+            Report(id=report.job_change_id, source=report.source, at=_time(report.at)) for report in job_change.reports
+        ]
         trace = [Step(at=_time(step.at), step=step.step, detail=step_detail(step)) for step in job_change.trace]
         values = {name: getattr(job_change, name) for name in names} | {
             "state": _state(job_change.state),

@@ -99,12 +99,12 @@ class MappingForm:
 
     def typed(self, entered: Entered, states: States, next_row: int) -> MappingForm:
         """The form with the values of the dialog, which has used the numbers below `next_row` for its rows."""
-        found = sorted((int(row[2]), row[1]) for block_id in states if (row := _ROW.fullmatch(block_id)))
+        numbers_and_kinds = sorted((int(row[2]), row[1]) for block_id in states if (row := _ROW.fullmatch(block_id)))
         rows = [
             MappingRow(
                 number, entered.values[f"{kind}-{number}"], entered.values.get(f"field-{number}", ""), kind == "always"
             )
-            for number, kind in found
+            for number, kind in numbers_and_kinds
         ]
         source, sample = entered.values.get("source", self.source), entered.values.get("row", "")
         return replace(self, source=source, rows=tuple(rows), sample=sample, next_row=max(next_row, self.next_row))
@@ -156,8 +156,8 @@ def _listed(paths: Mapping[str, str | list[str]]) -> Iterator[tuple[str, list[st
 def row_fields(states: States) -> Iterator[Field[Any, Any]]:
     """The fields of the rows that a dialog shows. `states` are its values as Slack sends them."""
     for block_id in states:
-        if found := _ROW.fullmatch(block_id):
-            row = MappingRow(int(found[2]), always=found[1] == "always")
+        if match := _ROW.fullmatch(block_id):
+            row = MappingRow(int(match[2]), always=match[1] == "always")
             yield row.input
             yield replace(row.menu, choices={})
 

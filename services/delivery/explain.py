@@ -47,8 +47,8 @@ def _explanation(
 ) -> Explanation | None:
     visible = job_change_ids
     if for_user is not None:
-        theirs = explain.delivered_to(connection, workspace_id, for_user, job_change_ids)
-        visible = [job_change_id for job_change_id in job_change_ids if job_change_id in theirs]
+        delivered_ids = explain.delivered_to(connection, workspace_id, for_user, job_change_ids)
+        visible = [job_change_id for job_change_id in job_change_ids if job_change_id in delivered_ids]
     record = job_changes.find(connection, workspace_id, visible[0]) if visible else None
     if record is None:
         return None

@@ -48,8 +48,8 @@ class FailedJobChanges:
 
 
 def _retry(connection: Connection, workspace_id: str, actor: str, job_change_ids: Sequence[str], now: int) -> int:
-    theirs = failed.failed_among(connection, workspace_id, job_change_ids)
-    retried = failed.retry(connection, theirs, now, f"by {actor}")
+    failed_ids = failed.failed_among(connection, workspace_id, job_change_ids)
+    retried = failed.retry(connection, failed_ids, now, f"by {actor}")
     if retried:
         entry = AuditEntry(now, actor, "retried failed job changes", f"{len(retried)}")
         audit.record(connection, workspace_id, entry)

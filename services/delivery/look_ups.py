@@ -23,7 +23,7 @@ class LookUp:
     not queried now, but for an earlier batch.
     """
 
-    found: BatchRecords | None
+    records: BatchRecords | None
     trouble: Reason | None = None
     error: str | None = None
     described: Mapping[str, FieldInfo] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class LookUp:
     @property
     def base_url(self) -> str | None:
         """Return the start of links into the org, or None if no org was queried."""
-        return self.found.base_url if self.found else None
+        return self.records.base_url if self.records else None
 
     @property
     def was_called(self) -> bool:
@@ -46,12 +46,12 @@ class LookUp:
     @property
     def has_succeeded(self) -> bool:
         """Return whether Salesforce answered now, or is not connected. False if there was nothing to query."""
-        return self.trouble is None and (self.found is None or self.was_called)
+        return self.trouble is None and (self.records is None or self.was_called)
 
     @property
     def notes(self) -> Reasons:
         """Return what the decisions were made without."""
-        texts = sorted(self.found.unreadable.values()) if self.found else []
+        texts = sorted(self.records.unreadable.values()) if self.records else []
         notes = [ReasonCode.LEFT_OUT.of(error=text) for text in texts]
         return (*notes, *([ReasonCode.SALESFORCE_UNAVAILABLE.of(error=self.error)] if self.error else []))
 

@@ -152,7 +152,7 @@ class Router:
     async def _decide(
         self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: LookUp
     ) -> BatchResult:
-        cases = {item.id: case_of(item.id, item.change, looked_up.found, looked_up.trouble) for item in readable}
+        cases = {item.id: case_of(item.id, item.change, looked_up.records, looked_up.trouble) for item in readable}
         decided = await self.decider.decide(workspace.id, cases, rules)
         routed, postponed, unmatched = list[Routed](), list[RoutingPostponed](), list[MissedJobChange]()
         gathered_seconds = {item.id: round(item.gathered_ms / 1_000) for item in readable}

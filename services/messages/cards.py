@@ -127,8 +127,8 @@ def _filled(
         "company": company.name or company.domain,
         "company_domain": company.domain,
     }
-    known = {name: value for name, value in values.items() if value}
-    return tuple(filled for button in buttons if (filled := button.filled(known)))
+    present = {name: value for name, value in values.items() if value}
+    return tuple(filled for button in buttons if (filled := button.filled(present)))
 
 
 def _record_id(link: str | None) -> str:

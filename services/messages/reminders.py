@@ -89,14 +89,14 @@ class ReminderSender:
             reader = await self.slack.user(workspace.id, still_open[0].reader)
         except PermanentError:  # Slack refuses to say who they are
             reader = None
-        ripe = await self._ripe(still_open, reader.tz if reader else None)
-        unsent = [reminder for reminder in ripe if reminder.reminded_at is None]
+        due_now = await self._due_by_working_hours(still_open, reader.tz if reader else None)
+        unsent = [reminder for reminder in due_now if reminder.reminded_at is None]
         if new := [reminder for reminder in unsent if reminder.begun_at is None]:
             await self._remind(new, str(uuid4()), changes, workspace)
         in_doubt = [reminder for reminder in unsent if reminder.begun_at is not None]
         for post_id in {reminder.post_id: None for reminder in in_doubt}:
             await self._resolve_doubt([item for item in in_doubt if item.post_id == post_id], changes, workspace)
-        for reminder in ripe:
+        for reminder in due_now:
             if reminder.reminded_at is not None:
                 await self._escalate(reminder, changes[reminder.delivery_id], workspace, reader)
 
@@ -111,27 +111,27 @@ class ReminderSender:
                 changes[reminder.delivery_id] = change
         return changes
 
-    async def _ripe(self, some: Sequence[Reminder], tz: str | None) -> list[Reminder]:
+    async def _due_by_working_hours(self, batch: Sequence[Reminder], tz: str | None) -> list[Reminder]:
         """Return those that are due by the reader's working hours. The others are postponed until they are."""
-        ripe, waiting, now = [], [], self.now()
-        hours = await self.database.run(member_preferences.find, some[0].workspace_id, some[0].reader)
-        for reminder in some:
+        due_now, waiting, now = [], [], self.now()
+        hours = await self.database.run(member_preferences.find, batch[0].workspace_id, batch[0].reader)
+        for reminder in batch:
             due_at = max(now, after_working_hours(reminder.hours, reminder.reminded_at or reminder.delivered_at, tz))
             if reminder.reminded_at is None:  # an escalation does not disturb the reader
                 due_at = hours.opens_at(due_at)
             if due_at <= now:
-                ripe.append(reminder)
+                due_now.append(reminder)
             else:
                 waiting.append((reminder, due_at))
         if waiting:
             await self.database.run(reminders.wait_until, waiting)
-        return ripe
+        return due_now
 
     async def _resolve_doubt(
-        self, some: Sequence[Reminder], changes: dict[int, JobChange], workspace: Workspace
+        self, batch: Sequence[Reminder], changes: dict[int, JobChange], workspace: Workspace
     ) -> None:
         """Send a reminder again if it did not arrive. It counts as sent if that cannot be found out."""
-        first, post_id = some[0], some[0].post_id
+        first, post_id = batch[0], batch[0].post_id
         try:
             has_arrived = post_id is None or await self.slack.find_post(
                 workspace.id, first.channel, post_id, first.begun_at or 0, first.thread_ts
@@ -139,20 +139,20 @@ class ReminderSender:
         except PermanentError:  # the conversation cannot be read
             has_arrived, post_id = True, None
         if post_id and not has_arrived:
-            await self._remind(some, post_id, changes, workspace)
+            await self._remind(batch, post_id, changes, workspace)
         else:
-            detail = _sent_to(some) if post_id else "it is not known whether it arrived"
-            await self._record_sent(some, workspace, detail)
+            detail = _sent_to(batch) if post_id else "it is not known whether it arrived"
+            await self._record_sent(batch, workspace, detail)
 
     async def _remind(
-        self, some: Sequence[Reminder], post_id: str, changes: dict[int, JobChange], workspace: Workspace
+        self, batch: Sequence[Reminder], post_id: str, changes: dict[int, JobChange], workspace: Workspace
     ) -> None:
-        places = {Posted(reminder.channel, reminder.ts) for reminder in some if reminder.channel and reminder.ts}
+        places = {Posted(reminder.channel, reminder.ts) for reminder in batch if reminder.channel and reminder.ts}
         urls = await self._permalinks(workspace.id, places) if len(places) > 1 else {}
         begun_at, thread = self.now(), next(iter(places)) if len(places) == 1 else None
         thread_ts = thread.ts if thread else None
-        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id, thread_ts)
-        await self.database.run(reminders.finish, [reminder for reminder in some if reminder not in begun])
+        begun = await self.database.run(reminders.begin, batch, begun_at, LEASE_MS, post_id, thread_ts)
+        await self.database.run(reminders.finish, [reminder for reminder in batch if reminder not in begun])
         if not begun:
             return
         text = reminder_text(
@@ -183,10 +183,10 @@ class ReminderSender:
         except PermanentError:  # the reminder is sent without links
             return {}
 
-    async def _record_sent(self, some: Sequence[Reminder], workspace: Workspace, detail: str) -> None:
+    async def _record_sent(self, batch: Sequence[Reminder], workspace: Workspace, detail: str) -> None:
         escalates = workspace.reminder_escalation in {ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL}
         await self.database.run_until_available(
-            reminders.record_reminded, some, self.now(), detail, escalates=escalates
+            reminders.record_reminded, batch, self.now(), detail, escalates=escalates
         )
 
     async def _escalate(
@@ -208,14 +208,14 @@ class ReminderSender:
         if not await self.database.run(reminders.escalate, reminder, new, self.now()):
             await self.database.run(reminders.finish, [reminder])
 
-    async def _postpone(self, some: Sequence[Reminder], error: TransientError, *, unsent: bool = False) -> None:
-        attempts = max(reminder.attempts for reminder in some) + 1
+    async def _postpone(self, batch: Sequence[Reminder], error: TransientError, *, unsent: bool = False) -> None:
+        attempts = max(reminder.attempts for reminder in batch) + 1
         due_at = self.now() + wait_ms(error, attempts, random())  # noqa: S311
-        await self.database.run(reminders.postpone, some, due_at, failed=True, unsent=unsent)
+        await self.database.run(reminders.postpone, batch, due_at, failed=True, unsent=unsent)
 
 
-def _sent_to(some: Sequence[Reminder]) -> str:
-    return f"{some[0].reader}, after {some[0].hours} working hours"
+def _sent_to(batch: Sequence[Reminder]) -> str:
+    return f"{batch[0].reader}, after {batch[0].hours} working hours"
 
 
 def _is_muted(reminder: Reminder, change: JobChange, muted: Collection[str], required: Collection[str]) -> bool:

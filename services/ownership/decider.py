@@ -105,20 +105,20 @@ class Decider:
         return _ready(-1, PreparedRules.of(rule_set), matching, muted)
 
     async def find_records(
-        self, workspace_id: str, changes: Mapping[str, JobChange], *rules: Rules
+        self, workspace_id: str, changes: Mapping[str, JobChange], *compared: Rules
     ) -> BatchRecords | None:
         """
-        Look up the Salesforce records of job changes, by key, that all of these rules require.
+        Look up the Salesforce records of job changes, by key, that any of these rules require.
 
         Returns None if no Salesforce is connected. Raises PermanentError, TransientError.
         """
-        required = rules[0].required
-        for more in rules[1:]:
-            required = combine(required, more.required)
+        required = compared[0].required
+        for rules in compared[1:]:
+            required = combine(required, rules.required)
         sobjects = [*required.fields, *(["User"] if required.email_field or required.slack_id_field else [])]
         readable = await self.schemas.readable(workspace_id, sobjects)
         required, hidden = without_unreadable(required, readable)
-        shown = {name for each in rules for name in each.rule_set.context_fields or ()}
+        shown = {name for rules in compared for name in rules.rule_set.context_fields or ()}
         required = with_currency(required, shown, readable)
         lookups = [lookup_of(key, change, required) for key, change in changes.items()]
         return await self.salesforce.find_people(workspace_id, lookups, required, hidden)

@@ -53,12 +53,12 @@ class Managers:
     ) -> SalesforceUser | None:
         queries = report_queries(matching, user_id, email)
         rows = await self.salesforce.read(workspace_id, lambda client: client.rows(queries)) if queries else None
-        found = [
+        reports = [
             user
             for query in queries
             for user in users((rows or {}).get(query.kind, ()), matching.email_field, matching.slack_id_field).values()
         ]
-        return next((user.manager for user in found if user.is_active and user.manager), None)
+        return next((user.manager for user in reports if user.is_active and user.manager), None)
 
     async def _in_slack(self, workspace_id: str, manager: SalesforceUser, stored: OwnerMatching) -> Manager | None:
         matching, candidate = Matching.of(stored), Candidate("manager", "", user=manager)

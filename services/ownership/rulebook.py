@@ -151,8 +151,8 @@ class Rulebook:
         rules = parse(text)
         if isinstance(rules, InvalidRulesError):
             return SaveResult(False, f"Nothing was imported. {_fix_first(rules.issues)}", rules.issues)
-        known = (await self.read(workspace_id)).rules
-        return await self.publish(workspace_id, actor, with_known_keys(rules, known), None, "imported from JSON")
+        published = (await self.read(workspace_id)).rules
+        return await self.publish(workspace_id, actor, with_known_keys(rules, published), None, "imported from JSON")
 
     async def export_json(self, workspace_id: str) -> str:
         """The published rules as JSON, in the format of `import_json`."""

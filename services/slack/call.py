@@ -29,8 +29,8 @@ async def token_of(tokens: Callable[[str], Awaitable[str | None]], workspace_id:
     Raises WorkspaceGoneError, or TransientError if the workspace has installed a different Slack app, or its token has
     expired and cannot be renewed.
     """
-    if (known := authorized.get()) and known[0] == workspace_id:
-        return known[1]
+    if (request_token := authorized.get()) and request_token[0] == workspace_id:
+        return request_token[1]
     try:
         token = await tokens(workspace_id)
     except OtherAppError as error:

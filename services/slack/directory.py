@@ -205,10 +205,10 @@ class Directory:
             answers = await asyncio.gather(*(self._look_up_one(workspace_id, email) for email in batch))
             by_email |= dict(zip(batch, answers, strict=True))
             answered = {email: member for email, member in by_email.items() if member.problem != UNKNOWN}
-            known = {
+            certain = {
                 email: member for email, member in answered.items() if member.user_id or member.problem == NOT_IN_SLACK
             }
-            await self.database.run(members.cache, workspace_id, known, self.now())
+            await self.database.run(members.cache, workspace_id, certain, self.now())
             if len(answered) < len(by_email):  # Slack fails or limits the rate, so the rest waits too
                 wait = max(member.retry_after or 0 for member in by_email.values()) or None
                 return by_email | {email: Member(None, UNKNOWN, wait) for email in emails[start + LOOKUPS_AT_ONCE :]}

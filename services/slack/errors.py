@@ -52,41 +52,41 @@ def error_for(
     """
     code = answer.get("error")
     code = code if isinstance(code, str) else ""
-    known = known_error(method, code)
-    if status == 429 or (known and known.meaning is Meaning.WAIT):
+    documented = known_error(method, code)
+    if status == 429 or (documented and documented.meaning is Meaning.WAIT):
         return TransientError("Slack rate limit reached", retry_after=retry_after_seconds(retry_after))
     if status >= 500 or status == 408:
         return TransientError(f"Slack responded with HTTP {status}", in_doubt=True)
     if not code:
         return TransientError(f"Slack sent an invalid response (HTTP {status})", in_doubt=status == 200)
-    if known is None:
+    if documented is None:
         return UnknownCodeError(f"Slack responded with {_printable(code)}", _printable(code))
-    return _by_meaning(method, code, known, answer)
+    return _by_meaning(method, code, documented, answer)
 
 
 def _by_meaning(
-    method: str, code: str, known: ErrorCode, answer: Mapping[str, object]
+    method: str, code: str, documented: ErrorCode, answer: Mapping[str, object]
 ) -> PermanentError | TransientError:
-    if known.meaning is Meaning.MOVING:
+    if documented.meaning is Meaning.MOVING:
         return TransientError("Slack is moving the workspace into an organization", retry_after=MIGRATION_WAIT)
-    if known.meaning is Meaning.EXPIRED:
-        return TransientError(known.text, retry_after=EXPIRED_WAIT)
-    if known.meaning in {Meaning.RETRY, Meaning.IN_DOUBT}:
-        return TransientError(f"Slack responded with {code}", in_doubt=known.meaning is Meaning.IN_DOUBT)
+    if documented.meaning is Meaning.EXPIRED:
+        return TransientError(documented.text, retry_after=EXPIRED_WAIT)
+    if documented.meaning in {Meaning.RETRY, Meaning.IN_DOUBT}:
+        return TransientError(f"Slack responded with {code}", in_doubt=documented.meaning is Meaning.IN_DOUBT)
     needed = answer.get("needed")
     if code == "missing_scope" and isinstance(needed, str) and needed:
         text = f"The app is missing the permission {_printable(needed)}. Install the app again."
     else:
         rejected = "message" if method.startswith("chat.") else "call"
-        text = known.text or f"Slack rejected the {rejected} ({code}{_details(answer)})"
-    is_message_bug = known.meaning is Meaning.BUG and method.startswith("chat.")  # a plainer message may do
-    return (MessageRefusedError if is_message_bug else _PERMANENT[known.meaning])(text, code=code)
+        text = documented.text or f"Slack rejected the {rejected} ({code}{_details(answer)})"
+    is_message_bug = documented.meaning is Meaning.BUG and method.startswith("chat.")  # a plainer message may do
+    return (MessageRefusedError if is_message_bug else _PERMANENT[documented.meaning])(text, code=code)
 
 
 def is_absent(method: str, code: str | None) -> bool:
     """Whether this code says that what the call named does not exist."""
-    known = known_error(method, code or "")
-    return known is not None and known.meaning is Meaning.ABSENT
+    documented = known_error(method, code or "")
+    return documented is not None and documented.meaning is Meaning.ABSENT
 
 
 def retry_after_seconds(header: str | None) -> float:

@@ -51,8 +51,8 @@ _existing = select(job_change_rows.c.key).where(
 def begin(connection: Connection, workspace_id: str, digest: str, now: int) -> Progress:
     """Return the progress of an earlier import. `digest` is that of the file and of how it is read."""
     connection.execute(delete(imports).where(imports.c.updated_at < now - FORGOTTEN_MS))
-    mine = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
-    row = connection.execute(select(*_COLUMNS).where(mine)).one_or_none()
+    of_file = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
+    row = connection.execute(select(*_COLUMNS).where(of_file)).one_or_none()
     return Progress(*row) if row else Progress()
 
 
@@ -78,8 +78,8 @@ def add(
 
 def finish(connection: Connection, workspace_id: str, digest: str) -> None:
     """Delete the progress of a completed import. This waits for the disk, and so for all of its transactions."""
-    mine = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
-    connection.execute(delete(imports).where(mine))
+    of_file = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
+    connection.execute(delete(imports).where(of_file))
 
 
 def existing(connection: Connection, workspace_id: str, keys: Collection[str]) -> set[str]:

@@ -89,9 +89,9 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     # Always in the same order, or two replicas that add the same keys could wait for each other.
     rows.sort()
     inserted = _insert_missing.add(connection, rows)
-    known = {} if inserted == len(rows) else _known_by_key(connection, {row[:2] for row in rows})
+    earlier = {} if inserted == len(rows) else _known_by_key(connection, {row[:2] for row in rows})
     added = [
-        _added(new_id, known.get((item.workspace_id, item.key))) if item.workspace_id in active else None
+        _added(new_id, earlier.get((item.workspace_id, item.key))) if item.workspace_id in active else None
         for new_id, item in zip(ids, items, strict=True)
     ]
     merged = [
@@ -106,10 +106,10 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     return added
 
 
-def _added(new_id: str, known: Row[Any] | None) -> Added:
-    if known is None or known.id == new_id:
+def _added(new_id: str, earlier: Row[Any] | None) -> Added:
+    if earlier is None or earlier.id == new_id:
         return Added(new_id, is_new=True)
-    return Added(known.id, is_new=False, attached_to=known.attached_to, outcome=known.outcome)
+    return Added(earlier.id, is_new=False, attached_to=earlier.attached_to, outcome=earlier.outcome)
 
 
 def _receipts(items: Sequence[NewJobChange], added: Sequence[Added | None]) -> Iterator[Receipt]:
@@ -136,10 +136,12 @@ def _row(new_id: str, item: NewJobChange) -> _NewRow:
 def _known_by_key(connection: Connection, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
     """`places` are workspaces with keys."""
     values = {"workspace_ids": list({workspace_id for workspace_id, _ in places}), "keys": [key for _, key in places]}
-    known: dict[tuple[str, str], Any] = {(row.workspace_id, row.key): row for row in connection.execute(_known, values)}
-    if not set(places) <= known.keys():
+    earlier: dict[tuple[str, str], Any] = {
+        (row.workspace_id, row.key): row for row in connection.execute(_known, values)
+    }
+    if not set(places) <= earlier.keys():
         raise DatabaseUnavailableError("a job change was erased while it was being sent again")
-    return known
+    return earlier
 
 
 _pause_reason = (

@@ -15,8 +15,8 @@ Definition = dict[str, Any]
 
 def find(connection: Connection, workspace_id: str, source: str) -> Definition | None:
     """Return the mapping of this source as decoded JSON, or None."""
-    mine = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
-    stored = connection.execute(select(mappings.c.definition).where(mine)).scalar_one_or_none()
+    of_source = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
+    stored = connection.execute(select(mappings.c.definition).where(of_source)).scalar_one_or_none()
     return None if stored is None else _decoded(stored)
 
 
@@ -41,8 +41,8 @@ def save(
 
 def remove(connection: Connection, workspace_id: str, source: str) -> bool:
     """Return whether there was a mapping to remove."""
-    mine = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
-    return bool(connection.execute(delete(mappings).where(mine)).rowcount)
+    of_source = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
+    return bool(connection.execute(delete(mappings).where(of_source)).rowcount)
 
 
 def _decoded(stored: str) -> Definition:

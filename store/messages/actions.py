@@ -190,8 +190,8 @@ def report(connection: Connection, delivery: Delivery, actor: str, kind: str, wo
     row = {"job_change_id": delivery.job_change_id, "actor": actor, "workspace_id": delivery.workspace_id}
     values = {"at": now, "kind": kind, "words": words}
     connection.execute(insert_missing(connection, wrong_data, "job_change_id", "actor"), [row | values])
-    theirs = (wrong_data.c.job_change_id == delivery.job_change_id) & (wrong_data.c.actor == actor)
-    connection.execute(update(wrong_data).where(theirs).values(values))
+    by_actor = (wrong_data.c.job_change_id == delivery.job_change_id) & (wrong_data.c.actor == actor)
+    connection.execute(update(wrong_data).where(by_actor).values(values))
     record_action(connection, delivery, now, Step.REPORTED, f"{kind}, by {actor}")
 
 
@@ -223,7 +223,7 @@ def _lock(connection: Connection, delivery: Delivery) -> Handling | None:
     """
     key = {"of_job_change": delivery.job_change_id}
     row = {"job_change_id": delivery.job_change_id, "state": HandlingState.OPEN}
-    rows = [{"delivery_id": each, **row} for each in connection.execute(_deliveries_of, key).scalars()]
+    rows = [{"delivery_id": delivery_id, **row} for delivery_id in connection.execute(_deliveries_of, key).scalars()]
     connection.execute(insert_missing(connection, handlings, "delivery_id"), rows)
     connection.execute(_lock_handlings, key).all()
     history = histories.histories(connection, [delivery.job_change_id])[delivery.job_change_id]
@@ -258,8 +258,8 @@ def snooze(connection: Connection, delivery: Delivery, actor: str, due_at: int, 
     """Deliver it again at `due_at`. A later choice replaces the earlier one."""
     row = {"delivery_id": delivery.id, "job_change_id": delivery.job_change_id, "actor": actor}
     connection.execute(insert_missing(connection, laters, "delivery_id"), [row])
-    theirs = laters.c.delivery_id == delivery.id
-    connection.execute(update(laters).where(theirs).values(actor=actor, due_at=due_at, back_at=None))
+    of_delivery = laters.c.delivery_id == delivery.id
+    connection.execute(update(laters).where(of_delivery).values(actor=actor, due_at=due_at, back_at=None))
     record_action(connection, delivery, now, Step.SNOOZED, f"by {actor}")
 
 

@@ -39,14 +39,14 @@ from store.schema import (
 DAY_MS = 24 * 60 * 60 * 1_000
 
 
-def add_welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, anew: bool) -> None:
+def add_welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, is_new: bool) -> None:
     """
     Add the welcome notice for the person who has just installed the app, and the nudge of a day later.
 
-    `anew` means that the app was not installed before, or was removed in between, so that the notices start over.
+    `is_new` means that the app was not installed before, or was removed in between. Then the notices start over.
     """
     is_of_setup = (notices.c.workspace_id == workspace_id) & notices.c.kind.in_((WELCOME, NUDGE))
-    if anew:
+    if is_new:
         connection.execute(delete(notices).where(is_of_setup))
     elif connection.execute(select(notices.c.id).where(is_of_setup, notices.c.user_id == user_id)).first():
         return

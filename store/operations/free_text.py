@@ -57,7 +57,7 @@ NAMES: Mapping[Table, tuple[str, ...]] = {senders: ("refusal", "test")}
 
 
 @dataclass(frozen=True)
-class Found:
+class TextMatch:
     """A value that contains one of the texts, with the key of its row."""
 
     column: Column[str]
@@ -74,20 +74,20 @@ def replace(
     Return how many were changed.
     """
     changed = 0
-    for found in _containing(connection, columns, texts):
-        if (value := new(found.value)) != found.value:
-            table = found.column.table
-            mine = [column == part for column, part in zip(table.primary_key, found.key, strict=True)]
-            connection.execute(update(table).where(*mine).values({found.column: value}))
+    for match in _containing(connection, columns, texts):
+        if (value := new(match.value)) != match.value:
+            table = match.column.table
+            is_row = [column == part for column, part in zip(table.primary_key, match.key, strict=True)]
+            connection.execute(update(table).where(*is_row).values({match.column: value}))
             changed += 1
     return changed
 
 
 def _containing(
     connection: Connection, columns: Mapping[Table, tuple[str, ...]], texts: Collection[str]
-) -> Iterator[Found]:
+) -> Iterator[TextMatch]:
     for table, names in columns.items():
         for column in (table.c[name] for name in names):
             has_text = or_(*(func.lower(column).contains(text, autoescape=True) for text in texts))
             for value, *key in connection.execute(select(column, *table.primary_key).where(has_text)).all():
-                yield Found(column, tuple(key), value)
+                yield TextMatch(column, tuple(key), value)

@@ -173,17 +173,17 @@ def set_absence(
 
 def absence_of(connection: Connection, workspace_id: str, user_id: str, now: int) -> Absence | None:
     """The current or next absence."""
-    mine = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
+    of_member = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
     not_over = or_(absences.c.until.is_(None), absences.c.until > now)
     columns = (absences.c[name] for name in Absence.__dataclass_fields__)
-    row = connection.execute(select(*columns).where(mine, not_over)).one_or_none()
+    row = connection.execute(select(*columns).where(of_member, not_over)).one_or_none()
     return Absence(*row) if row else None
 
 
 def end_absence(connection: Connection, workspace_id: str, user_id: str) -> None:
     """End a member's absence."""
-    mine = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
-    connection.execute(delete(absences).where(mine))
+    of_member = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
+    connection.execute(delete(absences).where(of_member))
 
 
 def mute(connection: Connection, workspace_id: str, user_id: str, signal: str, until: int | None = None) -> None:
@@ -193,5 +193,5 @@ def mute(connection: Connection, workspace_id: str, user_id: str, signal: str, u
 
 
 def unmute(connection: Connection, workspace_id: str, user_id: str, signal: str) -> None:
-    mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id) & (mutes.c.signal == signal)
-    connection.execute(delete(mutes).where(mine))
+    of_mute = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id) & (mutes.c.signal == signal)
+    connection.execute(delete(mutes).where(of_mute))

@@ -29,9 +29,9 @@ _segments = (
 
 def muted(connection: Connection, workspace_id: str, user_id: str, now: int) -> frozenset[str]:
     """What this Slack user has muted, including mutes that have no effect because the notifications are required."""
-    mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id)
+    of_member = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id)
     in_force = or_(mutes.c.until.is_(None), mutes.c.until > now)
-    return frozenset(connection.execute(select(mutes.c.signal).where(mine, in_force)).scalars())
+    return frozenset(connection.execute(select(mutes.c.signal).where(of_member, in_force)).scalars())
 
 
 def segments(connection: Connection, workspace_id: str) -> frozenset[str]:
@@ -49,8 +49,8 @@ def mute(connection: Connection, delivery: Delivery, user_id: str, name: str, no
 
 def set_mutes(connection: Connection, workspace_id: str, user_id: str, chosen: Collection[str]) -> None:
     """Replace everything that this Slack user has muted."""
-    mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id)
-    connection.execute(delete(mutes).where(mine, mutes.c.signal.not_in(chosen)))
+    of_member = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id)
+    connection.execute(delete(mutes).where(of_member, mutes.c.signal.not_in(chosen)))
     rows = [{"workspace_id": workspace_id, "user_id": user_id, "signal": name} for name in sorted(chosen)]
     if rows:
         connection.execute(insert_missing(connection, mutes, "workspace_id", "user_id", "signal"), rows)
@@ -58,8 +58,8 @@ def set_mutes(connection: Connection, workspace_id: str, user_id: str, chosen: C
 
 def required(connection: Connection, workspace_id: str) -> frozenset[str]:
     """The notifications that members cannot mute."""
-    mine = mute_limits.c.workspace_id == workspace_id
-    return frozenset(connection.execute(select(mute_limits.c.what).where(mine)).scalars())
+    of_workspace = mute_limits.c.workspace_id == workspace_id
+    return frozenset(connection.execute(select(mute_limits.c.what).where(of_workspace)).scalars())
 
 
 def set_required(connection: Connection, workspace_id: str, chosen: Collection[str], change: AuditEntry) -> None:

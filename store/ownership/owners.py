@@ -99,14 +99,14 @@ def _change_matching(connection: Connection, workspace_id: str, values: Mapping[
     """Set these columns and no others, which belong to another dialog."""
     missing = insert_missing(connection, ownership_matching, "workspace_id")
     connection.execute(missing, {"workspace_id": workspace_id})
-    mine = ownership_matching.c.workspace_id == workspace_id
-    connection.execute(update(ownership_matching).where(mine).values(values))
+    of_workspace = ownership_matching.c.workspace_id == workspace_id
+    connection.execute(update(ownership_matching).where(of_workspace).values(values))
 
 
 def linked_by(connection: Connection, workspace_id: str, user_id: str) -> dict[str, str]:
     """The owners who are linked to this Slack user, each with the person who linked them."""
-    theirs = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.user_id == user_id)
-    rows = connection.execute(select(ownership_links.c.owner, ownership_links.c.linked_by).where(theirs))
+    to_user = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.user_id == user_id)
+    rows = connection.execute(select(ownership_links.c.owner, ownership_links.c.linked_by).where(to_user))
     return {row.owner: row.linked_by for row in rows}
 
 
@@ -149,8 +149,8 @@ def unlink(connection: Connection, workspace_id: str, owner: str, change: AuditE
 
 def unlink_quietly(connection: Connection, workspace_id: str, owner: str) -> bool:
     """Unlink without an audit entry. Returns whether there was a link."""
-    mine = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.owner == owner)
-    return bool(connection.execute(delete(ownership_links).where(mine)).rowcount)
+    of_owner = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.owner == owner)
+    return bool(connection.execute(delete(ownership_links).where(of_owner)).rowcount)
 
 
 def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry) -> bool:
@@ -173,16 +173,16 @@ def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
 def withdraw_denial(connection: Connection, workspace_id: str, owner: str, user_id: str) -> bool:
     """Returns False if there was no such denial."""
     table = ownership_denials
-    theirs = (table.c.workspace_id == workspace_id) & (table.c.owner == owner) & (table.c.user_id == user_id)
-    return bool(connection.execute(delete(table).where(theirs)).rowcount)
+    of_denial = (table.c.workspace_id == workspace_id) & (table.c.owner == owner) & (table.c.user_id == user_id)
+    return bool(connection.execute(delete(table).where(of_denial)).rowcount)
 
 
 def denied_by(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
     """The owners that this Slack user reported as not their account."""
-    theirs = (ownership_denials.c.workspace_id == workspace_id) & (ownership_denials.c.user_id == user_id)
+    by_user = (ownership_denials.c.workspace_id == workspace_id) & (ownership_denials.c.user_id == user_id)
     return list(
         connection.execute(
-            select(ownership_denials.c.owner).where(theirs).order_by(ownership_denials.c.owner)
+            select(ownership_denials.c.owner).where(by_user).order_by(ownership_denials.c.owner)
         ).scalars()
     )
 
@@ -228,22 +228,24 @@ def unmatched(connection: Connection, workspace_id: str, most: int = 100, after:
         func.count(),
         func.max(table.c.seen_at),
     )
-    mine = (table.c.workspace_id == workspace_id) & (table.c.owner > after) & table.c.owner.not_in(is_linked)
-    rows = connection.execute(select(*columns).where(mine).group_by(table.c.owner).order_by(table.c.owner).limit(most))
+    is_next = (table.c.workspace_id == workspace_id) & (table.c.owner > after) & table.c.owner.not_in(is_linked)
+    rows = connection.execute(
+        select(*columns).where(is_next).group_by(table.c.owner).order_by(table.c.owner).limit(most)
+    )
     return [UnmatchedOwner(*row) for row in rows]
 
 
 def waiting(connection: Connection, workspace_id: str, owner: str) -> list[str]:
     """The ids of the job changes that were posted in a channel in this owner's place, oldest first."""
-    mine = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
-    ids = select(ownership_unmatched.c.job_change_id).where(mine).order_by(ownership_unmatched.c.job_change_id)
+    of_owner = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
+    ids = select(ownership_unmatched.c.job_change_id).where(of_owner).order_by(ownership_unmatched.c.job_change_id)
     return list(connection.execute(ids).scalars())
 
 
 def dismiss(connection: Connection, workspace_id: str, owner: str) -> int:
     """Dismiss what this owner missed. Returns the number of job changes."""
-    mine = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
-    return connection.execute(delete(ownership_unmatched).where(mine)).rowcount
+    of_owner = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
+    return connection.execute(delete(ownership_unmatched).where(of_owner)).rowcount
 
 
 def send_missed(connection: Connection, workspace_id: str, owner: str, now: int, most: int) -> int | None:
@@ -255,21 +257,24 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     """
     link_of_owner = _link_of(connection, workspace_id, owner)
     table = ownership_unmatched
-    mine = (table.c.workspace_id == workspace_id) & (table.c.owner == owner)
+    of_owner = (table.c.workspace_id == workspace_id) & (table.c.owner == owner)
     columns = (table.c.job_change_id, reasons_of(table.c.reasons, table.c.why), table.c.side)
-    missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id).limit(most)).all()
+    missed = connection.execute(select(*columns).where(of_owner).order_by(table.c.job_change_id).limit(most)).all()
     if link_of_owner is None or not missed:
         return None
     user_id = link_of_owner.user_id
     job_change_ids = [row.job_change_id for row in missed]
-    theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
-    chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
+    to_user = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
+    chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(to_user)
     among = deliveries.c.job_change_id.in_(job_change_ids)
     received = set(connection.execute(chosen.where(among, deliveries.c.role != Role.COPY)).scalars())
     unsent = {row.job_change_id: row for row in missed if row.job_change_id not in received}
     held = actions.assign_unless_held(connection, unsent, link_of_owner.linked_by, user_id, now)
     ids = [job_change_id for job_change_id in unsent if job_change_id not in held]
-    new = [NewDelivery(each, user_id, Role.DRI, unsent[each].reasons, unsent[each].side) for each in ids]
+    new = [
+        NewDelivery(job_change_id, user_id, Role.DRI, unsent[job_change_id].reasons, unsent[job_change_id].side)
+        for job_change_id in ids
+    ]
     reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
     add_deliveries(connection, workspace_id, new, now)
     connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened | {"acted_at": now}))
@@ -277,5 +282,5 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     add_steps(connection, [TraceStep(job_change_id, now, Step.MATCHED, detail) for job_change_id in ids])
     for job_change_id in ids:
         redraws.mark(connection, job_change_id, now)
-    connection.execute(delete(table).where(mine, table.c.job_change_id.in_([row.job_change_id for row in missed])))
+    connection.execute(delete(table).where(of_owner, table.c.job_change_id.in_([row.job_change_id for row in missed])))
     return len(ids)

@@ -22,8 +22,8 @@ _published_columns = (
 
 def in_force(connection: Connection, workspace_id: str) -> PublishedRules | None:
     """The rule set that job changes are routed by. None means that only the catch-all applies."""
-    mine = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
-    row = connection.execute(mine.order_by(ownership_rules.c.version.desc()).limit(1)).one_or_none()
+    published = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
+    row = connection.execute(published.order_by(ownership_rules.c.version.desc()).limit(1)).one_or_none()
     return PublishedRules(*row) if row else None
 
 
@@ -39,15 +39,15 @@ def version_in_force(connection: Connection, workspace_id: str) -> int:
 
 def versions(connection: Connection, workspace_id: str, most: int = 50) -> list[PublishedRules]:
     """The published versions, newest first."""
-    mine = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
-    rows = connection.execute(mine.order_by(ownership_rules.c.version.desc()).limit(most))
+    published = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
+    rows = connection.execute(published.order_by(ownership_rules.c.version.desc()).limit(most))
     return [PublishedRules(*row) for row in rows]
 
 
 def version(connection: Connection, workspace_id: str, number: int) -> PublishedRules | None:
     """A published version. None means that there is none with this number."""
-    mine = (ownership_rules.c.workspace_id == workspace_id) & (ownership_rules.c.version == number)
-    row = connection.execute(select(*_published_columns).where(mine)).one_or_none()
+    is_version = (ownership_rules.c.workspace_id == workspace_id) & (ownership_rules.c.version == number)
+    row = connection.execute(select(*_published_columns).where(is_version)).one_or_none()
     return PublishedRules(*row) if row else None
 
 
@@ -158,8 +158,8 @@ def drop_draft(connection: Connection, workspace_id: str, seen: SeenVersion, cha
 def history(connection: Connection, workspace_id: str, most: int = 100) -> list[AuditEntry]:
     """The audit entries of ownership, newest first."""
     columns = (audit_table.c.at, audit_table.c.actor, audit_table.c.action, audit_table.c.detail)
-    mine = (audit_table.c.workspace_id == workspace_id) & audit_table.c.action.startswith(ACTION)
-    rows = connection.execute(select(*columns).where(mine).order_by(audit_table.c.id.desc()).limit(most))
+    about_ownership = (audit_table.c.workspace_id == workspace_id) & audit_table.c.action.startswith(ACTION)
+    rows = connection.execute(select(*columns).where(about_ownership).order_by(audit_table.c.id.desc()).limit(most))
     return [AuditEntry(*row) for row in rows]
 
 
@@ -170,5 +170,5 @@ def _current(connection: Connection, workspace_id: str) -> SeenVersion:
 
 def _locked(connection: Connection, workspace_id: str) -> bool:
     """Lock the workspace, so that two admins cannot save at once. Returns False if there is no such workspace."""
-    mine = select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update()
-    return connection.execute(mine).one_or_none() is not None
+    row = select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update()
+    return connection.execute(row).one_or_none() is not None

@@ -183,9 +183,9 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
                 installed_at=installed_at,
             ),
         )
-        anew = existing is None or not existing.is_active
+        is_new = existing is None or not existing.is_active
         if installer:
-            notices.add_welcome(connection, workspace_id, installer, installed_at, anew=anew)
+            notices.add_welcome(connection, workspace_id, installer, installed_at, is_new=is_new)
         audit.record(connection, workspace_id, AuditEntry(installed_at, installer or OPERATOR, "installed", ""))
 
     def _find(self, connection: Connection, workspace_id: str) -> Installation | None:

@@ -75,7 +75,7 @@ def add_listed(connection: Connection, workspace_id: str, users: Sequence[tuple[
     Of two accounts with one address, the one that can be notified counts.
     """
     by_email = dict(sorted(users, key=lambda user: user[1].problem is None))
-    known = cached(connection, workspace_id, by_email, now)
+    cached_members = cached(connection, workspace_id, by_email, now)
     rows = [
         {
             "of_workspace": workspace_id,
@@ -86,11 +86,13 @@ def add_listed(connection: Connection, workspace_id: str, users: Sequence[tuple[
             "expires_at": now + LISTED_VALID_MS,
         }
         for email, member in sorted(by_email.items())
-        if member.problem is None or email not in known or known[email].user_id in {None, member.user_id}
+        if member.problem is None
+        or email not in cached_members
+        or cached_members[email].user_id in {None, member.user_id}
     ]
     if rows:
         connection.execute(_insert_missing(connection), rows)
-    if changed := [row for row in rows if row["of_email"] in known]:
+    if changed := [row for row in rows if row["of_email"] in cached_members]:
         connection.execute(_refresh, changed)
 
 
@@ -114,29 +116,31 @@ def refresh(connection: Connection, workspace_id: str, email: str | None, member
 
     `email` is in lower case, None if the event did not include it.
     """
-    theirs = (members.c.workspace_id == workspace_id) & (members.c.user_id == member.user_id)
+    of_user = (members.c.workspace_id == workspace_id) & (members.c.user_id == member.user_id)
     if email is not None:
-        connection.execute(delete(members).where(theirs, members.c.email != email))
+        connection.execute(delete(members).where(of_user, members.c.email != email))
         same = (members.c.workspace_id == workspace_id) & (members.c.email == email)
         if connection.execute(select(_is_listed), {"of_workspace": workspace_id}).scalar():
             row = {"of_workspace": workspace_id, "of_email": email, "checked": 0, **_values(member, now)}
             connection.execute(_insert_missing(connection), [row])
         # A deactivated account must not replace the user who has the address now.
-        theirs = same if member.problem is None else theirs
-    connection.execute(update(members).where(theirs).values(_values(member, now)))
+        of_user = same if member.problem is None else of_user
+    connection.execute(update(members).where(of_user).values(_values(member, now)))
 
 
 def emails_of(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
     """Return the cached email addresses of this Slack user."""
-    mine = (members.c.workspace_id == workspace_id) & (members.c.user_id == user_id) & members.c.problem.is_(None)
-    query = select(members.c.email).where(mine, members.c.email.contains("@")).order_by(members.c.email)
+    of_user = (members.c.workspace_id == workspace_id) & (members.c.user_id == user_id) & members.c.problem.is_(None)
+    query = select(members.c.email).where(of_user, members.c.email.contains("@")).order_by(members.c.email)
     return list(connection.execute(query).scalars())
 
 
 def emails_by_user(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, str]:
     """Return a cached email address of each of these Slack users, by user id."""
-    theirs = (members.c.workspace_id == workspace_id) & members.c.user_id.in_(user_ids) & members.c.email.contains("@")
-    query = select(members.c.user_id, members.c.email).where(theirs).order_by(members.c.email.desc())
+    of_users = (
+        (members.c.workspace_id == workspace_id) & members.c.user_id.in_(user_ids) & members.c.email.contains("@")
+    )
+    query = select(members.c.user_id, members.c.email).where(of_users).order_by(members.c.email.desc())
     return {row.user_id: row.email for row in connection.execute(query)}
 
 

@@ -89,7 +89,7 @@ def reinstall(connection: Connection, enterprise_id: str, now: int) -> None:
     organization = _find(connection, enterprise_id)
     for workspace in workspaces.of_organization(connection, enterprise_id):
         if organization and workspace.is_active:
-            _install(connection, organization, workspace.id, workspace.name, now, anew=False)
+            _install(connection, organization, workspace.id, workspace.name, now, is_new=False)
 
 
 def grant(connection: Connection, enterprise_id: str, teams: Iterable[Team], now: int, as_of: int) -> None:
@@ -108,11 +108,11 @@ def grant(connection: Connection, enterprise_id: str, teams: Iterable[Team], now
             if workspace and (workspace.gone_at or 0) > as_of:
                 continue
             name = team.name or (workspace.name if workspace else team.id)
-            anew = workspace is None or not workspace.may_come_back
-            _install(connection, organization, workspace.id if workspace else team.id, name, now, anew=anew)
+            is_new = workspace is None or not workspace.may_come_back
+            _install(connection, organization, workspace.id if workspace else team.id, name, now, is_new=is_new)
         elif team.name and team.name != workspace.name:
-            mine = workspaces_table.c.id == workspace.id
-            connection.execute(update(workspaces_table).where(mine).values(name=team.name))
+            of_workspace = workspaces_table.c.id == workspace.id
+            connection.execute(update(workspaces_table).where(of_workspace).values(name=team.name))
 
 
 def revoke(connection: Connection, enterprise_id: str, team_ids: Iterable[str], now: int) -> None:
@@ -161,7 +161,7 @@ def _find(connection: Connection, enterprise_id: str) -> _Organization | None:
 
 
 def _install(
-    connection: Connection, organization: _Organization, workspace_id: str, name: str, now: int, *, anew: bool
+    connection: Connection, organization: _Organization, workspace_id: str, name: str, now: int, *, is_new: bool
 ) -> None:
     workspaces.install(
         connection,
@@ -177,7 +177,7 @@ def _install(
         ),
     )
     if organization.user_id:
-        notices.add_welcome(connection, workspace_id, organization.user_id, now, anew=anew)
+        notices.add_welcome(connection, workspace_id, organization.user_id, now, is_new=is_new)
     audit.record(connection, workspace_id, AuditEntry(now, organization.user_id or SLACK, "installed", ""))
 
 

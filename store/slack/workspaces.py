@@ -109,8 +109,8 @@ class Installed:
 def install(connection: Connection, installed: Installed) -> None:
     """Store a new workspace, or reactivate one with its earlier preferences and waiting deliveries."""
     first_installed(connection)  # before the time of an earlier installation is replaced
-    known = {name: value for name, value in vars(installed).items() if name != "installer_user_id" or value}
-    values = known | {"state": WorkspaceState.ACTIVE, "gone_at": None, "gone_because": None}
+    reported = {name: value for name, value in vars(installed).items() if name != "installer_user_id" or value}
+    values = reported | {"state": WorkspaceState.ACTIVE, "gone_at": None, "gone_because": None}
     # Its token is new, and it may have another address by now.
     values |= {"default_channel_problem": None, "token_ends_at": None, "url": None}
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
@@ -157,10 +157,12 @@ def reactivate(connection: Connection, workspace_id: str) -> bool:
 
 def change(connection: Connection, workspace_id: str, /, seen_version: int | None, **preferences: object) -> bool:
     """Store preferences, or nothing and return False if they have changed since `seen_version`. None: in any case."""
-    mine = workspaces.c.id == workspace_id
+    of_workspace = workspaces.c.id == workspace_id
     if seen_version is not None:
-        mine &= workspaces.c.version == seen_version
-    changed = connection.execute(update(workspaces).where(mine).values(version=workspaces.c.version + 1, **preferences))
+        of_workspace &= workspaces.c.version == seen_version
+    changed = connection.execute(
+        update(workspaces).where(of_workspace).values(version=workspaces.c.version + 1, **preferences)
+    )
     return bool(changed.rowcount)
 
 
@@ -259,14 +261,16 @@ def rename_default_channel(connection: Connection, workspace_id: str, channel_id
 
 def move_channel(connection: Connection, workspace_id: str, old_id: str, new_id: str) -> None:
     """Replace the id of a channel in the preferences, after Slack has changed it."""
-    mine = workspaces.c.id == workspace_id
+    is_workspace = workspaces.c.id == workspace_id
     changed = update(workspaces).values(version=workspaces.c.version + 1)  # so that nobody stores the old id again
     connection.execute(changed.where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
-    stored = connection.execute(select(workspaces.c.signal_channels).where(mine).with_for_update()).scalar_one_or_none()
+    stored = connection.execute(
+        select(workspaces.c.signal_channels).where(is_workspace).with_for_update()
+    ).scalar_one_or_none()
     channels: dict[str, str] = json.loads(stored or "{}")
     if old_id in channels.values():
         moved = {signal: new_id if channel == old_id else channel for signal, channel in channels.items()}
-        connection.execute(changed.where(mine).values(signal_channels=json.dumps(moved)))
+        connection.execute(changed.where(is_workspace).values(signal_channels=json.dumps(moved)))
 
 
 def mark_default_channel_broken(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:

@@ -197,8 +197,8 @@ FAULTS = (
     Fault(
         "a reminder that has begun is not recorded",
         "services/messages/reminders.py",
-        "        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id, thread_ts)\n",
-        "        begun = list(some)\n",
+        "        begun = await self.database.run(reminders.begin, batch, begun_at, LEASE_MS, post_id, thread_ts)\n",
+        "        begun = list(batch)\n",
     ),
     Fault(
         "a reminder whose answer was ambiguous is sent again",

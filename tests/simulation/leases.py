@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 STRICT = {"lanes", "turns"}
-"""Tables in which a lease may not even be ended by anybody but its holder. A reminder begins anew, for example."""
+"""Tables in which a lease may not even be ended by anybody but its holder. A reminder starts again, for example."""
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,11 @@ class Stage:
     urls: Urls
 
 
-def demo(asked: Namespace, terminal: Terminal) -> int:
+def demo(options: Namespace, terminal: Terminal) -> int:
     logs.configure("ERROR", "text")
     with TemporaryDirectory(prefix="usergems-demo-") as folder:
         try:
-            return asyncio.run(_run(terminal, Path(folder), asked.port, once=asked.once))
+            return asyncio.run(_run(terminal, Path(folder), options.port, once=options.once))
         except asyncio.CancelledError:
             return INTERRUPTED
 

@@ -211,9 +211,9 @@ def value_at(row: Row, path: str) -> object:
 
     Column names are compared without regard to case, spaces and punctuation.
     """
-    columns, known = _Columns(), _Path.of(path)
+    columns, parsed = _Columns(), _Path.of(path)
     top = columns.of(row)
-    return top[known.plain] if known.plain in top else columns.inside(row, known)
+    return top[parsed.plain] if parsed.plain in top else columns.inside(row, parsed)
 
 
 LONGEST_REMEMBERED = 100

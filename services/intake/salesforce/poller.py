@@ -166,8 +166,8 @@ class SalesforcePoller:
         """Leave out records that matched before the start, and moves that another object of the org has reported."""
         if query.is_dated_by_match:
             event_ids = [query.event_id(row) for row in rows]
-            known = await self.database.run(imported.known_among, source.id, event_ids)
-            rows = [row for row, event_id in zip(rows, event_ids, strict=True) if event_id not in known]
+            matched_before = await self.database.run(imported.known_among, source.id, event_ids)
+            rows = [row for row, event_id in zip(rows, event_ids, strict=True) if event_id not in matched_before]
         reported = [(row, _move_keys(query.read(row))) for row in rows]
         new = await self.database.run(_new_moves, source, [keys for _, keys in reported], self.now())
         return [row for (row, _), is_new in zip(reported, new, strict=True) if is_new]

@@ -105,21 +105,21 @@ class SalesforceSources:
             made_at=now,
         )
         detail = f"{proposal.name}, from {f'{days} days ago' if days else 'now'}"
-        known = await self._matching_before(workspace_id, query, since) if query.is_dated_by_match else []
-        await self.database.run(_start, new, known, AuditEntry(now, actor, "salesforce_source", detail))
+        matched_before = await self._matching_before(workspace_id, query, since) if query.is_dated_by_match else []
+        await self.database.run(_start, new, matched_before, AuditEntry(now, actor, "salesforce_source", detail))
 
     async def _matching_before(self, workspace_id: str, query: SourceQuery, since: int) -> list[str]:
         """Return what identifies the job changes of the records that matched before `since`."""
-        known: list[str] = []
+        event_ids: list[str] = []
         rows: Sequence[Row] = ()
-        while not known or len(rows) == KNOWN_PAGE:
+        while not event_ids or len(rows) == KNOWN_PAGE:
             after = str(rows[-1].get("Id")) if rows else ""
             soql = query.matching_before(since, after=after, most=KNOWN_PAGE)
             rows = (await self.describe.page(workspace_id, soql)).rows
-            known += map(query.event_id, rows)
+            event_ids += map(query.event_id, rows)
             if not rows:
                 break
-        return known
+        return event_ids
 
     async def _from_now(self, workspace_id: str, query: SourceQuery) -> int:
         """Return the time after the newest record, by Salesforce's clock, since ours may be wrong."""
@@ -159,6 +159,6 @@ def _line(query: SourceQuery, row: Row) -> PreviewLine:
     return PreviewLine(record_id, change, None)
 
 
-def _start(connection: Connection, new: NewSource, known: Sequence[str], entry: AuditEntry) -> None:
-    imported.add_known(connection, sources.save(connection, new), known)
+def _start(connection: Connection, new: NewSource, matched_before: Sequence[str], entry: AuditEntry) -> None:
+    imported.add_known(connection, sources.save(connection, new), matched_before)
     audit.record(connection, new.workspace_id, entry)

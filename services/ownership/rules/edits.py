@@ -72,15 +72,15 @@ def _changed(rules: RuleSet, change: Callable[[Raw], object]) -> RuleSet:
     return changed.with_rules(rule.keyed(before.key) for rule, before in zip(changed.rules, rules.rules, strict=True))
 
 
-def with_known_keys(rules: RuleSet, known: RuleSet) -> RuleSet:
+def with_known_keys(rules: RuleSet, earlier: RuleSet) -> RuleSet:
     """
-    The rules with the keys that they have in `known`, which JSON does not hold.
+    The rules with the keys that they have in `earlier`, which JSON does not hold.
 
     A rule is the same if its name is, else if everything but its name is.
     """
-    by_name = {rule.name: rule.key for rule in known.rules}
+    by_name = {rule.name: rule.key for rule in earlier.rules}
     names = {rule.name for rule in rules.rules}
-    renamed = {_without_name(rule): rule.key for rule in known.rules if rule.name not in names}
+    renamed = {_without_name(rule): rule.key for rule in earlier.rules if rule.name not in names}
     return rules.with_rules(
         rule.keyed(by_name.get(rule.name) or renamed.get(_without_name(rule)) or rule.name) for rule in rules.rules
     )

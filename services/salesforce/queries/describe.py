@@ -172,8 +172,8 @@ async def _resolve(
             return None if is_shared else f"{name} is not a field of every object that {relationship} can refer to"
         sobject = lookup.refers_to[0]
     info = await describe(sobject)
-    found = info.field(name) if info else None
-    return found or f"{sobject} has no field {name} that the connected user can read"
+    readable = info.field(name) if info else None
+    return readable or f"{sobject} has no field {name} that the connected user can read"
 
 
 def user_of_session(user_id: str) -> str:

@@ -58,15 +58,15 @@ class PersonIndex:
     def matches(self, record_id: str | None, lookup: PersonLookup) -> Iterator[Match]:
         """Yield every row with the id or one of the keys once, the best match first."""
         first = self.by_id(record_id)
-        found = {id(first)} if first is not None else set()
+        yielded = {id(first)} if first is not None else set()
         if first is not None:
             is_same = record_id is not None and (_text(first, "Id") or "")[:15] == record_id[:15]
             yield Match(first, BY_ID if is_same else f"{BY_ID} of a record that was merged into it")
         for key in self.keys:
             for value in key_values(key.kind, lookup):
                 for row in self.values.get((key, comparable(key.kind, value)), ()):
-                    if id(row) not in found:
-                        found.add(id(row))
+                    if id(row) not in yielded:
+                        yielded.add(id(row))
                         yield Match(row, key.label)
 
 

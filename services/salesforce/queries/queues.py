@@ -46,8 +46,8 @@ def find_members(
             group_id, member_id = text_of(row, "GroupId"), text_of(row, "UserOrGroupId")
             if group_id and member_id:
                 members[group_id[:15]].append(member_id)
-        asked = {group_id[:15] for group_id in pending}
-        pending = {member for group in asked for member in members.get(group, ()) if member[:15] not in members}
+        queried = {group_id[:15] for group_id in pending}
+        pending = {member for group in queried for member in members.get(group, ()) if member[:15] not in members}
         pending = set(ids_of("Group", pending))
     return {queue_id[:15]: tuple(sorted(set(_users_in(queue_id, members, set())))) for queue_id in queue_ids}
 

@@ -33,11 +33,11 @@ class RecentUsers:
             return {}
         fields, now = (required.managers, required.email_field, required.slack_id_field), self.now()
         kept = {user_id[:15]: self._users.get((fields, user_id[:15])) for user_id in ids}
-        found = {user_id: entry[1] for user_id, entry in kept.items() if entry and entry[0] > now - VALID_MS}
-        if queries := user_queries([user_id for user_id in ids if user_id[:15] not in found], required):
+        cached = {user_id: entry[1] for user_id, entry in kept.items() if entry and entry[0] > now - VALID_MS}
+        if queries := user_queries([user_id for user_id in ids if user_id[:15] not in cached], required):
             read = users(rows_of(queries).get("User", []), required.email_field, required.slack_id_field)
             if len(self._users) + len(read) > MOST_KEPT:
                 self._users.clear()
             self._users.update({(fields, user_id): (now, user) for user_id, user in read.items()})
-            found |= read
-        return found
+            cached |= read
+        return cached

@@ -70,11 +70,11 @@ def people(
     finder = PersonFinder.of(rows, keys)
     opportunities = {(text_of(row, "Id") or "")[:15]: row for row in rows.get("Opportunity", [])}
     accounts = _Accounts.of(rows, domain_field)
-    found: dict[str, PersonRecords] = {}
+    records_by_key: dict[str, PersonRecords] = {}
     for lookup in lookups:
         contacts, leads = finder.contacts(lookup), finder.leads(lookup)
         past_contact = finder.contact_index.by_id(lookup.past_contact_id)
-        found[lookup.key] = PersonRecords(
+        records_by_key[lookup.key] = PersonRecords(
             contact=contact_of(contacts[0].row) if contacts else None,
             lead=lead_of(leads[0].row) if leads else None,
             opportunity=_made(opportunity_of, opportunities.get((lookup.opportunity_id or "")[:15])),
@@ -88,7 +88,7 @@ def people(
             found_by=contacts[0].found_by if contacts else None,
             lead_found_by=leads[0].found_by if leads else None,
         )
-    return found
+    return records_by_key
 
 
 def users(rows: Iterable[Row], email_field: str | None, slack_id_field: str | None = None) -> dict[str, SalesforceUser]:

@@ -73,8 +73,8 @@ async def break_channel(acme, problem="it was archived") -> None:
     await acme.database.run(workspaces.change, acme.id, None, **chosen)
 
 
-async def welcome(acme, clock, *, anew=True) -> None:
-    await acme.database.run(notices.add_welcome, acme.id, acme.dana.id, clock(), anew=anew)
+async def welcome(acme, clock, *, is_new=True) -> None:
+    await acme.database.run(notices.add_welcome, acme.id, acme.dana.id, clock(), is_new=is_new)
 
 
 async def insert(acme, table, **values) -> None:
@@ -474,7 +474,7 @@ async def test_adding_a_permission_sends_no_second_welcome(acme, sender, clock):
     """Installing the app again after it was removed does."""
     await welcome(acme, clock)
     await work(sender)
-    await welcome(acme, clock, anew=False)
+    await welcome(acme, clock, is_new=False)
     await work(sender)
     again = len(direct_messages(acme))
 

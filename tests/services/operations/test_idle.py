@@ -80,7 +80,7 @@ def install(connection, cipher) -> None:
     """Workspaces that were installed just now. Their installers got the setup steps; half have connected Salesforce."""
     for number in range(WORKSPACES):
         workspace_id = add_workspace(connection, f"T{number:03}")
-        notices.add_welcome(connection, workspace_id, "U_ADMIN", SOMEDAY, anew=True)
+        notices.add_welcome(connection, workspace_id, "U_ADMIN", SOMEDAY, is_new=True)
         if number % 2:
             connected = SalesforceConnection(
                 workspace_id=workspace_id,
