@@ -15,6 +15,7 @@ from pydantic import (
     computed_field,
     model_validator,
 )
+from pydantic_core import to_json
 
 from domain.decision.reasons import Reason, ReasonCode
 from domain.states import Role, Side
@@ -233,4 +234,12 @@ class Decision(_Part):
         return cls.model_validate_json(text or "{}")
 
     def to_stored(self) -> str:
-        return self.model_dump_json(by_alias=True)
+        """
+        JSON without what has its default, since PostgreSQL logs it again with each update of its row.
+
+        `problem` is always there, because version 0.3.0 takes a candidate without one for one of version 1.
+        """
+        stored = {"version": self.version, **self.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+        for candidate in stored.get("considered", ()):
+            candidate.setdefault("problem", None)
+        return to_json(stored).decode()

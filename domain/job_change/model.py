@@ -99,8 +99,8 @@ class JobChange(Part):
             return None
 
     def to_stored(self) -> str:
-        """JSON without the fields that are not set."""
-        return self.model_dump_json(exclude_none=True)
+        """JSON without the fields that are not set, since PostgreSQL logs it again with each update of its row."""
+        return self.model_dump_json(exclude_defaults=True)
 
     def key(self, received_on: date) -> str:
         """

@@ -28,9 +28,13 @@ ONE_AT_A_TIME = 7_263_548
 
 
 CONCURRENT_INDEXES = {
-    "ix_deliveries_lane": ("deliveries", "lane_id, state, id"),
-    "ix_posts_lane": ("posts", "lane_id, state, tried_at"),
-    "ix_handlings_actor": ("handlings", "actor, at"),
+    "ix_deliveries_lane": ("deliveries", "(lane_id, state, id)"),
+    "ix_posts_lane": ("posts", "(lane_id, state, tried_at)"),
+    "ix_handlings_actor": ("handlings", "(actor, at)"),
+    "ix_job_changes_ended_at": (
+        "job_changes",
+        "(workspace_id, ended_at, outcome, told) WHERE ended_at IS NOT NULL",
+    ),
 }
 """Indexes that a migration adds to tables which may be large, with their tables and columns."""
 
@@ -77,7 +81,7 @@ def build_indexes_concurrently(connection: Connection) -> None:
             raise LockedError
         for name, (table, columns) in CONCURRENT_INDEXES.items():
             if connection.execute(_table, {"name": table}).scalar_one() is not None:
-                _build(connection, name, f"{table} ({columns})")
+                _build(connection, name, f"{table} {columns}")
 
 
 _table = text("SELECT to_regclass(:name)")

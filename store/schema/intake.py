@@ -42,7 +42,15 @@ job_changes = Table(
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
-    Index("ix_job_changes_ended", "workspace_id", "ended_at", "outcome", "told"),
+    Index(
+        "ix_job_changes_ended_at",
+        "workspace_id",
+        "ended_at",
+        "outcome",
+        "told",
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
     Index(  # outcome first, because SQLite would choose another index otherwise
         "ix_job_changes_buried",
         "outcome",

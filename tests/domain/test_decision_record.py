@@ -97,7 +97,7 @@ def test_an_erased_decision_is_false() -> None:
 
 
 def test_a_decision_of_today_is_read_back() -> None:
-    """Reasons are stored as codes with parameters. Processes of the version before read `result`."""
+    """Reasons are stored as codes with parameters, and what is empty is not. Earlier processes read `result`."""
     inactive = ConsideredCandidate(source="contact owner", name="Ivan", problem=ReasonCode.INACTIVE.of())
     dana = ConsideredCandidate(source="account owner", name="Dana", match=ReasonCode.MATCHED_BY_EMAIL.of())
     owns = ReasonCode.OWNS_ACCOUNT.of(record="Initech")
@@ -109,4 +109,9 @@ def test_a_decision_of_today_is_read_back() -> None:
 
     assert Decision.from_stored(decision.to_stored()) == decision
     assert stored["reasons"] == [{"code": "owns_account", "record": "Initech"}]
-    assert [candidate["result"] for candidate in stored["considered"]] == ["skipped", "told"]
+    assert stored["considered"] == [
+        {"source": "contact owner", "name": "Ivan", "problem": {"code": "inactive"}, "result": "skipped"},
+        {"source": "account owner", "name": "Dana", "problem": None, "matched": {"code": "matched_by_email"}}
+        | {"result": "told"},
+    ]
+    assert stored.keys() == {"version", "rule", "considered", "reasons", "sides", "made_without"}
