@@ -33,9 +33,10 @@ settings.register_profile(
 settings.load_profile("every machine")
 
 CHROMIUM = Path("/usr/bin/chromium")
+NEEDS_CHROMIUM = pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed")
 BROWSER_TEST = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
+    NEEDS_CHROMIUM,
     pytest.mark.asyncio(loop_scope="session"),  # a Playwright object works only in the event loop that made it
 ]
 """The `pytestmark` of tests that drive a real Chromium, see the fixture `browser`."""

@@ -12,15 +12,15 @@ from playwright.async_api import async_playwright, expect
 
 from sandbox.samples import DEFAULT_CHANNEL
 from sandbox.sender import Sender
-from sandbox.slack.page.picture import CHROMIUM
 from tests.acceptance.process import Deployment, open_deployment, wait_for_outcomes, wait_until
+from tests.conftest import CHROMIUM, NEEDS_CHROMIUM
 
 OWNERS, JOB_CHANGES = 4, 100
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
+    NEEDS_CHROMIUM,
 ]
 
 

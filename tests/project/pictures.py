@@ -26,11 +26,11 @@ from listeners.home.app_home_view import home_view
 from listeners.ownership.effects.scorecard_view import scorecard_view
 from sandbox.slack import SlackSandbox
 from sandbox.slack.page import page as slack_page
-from sandbox.slack.page.picture import CHROMIUM
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.rules.scorecard import Scorecard
+from tests.conftest import CHROMIUM
 from tests.listeners.home.home_states import admin_state, trouble_state
 from tests.services.messages.test_golden_messages import MESSAGES, WORKFLOW
 
