@@ -114,6 +114,8 @@ def _decision(job_change: JobChangeRecord) -> Iterator[str]:
     yield "Checked in this order:" if considered else "No candidates to check."
     for number, candidate in enumerate(considered, 1):
         yield f"  {number}. {candidate_line(candidate)}"
+    for note in job_change.decision.notes:
+        yield f"  {for_others([note])}"
 
 
 def candidate_line(candidate: ConsideredCandidate) -> str:

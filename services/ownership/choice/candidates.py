@@ -95,8 +95,13 @@ def named_person(person_id: str, source: str, why: Reason | None, case: Case) ->
 def absent(source: str, kind: str, record: str, context: RuleContext) -> Candidate:
     """A candidate of a record that does not exist, or could not be looked up: such as the "contact" for "Ada Smith"."""
     case = context.case
-    missing = ReasonCode.NO_RECORD.of(kind=kind, record=record)
-    return Candidate(source, "", problem=case.no_records_reason if case.records is None else missing, is_absent=True)
+    if case.records is None:
+        problem = case.no_records_reason
+    elif hidden := case.unsearched_field(kind):
+        problem = ReasonCode.SKIPPED.of(whom=hidden, problem=(ReasonCode.UNREADABLE.of(),))
+    else:
+        problem = ReasonCode.NO_RECORD.of(kind=kind, record=record)
+    return Candidate(source, "", problem=problem, is_absent=True)
 
 
 def record_user(source: str, role: str, why: Reason, user: SalesforceUser | None) -> Candidate:

@@ -108,6 +108,11 @@ class Case:
             searched[f"account.{self.domain_field}".lower()] = company.domain
         return any(value and key in self.unreadable for key, value in searched.items())
 
+    def unsearched_field(self, kind: str) -> str | None:
+        """The address field by which contacts or leads (`kind`) could not be searched for the person, or None."""
+        name = f"{kind.capitalize()}.Email"
+        return name if self.change.person.emails and name.lower() in self.unreadable else None
+
     @property
     def no_records_reason(self) -> Reason:
         """Why there are no Salesforce records."""

@@ -312,6 +312,8 @@ class ChainWalk:
             return tuple(self.problems)
         if case.records is None:
             return (ReasonCode.NOT_CONNECTED_NOR_NAMED.of(),)
+        if hidden := case.unsearched_field("contact") or case.unsearched_field("lead"):
+            return (ReasonCode.SKIPPED.of(whom=hidden, problem=(ReasonCode.UNREADABLE.of(),)),)
         ids = case.change.salesforce
         only_by_id = (ids.contact_id or ids.lead_id) and not case.change.person.emails
         return ((ReasonCode.NO_CONTACT_OR_LEAD_BY_ID if only_by_id else ReasonCode.NO_CONTACT_OR_LEAD).of(),)

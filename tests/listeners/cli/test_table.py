@@ -89,7 +89,8 @@ def fail(connection, key="one"):
     batch = routing.claim(connection, SOMEDAY, 30_000)
     delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, legacy("You own Initech in Salesforce."))
     rule = "contact owner, else account owner"
-    decision = Decision.model_validate({"rule": rule, "considered": CONSIDERED})
+    notes = [{"code": "left_out", "error": "Account.SDR__c cannot be read in Salesforce"}]
+    decision = Decision.model_validate({"rule": rule, "considered": CONSIDERED, "made_without": notes})
     routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
     settle(connection, [Failed(post, SOMEDAY, "it was refused") for post in claim(connection, SOMEDAY + 2_000)])
     return job_change_id
@@ -375,6 +376,7 @@ def test_explain_shows_the_whole_history_of_a_job_change(operator):
         "Reason      it was refused",
         "1. contact owner, Ivan Petrov <ivan@acme.example>: is inactive",
         "2. account owner, Dana Reyes: ",
+        "Account.SDR__c cannot be read in Salesforce",
         "Delivery to U_DANA (as the DRI): failed after 1 attempt",
         "Reason      You own Initech in Salesforce.",
         "failed: it was refused",

@@ -6,7 +6,7 @@ import pytest
 
 from domain.audit import AuditEntry
 from domain.decision.reasons import ReasonCode
-from domain.decision.sentences import for_reader
+from domain.decision.sentences import candidate_result, for_reader
 from domain.people import DEFAULT_KEYS, LINKEDIN, PersonKey
 from ops.salesforce.__main__ import FILE
 from ops.salesforce.permission_set import permission_set
@@ -223,3 +223,16 @@ async def test_the_contact_of_a_person_account_finds_its_owner(world, channel):
     await world.deliver(**moves(0))
 
     assert len(world.direct_messages("Dana Reyes")) == 1
+
+
+async def test_a_hidden_address_field_is_the_reason_why_nobody_was_found(world, channel):
+    """Contacts were not searched by address, so it is not known that no contact matches."""
+    fill(world, contacts=1)
+    world.salesforce.org.restrict_to(permission_set([]))
+    world.salesforce.org.hide_field("Contact", "Email")
+
+    job_change = await world.find(await world.deliver(**moves(0)))
+
+    reason = "No DRI found: Contact.Email cannot be read in Salesforce."
+    assert for_reader(job_change.reasons) == reason
+    assert candidate_result(job_change.decision.considered[0]) == "Contact.Email cannot be read in Salesforce"
