@@ -51,6 +51,14 @@ class ConnectionStatus:
         return self.flow == CLIENT_CREDENTIALS and self.client_id is None
 
 
+@dataclass(frozen=True)
+class CallsMade:
+    """API calls that the app made. `usage` is the org's calls used and allowed in 24 hours, or None if unknown."""
+
+    count: int
+    usage: tuple[int, int] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class SalesforceTokens:
     """Salesforce's answer to a token request. `refresh_token` None means that the one we have stays valid."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons
+from domain.salesforce import CallsMade
 from services.salesforce.queries.objects import FieldInfo
 from services.salesforce.records import BatchRecords, RequiredRecords
 
@@ -38,6 +39,11 @@ class LookUp:
     def was_called(self) -> bool:
         """Return whether the org was queried now."""
         return self.base_url is not None and self.kept_until is None
+
+    @property
+    def calls(self) -> CallsMade | None:
+        """Return the API calls that were made now, which are to be recorded, or None if there were none."""
+        return self.records.calls if self.records and self.kept_until is None else None
 
     def is_valid(self, now: int) -> bool:
         """Return whether job changes may still be decided with it."""

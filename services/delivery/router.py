@@ -17,6 +17,7 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from domain.messages.notices import NO_DEFAULT_CHANNEL
+from domain.salesforce import CallsMade
 from domain.states import DEFAULT_CHANNEL, Outcome
 from domain.workspace import Workspace
 from services.delivery.look_ups import KeptLookUp, KeptLookUps, LookUp, LookUpPostponed
@@ -65,7 +66,7 @@ class BatchResult:
     decided: BatchDecision | None = None
     missed: Sequence[MissedJobChange] = ()
     salesforce_answered: bool = False
-    salesforce_called: bool = False
+    salesforce_calls: CallsMade | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ class Router:
             decided,
             unmatched,
             salesforce_answered=looked_up.has_succeeded,
-            salesforce_called=looked_up.was_called,
+            salesforce_calls=looked_up.calls,
         )
 
 
@@ -181,11 +182,14 @@ def _settle(
     connection: Connection, batch: Batch, routed: Sequence[Routed], result: BatchResult, daily_limit: int, now: int
 ) -> bool:
     """
-    Store deliveries, decisions and turns of pools together. Return False and store nothing if the lease was lost.
+    Store deliveries, decisions and turns of pools together. Return False and store none of it if the lease was lost.
 
     `daily_limit` is the most API calls a day that the workspace allows. If they are being used up quickly, the next
     batch waits, so that more job changes share its calls.
     """
+    calls_today = None
+    if result.salesforce_calls:
+        calls_today = connections.note_answer(connection, batch.workspace_id, now, result.salesforce_calls)
     if not routing.settle(connection, batch, routed, result.postponed, now):
         return False
     if result.decided:
@@ -193,9 +197,7 @@ def _settle(
     owners.add_missed(connection, batch.workspace_id, result.missed, now)
     if result.salesforce_answered:
         pauses.record_success(connection, batch.workspace_id, SALESFORCE)
-    status = connections.status_of(connection, batch.workspace_id) if result.salesforce_called else None
-    budget = CallBudget(status.our_calls_on(now), daily_limit) if status else None
-    if budget and (next_batch_at := budget.next_batch_at(now)):
+    if calls_today is not None and (next_batch_at := CallBudget(calls_today, daily_limit).next_batch_at(now)):
         reason = "job changes are gathered to save API calls"
         pauses.pause(connection, batch.workspace_id, routing.GATHERING, next_batch_at, now, reason)
     return True

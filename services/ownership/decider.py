@@ -110,7 +110,8 @@ class Decider:
         """
         Look up the Salesforce records of job changes, by key, that any of these rules require.
 
-        Returns None if no Salesforce is connected. Raises PermanentError, TransientError.
+        Returns None if no Salesforce is connected. The caller records their `calls`. Raises PermanentError,
+        TransientError.
         """
         required = compared[0].required
         for rules in compared[1:]:

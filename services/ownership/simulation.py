@@ -25,6 +25,7 @@ from services.ownership.simulation_report import Difference, SimulatedJobChange,
 from services.slack.names import names_in, with_names
 from store.database import Database
 from store.intake import job_changes, mappings
+from store.salesforce import connections
 from store.slack import workspaces
 
 BATCH_SIZE = 200
@@ -114,6 +115,8 @@ class Simulation:
         for start in range(0, len(keys), BATCH_SIZE):
             batch = {key: changes[key] for key in keys[start : start + BATCH_SIZE]}
             records = await self.decider.find_records(workspace_id, batch, *rules)
+            if records is not None and records.calls is not None:
+                await self.database.run(connections.note_answer, workspace_id, self.decider.now(), records.calls)
             cases = {key: case_of(key, change, records) for key, change in batch.items()}
             left_out = sorted(records.unreadable.values()) if records else []
             for rule_set, simulated in zip(rules, results, strict=True):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from domain.people import DEFAULT_KEYS, PersonKey
+from domain.salesforce import CallsMade
 
 Value = str | float | bool | None
 OpenChoice = Literal["newest", "largest", "next_to_close"]
@@ -207,6 +208,7 @@ class BatchRecords:
     `queues` has the ids of the users in each queue that owns a lead, by the first 15 characters of its id.
     `unreadable` has what was left out, such as `account.sdr__c` in lower case, each with a sentence that says why.
     `base_url` is the address of the org, or None if nothing was queried. `domain_field` is that of the request.
+    `calls` are left to the caller to record, with what is made of the records; None if there are none.
     """
 
     people: Mapping[str, PersonRecords]
@@ -215,3 +217,4 @@ class BatchRecords:
     base_url: str | None = None
     domain_field: str | None = None
     queues: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    calls: CallsMade | None = None

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from domain.salesforce import (
     CLIENT_CREDENTIALS,
     WEB_SERVER,
+    CallsMade,
     ConnectionStatus,
     SalesforceConnection,
     SalesforceTokens,
@@ -167,24 +168,6 @@ def all_statuses(connection: Connection) -> list[ConnectionStatus]:
     return [ConnectionStatus(**row._mapping) for row in rows]  # noqa: SLF001 - its documented API
 
 
-_answered = (
-    update(table)
-    .where(table.c.workspace_id == bindparam("of_workspace"))
-    .values(
-        last_success_at=bindparam("now"),
-        problem=None,
-        api_used=func.coalesce(bindparam("used", type_=Integer), table.c.api_used),
-        api_limit=func.coalesce(bindparam("limit", type_=Integer), table.c.api_limit),
-    )
-)
-
-
-def note_answer(connection: Connection, workspace_id: str, now: int, usage: tuple[int, int] | None) -> None:
-    """Record a successful call. `usage` is the API calls used and allowed in 24 hours, or None if unknown."""
-    used, limit = usage or (None, None)
-    connection.execute(_answered, {"of_workspace": workspace_id, "now": now, "used": used, "limit": limit})
-
-
 _count_calls = (
     update(table)
     .where(table.c.workspace_id == bindparam("of_workspace"))
@@ -193,12 +176,28 @@ _count_calls = (
         our_calls_day=bindparam("day"),
     )
 )
+_note_answer = _count_calls.values(
+    last_success_at=bindparam("now"),
+    problem=None,
+    api_used=func.coalesce(bindparam("used", type_=Integer), table.c.api_used),
+    api_limit=func.coalesce(bindparam("limit", type_=Integer), table.c.api_limit),
+).returning(table.c.our_calls)
 
 
 def count_calls(connection: Connection, workspace_id: str, now: int, calls: int) -> None:
-    """Add to the API calls we made today, whether they succeeded or not. A crash of the server may lose the latest."""
+    """Add to the API calls that we made today. A crash of the server may lose the latest."""
     need_not_last(connection)
     connection.execute(_count_calls, {"of_workspace": workspace_id, "day": now // DAY_MS, "calls": calls})
+
+
+def note_answer(connection: Connection, workspace_id: str, now: int, calls: CallsMade) -> int | None:
+    """Record that Salesforce answered, and count the calls. Return how many we made today, None if not connected."""
+    used, limit = calls.usage or (None, None)
+    values = {"of_workspace": workspace_id, "now": now, "day": now // DAY_MS, "calls": calls.count}
+    our_calls: int | None = connection.execute(
+        _note_answer, values | {"used": used, "limit": limit}
+    ).scalar_one_or_none()
+    return our_calls
 
 
 def save_org_details(connection: Connection, workspace_id: str, details: OrgDetails) -> None:

@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, select
 
-from domain.salesforce import CLIENT_CREDENTIALS, WEB_SERVER, SalesforceConnection, SalesforceTokens
+from domain.salesforce import CLIENT_CREDENTIALS, WEB_SERVER, CallsMade, SalesforceConnection, SalesforceTokens
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import connections
@@ -120,8 +120,8 @@ def test_a_refresh_token_stays_unless_there_is_a_new_one(connection: Connection)
 
 def test_an_answer_is_stored_with_its_api_usage(connection: Connection) -> None:
     """Status shows the time and the remaining calls. An answer without usage changes neither."""
-    connections.note_answer(connection, "T1", SOMEDAY, (18, 15_000))
-    connections.note_answer(connection, "T1", SOMEDAY + 1, None)
+    assert connections.note_answer(connection, "T1", SOMEDAY, CallsMade(1, (18, 15_000))) == 1
+    assert connections.note_answer(connection, "T1", SOMEDAY + 1, CallsMade(2)) == 3
     known = connections.find(connection, CIPHER, "T1")
     assert known is not None
     assert (known.last_success_at, known.api_used, known.api_limit) == (SOMEDAY + 1, 18, 15_000)

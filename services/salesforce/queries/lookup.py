@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection
-
 from domain.errors import PermanentError, TransientError
+from domain.salesforce import CallsMade
 from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
 from services.salesforce.queries.gaps import hidden_text
@@ -63,8 +62,9 @@ class Salesforce:
 
         Up to 200 lookups cost one API call, or two if they have every kind of record or many email addresses.
         `required` costs a few more, however many rules there are. What the connected user cannot read is left out and
-        listed for an hour, then tried again; `hidden` are fields that were left out before, and are listed, too. Raises
-        TransientError, and PermanentError with a text that says what an admin has to fix.
+        listed for an hour, then tried again; `hidden` are fields that were left out before, and are listed, too. The
+        caller records the `calls` of the records, see `connections.note_answer`. Raises TransientError, and
+        PermanentError with a text that says what an admin has to fix.
         """
         session = await self.sessions.session_for(workspace_id)
         if session is None:
@@ -82,12 +82,12 @@ class Salesforce:
             raise
         if answer is None:
             return None
-        records, unreadable = answer
+        (records, unreadable), calls = answer
         names = ", ".join(sorted({*unreadable, *hidden})) or None
         if self._stored_unreadable.get(workspace_id, "?") != names:
             await self.sessions.database.run(connections.note_unreadable, workspace_id, names)
             self._stored_unreadable[workspace_id] = names
-        return replace(records, unreadable={**texts, **records.unreadable})
+        return replace(records, unreadable={**texts, **records.unreadable}, calls=calls)
 
     async def find_gaps(self, workspace_id: str, required: RequiredRecords) -> dict[str, str] | None:
         """
@@ -118,13 +118,20 @@ class Salesforce:
         Raises PermanentError, TransientError.
         """
         session = await self.sessions.session_for(workspace_id)
-        return None if session is None else await self._with_session(session, work)
+        answered = None if session is None else await self._with_session(session, work)
+        if answered is None:
+            return None
+        answer, calls = answered
+        await self.sessions.database.run(connections.note_answer, workspace_id, self.sessions.now(), calls)
+        return answer
 
-    async def _with_session(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
+    async def _with_session(
+        self, session: Session, work: Callable[[SalesforceClient], Answer]
+    ) -> tuple[Answer, CallsMade] | None:
         """
         Run `work`, again with a new session if this one has ended or its host is gone.
 
-        Returns None if Salesforce was disconnected in the meantime.
+        Returns its answer with the calls to record, or None if Salesforce was disconnected in the meantime.
         """
         try:
             return await self._run(session, work)
@@ -152,7 +159,8 @@ class Salesforce:
                 raise error.otherwise from error
             return await self.sessions.renew(workspace_id, session.access_token)
 
-    async def _run(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer:
+    async def _run(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> tuple[Answer, CallsMade]:
+        """Calls without an answer are counted here."""
         client, answered = await self._client(session), False
         try:
             async with asyncio.timeout(self.deadline_seconds):
@@ -163,10 +171,10 @@ class Salesforce:
             self._clients.pop(session.workspace_id, None)  # its thread still uses it, and ends later
             raise TransientError(f"Salesforce took longer than {self.deadline_seconds:.0f} seconds") from error
         finally:
-            await self.sessions.database.run(
-                _count_calls, session.workspace_id, self.sessions.now(), client, answered=answered
-            )
-        return answer
+            if not answered:
+                calls, now = client.take_call_count(), self.sessions.now()
+                await self.sessions.database.run(connections.count_calls, session.workspace_id, now, calls)
+        return answer, CallsMade(client.take_call_count(), client.usage)
 
     async def _client(self, session: Session) -> SalesforceClient:
         client = self._clients.get(session.workspace_id)
@@ -181,11 +189,3 @@ def _create_client(session: Session, now: Callable[[], int], measures: Measures,
     from services.salesforce.queries.client import SalesforceClient  # noqa: PLC0415
 
     return SalesforceClient.of(session, now, measures, network)
-
-
-def _count_calls(
-    connection: Connection, workspace_id: str, now: int, client: SalesforceClient, *, answered: bool
-) -> None:
-    connections.count_calls(connection, workspace_id, now, client.take_call_count())
-    if answered:
-        connections.note_answer(connection, workspace_id, now, client.usage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import event
 
 
 @pytest.fixture
@@ -274,3 +275,23 @@ async def test_after_a_short_salesforce_outage_it_goes_to_the_dri(world, channel
         await world.worker.drain()
 
     assert len(world.direct_messages("Dana Reyes")) == 1
+
+
+async def test_a_job_change_is_delivered_with_four_transactions_that_write(world, channel):
+    """To claim it, to decide it and count the calls to Salesforce, to claim its lane, and to settle its post."""
+    contact(world, world.add_owner("Dana Reyes"))
+    await world.deliver()  # fills the caches
+    world.clock.advance(seconds=2)
+    await world.accept(source_event_id="second")
+    engine, commits = world.database.engine, []
+
+    def note_write(connection, _cursor, statement, *_):
+        connection.info["writes"] = connection.info.get("writes") or statement.startswith(("INSERT", "UPDATE"))
+
+    event.listen(engine, "before_cursor_execute", note_write)
+    event.listen(engine, "commit", lambda connection: commits.append(connection.info.pop("writes", False)))
+
+    await world.worker.drain()
+
+    assert len(world.direct_messages("Dana Reyes")) == 2
+    assert sum(commits) == 4

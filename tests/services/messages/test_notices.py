@@ -10,6 +10,7 @@ from domain.audit import AuditEntry
 from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
 from domain.messages.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
+from domain.salesforce import CallsMade
 from domain.states import DEFAULT_CHANNEL, Role
 from services.home.preferences import Preferences
 from services.messages.notices import LEASE_MS, Notices
@@ -276,12 +277,12 @@ async def test_a_salesforce_failure_that_is_fixed_before_the_notice_is_not_sent(
     """The same holds for API calls."""
     acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new", times=2)
     await break_salesforce(acme, clock)
-    await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (14_000, 15_000))
+    await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), CallsMade(1, (14_000, 15_000)))
     await acme.database.run(salesforce_connections_store.note_problem, acme.id, "the app was removed")
     await sender.salesforce_problem(acme.id, SALESFORCE_BROKEN, None)
     await sender.salesforce_problem(acme.id, SALESFORCE_CALLS_LOW, None)
 
-    await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (100, 15_000))
+    await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), CallsMade(1, (100, 15_000)))
     await pass_time(sender, clock, MINUTE)
 
     assert (posts_to(acme, acme.dana), direct_messages(acme)) == (2, [])

@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import PermanentError, TransientError
 from domain.messages.notices import SetupSteps
-from domain.salesforce import SalesforceConnection
+from domain.salesforce import CallsMade, SalesforceConnection
 from sandbox.slack.state import Message
 from services.home.status import Status
 from services.messages.notices import Notices
@@ -138,7 +138,7 @@ async def test_a_problem_that_comes_and_goes_is_reported_once_a_day(acme: Connec
     for _ in range(5):
         await database.run(connections.note_problem, workspace_id, "let us read Account")
         await acme.minute()
-        await database.run(connections.note_answer, workspace_id, acme.world.clock(), None)
+        await database.run(connections.note_answer, workspace_id, acme.world.clock(), CallsMade(1))
         await acme.minute()
     assert len(acme.notices()) == 1
     await acme.minute(DAY)
@@ -190,7 +190,7 @@ async def test_a_notice_is_sent_when_most_api_calls_are_used(acme: Connected) ->
     workspace_id, database = acme.world.workspace_id, acme.world.database
 
     async def use(calls: int) -> None:
-        await database.run(connections.note_answer, workspace_id, acme.world.clock(), (calls, 15_000))
+        await database.run(connections.note_answer, workspace_id, acme.world.clock(), CallsMade(1, (calls, 15_000)))
         await acme.minute()
 
     await use(11_000)

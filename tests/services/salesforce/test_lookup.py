@@ -34,8 +34,12 @@ async def stored_connection(salesforce: Salesforce) -> SalesforceConnection:
 
 
 async def find(salesforce: Salesforce, *lookups: PersonLookup) -> dict[str, PersonRecords]:
+    """Record the calls, too, as whoever uses the records does."""
     found = await salesforce.find_people("T1", lookups)
     assert found is not None
+    if found.calls is not None:
+        sessions = salesforce.sessions
+        await sessions.database.run(connections.note_answer, "T1", sessions.now(), found.calls)
     return dict(found.people)
 
 
