@@ -33,7 +33,7 @@ from listeners.messages.actions_view import (
     snooze_view,
     why_view,
 )
-from services.messages.actions import ActionResult, DeliveryActions
+from services.messages.actions import ActionRequest, ActionResult, DeliveryActions
 from services.messages.available_actions import ActionableDelivery, ActionKind
 from services.messages.button_values import ButtonPress, delivery_id_in
 from services.messages.elements import ACTION, LINK, MENU
@@ -94,11 +94,9 @@ async def _start(
         return
     kind = ActionKind(name)
     if kind in _WITHOUT_DIALOG:
-        target, sees_message = await _pressed(kind, value, dialog, delivery_actions)
+        request = await _request(kind, value, dialog, delivery_actions)
         result = await (
-            delivery_actions.take(*target, sees_message=sees_message)
-            if kind is ActionKind.TAKE
-            else delivery_actions.finish(*target, kind, sees_message=sees_message)
+            delivery_actions.take(request) if kind is ActionKind.TAKE else delivery_actions.finish(request, kind)
         )
         text = await delivery_actions.update_messages(result)
         if is_in_home:
@@ -108,8 +106,7 @@ async def _start(
         return
 
     async def find() -> ActionableDelivery | str:
-        target, sees_message = await _pressed(kind, value, dialog, delivery_actions)
-        return await delivery_actions.find(*target, kind, sees_message=sees_message)
+        return await delivery_actions.find(await _request(kind, value, dialog, delivery_actions), kind)
 
     actionable, loading_id = await dialog.wait_for(NOTE_TITLE, find())
     view = note_view(actionable) if isinstance(actionable, str) else _DIALOGS[kind](actionable)
@@ -127,21 +124,21 @@ async def _start(
 
 async def reassign(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     async def act(entered: Entered) -> ActionResult:
-        return await delivery_actions.reassign(*_target(dialog), entered[COLLEAGUE] or None, entered[REASON])
+        return await delivery_actions.reassign(_request_of_dialog(dialog), entered[COLLEAGUE] or None, entered[REASON])
 
     await _submit(dialog, delivery_actions, REASSIGN, act)
 
 
 async def snooze(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     async def act(entered: Entered) -> ActionResult:
-        return await delivery_actions.snooze(*_target(dialog), SnoozeOption(entered[REMIND_AT]))
+        return await delivery_actions.snooze(_request_of_dialog(dialog), SnoozeOption(entered[REMIND_AT]))
 
     await _submit(dialog, delivery_actions, SNOOZE, act)
 
 
 async def report(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     async def act(entered: Entered) -> ActionResult:
-        return await delivery_actions.report(*_target(dialog), entered[WRONG], entered[COMMENT])
+        return await delivery_actions.report(_request_of_dialog(dialog), entered[WRONG], entered[COMMENT])
 
     await _submit(dialog, delivery_actions, REPORT, act)
 
@@ -149,13 +146,13 @@ async def report(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
 @submits(MUTE)
 async def mute(dialog: Dialog, entered: Entered, delivery_actions: DeliveryActions) -> View:
     """The dialog stays open and shows what is muted, with an Undo button."""
-    actionable = await delivery_actions.mute(*_target(dialog), entered[MUTED])
+    actionable = await delivery_actions.mute(_request_of_dialog(dialog), entered[MUTED])
     return note_view(actionable) if isinstance(actionable, str) else mute_view(actionable)
 
 
 async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
-    actionable = await delivery_actions.mute(*_target(dialog), dialog.action["value"], muted=False)
+    actionable = await delivery_actions.mute(_request_of_dialog(dialog), dialog.action["value"], muted=False)
     await dialog.update_view(
         dialog.view["id"], note_view(actionable) if isinstance(actionable, str) else mute_view(actionable)
     )
@@ -182,26 +179,17 @@ async def _submit(
             await dialog.home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, view=home)
 
 
-async def _pressed(
-    kind: ActionKind, value: str, dialog: Dialog, delivery_actions: DeliveryActions
-) -> tuple[tuple[str, int, str], bool]:
-    """
-    The workspace, the delivery and the person who acts, and whether Slack shows them a message with the delivery.
-
-    The signed metadata of a dialog or Home names deliveries.
-    """
+async def _request(kind: ActionKind, value: str, dialog: Dialog, delivery_actions: DeliveryActions) -> ActionRequest:
+    """The request of a button. The signed metadata of a dialog or Home names deliveries."""
     if dialog.view.get("type") == "home":
         offered, delivery_id = data_of(dialog.view).get("deliveries", []), delivery_id_in(value)
-        return (dialog.workspace_id, delivery_id if delivery_id in offered else 0, dialog.user_id), False
+        return ActionRequest(dialog.workspace_id, delivery_id if delivery_id in offered else 0, dialog.user_id)
     if dialog.view:
-        return _target(dialog), False
+        return _request_of_dialog(dialog)
     container = dialog.body.get("container") or {}
     message = (str(container.get("channel_id")), str(container.get("message_ts")))
-    pressed = ButtonPress(kind, value, message)
-    delivery_id, sees_message = await delivery_actions.pressed(dialog.workspace_id, pressed)
-    return (dialog.workspace_id, delivery_id, dialog.user_id), sees_message
+    return await delivery_actions.pressed(dialog.workspace_id, ButtonPress(kind, value, message), dialog.user_id)
 
 
-def _target(dialog: Dialog) -> tuple[str, int, str]:
-    """The workspace, the delivery and the person who acts in a dialog."""
-    return dialog.workspace_id, delivery_id_in(data_of(dialog.view).get("delivery", "")), dialog.user_id
+def _request_of_dialog(dialog: Dialog) -> ActionRequest:
+    return ActionRequest(dialog.workspace_id, delivery_id_in(data_of(dialog.view).get("delivery", "")), dialog.user_id)

@@ -56,6 +56,20 @@ _PROBLEMS = {
 
 
 @dataclass(frozen=True)
+class ActionRequest:
+    """
+    The Slack user `actor`, as Slack signed it, wants to act on a delivery.
+
+    `sees_message` means that Slack has shown them a message with this delivery: then they may read it.
+    """
+
+    workspace_id: str
+    delivery_id: int
+    actor: str
+    sees_message: bool = False
+
+
+@dataclass(frozen=True)
 class ActionResult:
     """
     The result of an action. `text` is for the person, in mrkdwn; None means that the message itself shows the result.
@@ -78,11 +92,8 @@ class DeliveryActions:
     """
     The actions on a delivery.
 
-    Every method takes the workspace, the delivery and the Slack user who acts, as Slack signed them. Whether they may
-    is checked against our rows each time. A job change has one state in all of its messages: the first person who takes
-    it has it.
-
-    `sees_message` means that Slack has shown the person a message with this delivery: then they may read it.
+    Whether the person may act is checked against our rows each time. A job change has one state in all of its messages:
+    the first person who takes it has it.
     """
 
     database: Database
@@ -93,25 +104,23 @@ class DeliveryActions:
     privacy: dict[tuple[str, str], tuple[int, bool]] = field(default_factory=dict, repr=False)
     """Whether a channel is private, and until when that is used."""
 
-    async def pressed(self, workspace_id: str, press: ButtonPress) -> tuple[int, bool]:
+    async def pressed(self, workspace_id: str, press: ButtonPress, actor: str) -> ActionRequest:
         """
-        Return the delivery whose button was pressed; 0, which no delivery has, if the app did not offer that button.
+        Return the request of a button in a message. Its delivery is 0, which none has, if the app did not offer it.
 
-        The second value is whether Slack says that the button is in a message that carries the delivery. Without that,
-        the value has to be signed. Messages of version 0.2 have unsigned values, and a signature is not valid any more
-        once its key was removed.
+        The value of the button has to be signed, unless Slack says that it is in a message that carries the delivery:
+        messages of version 0.2 have unsigned values, and a signature is not valid any more once its key was removed.
         """
         posts = await self.database.run(actions.posts_of, workspace_id, press.delivery_id)
         if any(post.is_at(press.message) for post in posts):
-            return press.delivery_id, True
+            return ActionRequest(workspace_id, press.delivery_id, actor, sees_message=True)
         is_signed = any(self.signer.is_signed(press, workspace_id, post.id) for post in posts)
-        return press.delivery_id if is_signed else 0, False
+        return ActionRequest(workspace_id, press.delivery_id if is_signed else 0, actor)
 
-    async def find(
-        self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind, *, sees_message: bool = False
-    ) -> ActionableDelivery | str:
+    async def find(self, request: ActionRequest, kind: ActionKind) -> ActionableDelivery | str:
         """The delivery, if `actor` may do this; else why not, in mrkdwn."""
-        delivery = await self.database.run(actions.find, workspace_id, delivery_id)
+        workspace_id, actor = request.workspace_id, request.actor
+        delivery = await self.database.run(actions.find, workspace_id, request.delivery_id)
         reason = refusal(delivery, kind, actor)
         if reason is not None or delivery is None:
             return reason or ""
@@ -119,32 +128,28 @@ class DeliveryActions:
         if change is None:
             return ERASED
         is_in_channel = not is_person(delivery.destination)
-        if is_in_channel and (reason := await self._cannot_see(delivery, actor, sees_message=sees_message)):
+        if is_in_channel and (reason := await self._cannot_see(delivery, request)):
             return reason
         if kind not in {ActionKind.MUTE, ActionKind.WHY}:
             return ActionableDelivery(delivery, change)
         muted = await self.database.run(muting.muted, workspace_id, actor, self.now())
         return ActionableDelivery(delivery, change, muted, await self.database.run(muting.required, workspace_id))
 
-    async def take(
-        self, workspace_id: str, delivery_id: int, actor: str, *, sees_message: bool = False
-    ) -> ActionResult:
-        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE, sees_message=sees_message)
+    async def take(self, request: ActionRequest) -> ActionResult:
+        actionable = await self.find(request, ActionKind.TAKE)
         if isinstance(actionable, str):
             return ActionResult(actionable)
         delivery = actionable.delivery
-        if await self.database.run(actions.take, delivery, actor, self.now()):
+        if await self.database.run(actions.take, delivery, request.actor, self.now()):
             return ActionResult(None if is_person(delivery.destination) else CLAIMED, delivery.job_change_id)
-        return await self._too_late(delivery, actor, ActionKind.TAKE)
+        return await self._too_late(delivery, request.actor, ActionKind.TAKE)
 
-    async def finish(
-        self, workspace_id: str, delivery_id: int, actor: str, kind: ActionKind, *, sees_message: bool = False
-    ) -> ActionResult:
+    async def finish(self, request: ActionRequest, kind: ActionKind) -> ActionResult:
         """Mark it as done or as not relevant, or reopen it: `kind` is DONE, NOT_RELEVANT or REOPEN."""
-        actionable = await self.find(workspace_id, delivery_id, actor, kind, sees_message=sees_message)
+        actionable = await self.find(request, kind)
         if isinstance(actionable, str):
             return ActionResult(actionable)
-        delivery, now = actionable.delivery, self.now()
+        delivery, actor, now = actionable.delivery, request.actor, self.now()
         if kind is ActionKind.REOPEN:
             finished = await self.database.run(actions.reopen, delivery, actor, now)
         else:
@@ -154,19 +159,17 @@ class DeliveryActions:
             return ActionResult(job_change_id=delivery.job_change_id)
         return await self._too_late(delivery, actor, kind)
 
-    async def reassign(
-        self, workspace_id: str, delivery_id: int, actor: str, to: str | None, comment: str
-    ) -> ActionResult:
+    async def reassign(self, request: ActionRequest, to: str | None, comment: str) -> ActionResult:
         """Reassign it to the Slack user `to`, or return it to the channel if that is None."""
-        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.REASSIGN)
+        actionable = await self.find(request, ActionKind.REASSIGN)
         if isinstance(actionable, str):
             return ActionResult(actionable)
-        delivery = actionable.delivery
+        delivery, actor = actionable.delivery, request.actor
         if problem := await self._reassign_problem(delivery, actor, to):
             return ActionResult(problem, can_choose_again=True)
         user: SlackUser | None = None
         with suppress(TransientError, PermanentError):  # the action also works without the name
-            user = await self.slack.user(workspace_id, actor)
+            user = await self.slack.user(request.workspace_id, actor)
         name = (user and user.name) or "A colleague"
         comment = comment.strip()[:LONGEST_COMMENT]
         if to is None:
@@ -182,11 +185,12 @@ class DeliveryActions:
             return ActionResult(job_change_id=delivery.job_change_id)
         return await self._too_late(delivery, actor, ActionKind.REASSIGN)
 
-    async def snooze(self, workspace_id: str, delivery_id: int, actor: str, option: SnoozeOption) -> ActionResult:
+    async def snooze(self, request: ActionRequest, option: SnoozeOption) -> ActionResult:
         """It comes back in the morning by the actor's clock, or later if their preferences hold it back then."""
-        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.SNOOZE)
+        actionable = await self.find(request, ActionKind.SNOOZE)
         if isinstance(actionable, str):
             return ActionResult(actionable)
+        workspace_id, actor = request.workspace_id, request.actor
         try:
             user = await self.slack.user(workspace_id, actor)
         except TransientError:
@@ -199,32 +203,30 @@ class DeliveryActions:
         await self.database.run(actions.snooze, actionable.delivery, actor, due_at, self.now())
         return ActionResult(job_change_id=actionable.delivery.job_change_id)
 
-    async def report(self, workspace_id: str, delivery_id: int, actor: str, kind: str, comment: str) -> ActionResult:
+    async def report(self, request: ActionRequest, kind: str, comment: str) -> ActionResult:
         """Report wrong data. `kind` is one of WRONG_DATA_KINDS."""
-        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.WRONG_DATA)
+        actionable = await self.find(request, ActionKind.WRONG_DATA)
         if isinstance(actionable, str):
             return ActionResult(actionable)
         text = comment.strip()[:LONGEST_COMMENT] or None
-        await self.database.run(actions.report, actionable.delivery, actor, kind, text, self.now())
+        await self.database.run(actions.report, actionable.delivery, request.actor, kind, text, self.now())
         return ActionResult(job_change_id=actionable.delivery.job_change_id)
 
-    async def mute(
-        self, workspace_id: str, delivery_id: int, actor: str, choice: str, *, muted: bool = True
-    ) -> ActionableDelivery | str:
+    async def mute(self, request: ActionRequest, choice: str, *, muted: bool = True) -> ActionableDelivery | str:
         """
         Mute (or unmute) job changes like this one for `actor`. Returns its new state, or why that is not possible.
 
-        `what` is the signal or the change type of the job change.
+        `choice` is the signal or the change type of the job change.
         """
-        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
+        actionable = await self.find(request, ActionKind.MUTE)
         if isinstance(actionable, str):
             return actionable
         if choice not in {actionable.job_change.signal, actionable.job_change.change_type}:
             return "That cannot be muted from this message."
         if muted and choice in actionable.required:
             return CANNOT_BE_MUTED
-        await self.database.run(muting.mute, actionable.delivery, actor, choice, self.now(), muted=muted)
-        return await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
+        await self.database.run(muting.mute, actionable.delivery, request.actor, choice, self.now(), muted=muted)
+        return await self.find(request, ActionKind.MUTE)
 
     async def update_messages(self, result: ActionResult) -> str | None:
         """Update the messages about the job change. Returns a text for the person if those do not show everything."""
@@ -263,12 +265,12 @@ class DeliveryActions:
             return f"The app cannot check in Slack whether they can be notified: {error}."
         return f"They cannot be notified: {problem}." if problem else None
 
-    async def _cannot_see(self, delivery: Delivery, actor: str, *, sees_message: bool) -> str | None:
+    async def _cannot_see(self, delivery: Delivery, request: ActionRequest) -> str | None:
         """The refusal for a person from another workspace, or outside the private channel. None for all others."""
         try:
-            if await self._member_problem(delivery.workspace_id, actor):
+            if await self._member_problem(delivery.workspace_id, request.actor):
                 return ONLY_MEMBERS
-            return None if sees_message or await self._can_see_channel(delivery, actor) else DELETED
+            return None if request.sees_message or await self._can_see_channel(delivery, request.actor) else DELETED
         except TransientError:
             return TRY_AGAIN
         except PermanentError as error:

@@ -17,6 +17,7 @@ import uuid6
 from sqlalchemy import Connection
 
 from domain.states import DeliveryState
+from services.messages.actions import ActionRequest
 from services.messages.snooze import SnoozeOption
 from store.database import DatabaseUnavailableError
 from store.delivery import lanes, routing
@@ -316,18 +317,18 @@ class Simulation:
         self.note(actor, kind, delivery_id)
 
         async def act(replica: Replica) -> None:
-            actions, key = replica.actions, (WORKSPACE, delivery_id, actor)
+            actions, request = replica.actions, ActionRequest(WORKSPACE, delivery_id, actor)
             match kind:
                 case "take":
-                    result = await actions.take(*key)
+                    result = await actions.take(request)
                 case "reassign":
-                    result = await actions.reassign(*key, other, "please")
+                    result = await actions.reassign(request, other, "please")
                 case "return":
-                    result = await actions.reassign(*key, None, "")
+                    result = await actions.reassign(request, None, "")
                 case "snooze":
-                    result = await actions.snooze(*key, SnoozeOption.TOMORROW)
+                    result = await actions.snooze(request, SnoozeOption.TOMORROW)
                 case _:
-                    result = await actions.report(*key, "other", "")
+                    result = await actions.report(request, "other", "")
             await actions.update_messages(result)
 
         await self._ask(lambda replica: lambda: act(replica))

@@ -14,7 +14,7 @@ from domain.messages.card_buttons import card_buttons
 from domain.notification_hours import DAILY, NotificationHours
 from sandbox.slack.outgoing.payloads import view_submission
 from services.home.preferences import card_buttons_change
-from services.messages.actions import CLAIMED, ActionResult
+from services.messages.actions import CLAIMED, ActionRequest, ActionResult
 from services.messages.button_values import delivery_id_in
 from services.messages.layouts import Layouts
 from services.ownership.unmatched_owners import UnmatchedOwners
@@ -731,7 +731,7 @@ async def test_a_private_channel_whose_members_cannot_be_read_trusts_the_signatu
     sent, _, delivery = await in_private_channel(acme)
     acme.world.slack.faults.add("conversations.members", error="missing_scope", times=1)
 
-    assert (await acme.delivery_actions.take(*delivery, acme.kim.id)).done
+    assert (await acme.delivery_actions.take(ActionRequest(*delivery, acme.kim.id))).done
 
     assert await acme.trail(sent) == ["taken"]
 
@@ -759,7 +759,7 @@ async def test_without_a_message_slack_is_asked_once_whether_the_channel_is_priv
 
     for minutes, looked_up in ((0, 1), (9, 1), (2, 2)):
         acme.world.clock.advance(seconds=60 * minutes)
-        assert not (await acme.delivery_actions.take(*delivery, acme.mo.id)).done
+        assert not (await acme.delivery_actions.take(ActionRequest(*delivery, acme.mo.id))).done
         methods = [call.method for call in acme.world.slack.calls]
         assert methods.count("conversations.info") == looked_up
     assert methods.count("conversations.members") == 3

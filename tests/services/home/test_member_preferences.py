@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from domain.audit import AuditEntry
 from domain.notification_hours import DAILY, WEEKLY, NotificationHours
-from services.messages.actions import DeliveryActions
+from services.messages.actions import ActionRequest, DeliveryActions
 from services.messages.redraws import Redrawer
 from services.messages.snooze import SnoozeOption
 from store.delivery.trace import steps_of
@@ -69,7 +69,7 @@ async def test_an_updated_digest_stays_a_digest(world, dana):
     await world.worker.drain()
     actions = actions_in(world)
 
-    result = await actions.take(world.workspace_id, 1, dana)
+    result = await actions.take(ActionRequest(world.workspace_id, 1, dana))
     await actions.update_messages(result)
 
     (message,) = world.direct_messages("Dana Reyes")
@@ -123,7 +123,7 @@ async def test_a_snooze_ends_after_the_quiet_hours(world, dana):
     await world.deliver()
     await save_hours(world, dana, NotificationHours(quiet_from=0, quiet_to=16 * 60))
 
-    await actions_in(world).snooze(world.workspace_id, 1, dana, SnoozeOption.TOMORROW)
+    await actions_in(world).snooze(ActionRequest(world.workspace_id, 1, dana), SnoozeOption.TOMORROW)
 
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
     assert NotificationHours().format_moment(due_at)[-11:] == "16:00 (UTC)"
@@ -134,7 +134,7 @@ async def test_a_snooze_that_ends_at_the_time_of_a_digest_comes_with_that_digest
     await world.deliver()
     await save_hours(world, dana, NotificationHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
     actions = actions_in(world)
-    await actions.snooze(world.workspace_id, 1, dana, SnoozeOption.TOMORROW)
+    await actions.snooze(ActionRequest(world.workspace_id, 1, dana), SnoozeOption.TOMORROW)
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
 
     world.clock.advance(seconds=(due_at - world.clock()) / 1_000 + 5)

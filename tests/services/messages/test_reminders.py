@@ -13,7 +13,7 @@ from domain.delivery import Delivery
 from domain.notification_hours import NotificationHours
 from sandbox.salesforce.schema import Field
 from sandbox.slack.state import Message
-from services.messages.actions import DeliveryActions
+from services.messages.actions import ActionRequest, DeliveryActions
 from services.messages.button_values import delivery_id_in
 from services.messages.redraws import Redrawer
 from services.messages.reminders import LEASE_MS, ReminderSender
@@ -270,24 +270,25 @@ async def test_the_channel_is_notified_if_the_manager_cannot_be(reminder_world, 
     assert "Their manager could not be notified." in message.text
 
 
+def request_of(delivery) -> ActionRequest:
+    """Its reader wants to act on the delivery."""
+    return ActionRequest(delivery.workspace_id, delivery.id, delivery.destination)
+
+
 async def take(reminder_world, delivery):
-    await reminder_world.delivery_actions.take(delivery.workspace_id, delivery.id, delivery.destination)
+    await reminder_world.delivery_actions.take(request_of(delivery))
 
 
 async def reassign(reminder_world, delivery):
-    await reminder_world.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, None, "")
+    await reminder_world.delivery_actions.reassign(request_of(delivery), None, "")
 
 
 async def report(reminder_world, delivery):
-    await reminder_world.delivery_actions.report(
-        delivery.workspace_id, delivery.id, delivery.destination, "old_news", ""
-    )
+    await reminder_world.delivery_actions.report(request_of(delivery), "old_news", "")
 
 
 async def mute(reminder_world, delivery):
-    await reminder_world.delivery_actions.mute(
-        delivery.workspace_id, delivery.id, delivery.destination, "contact_tracking"
-    )
+    await reminder_world.delivery_actions.mute(request_of(delivery), "contact_tracking")
 
 
 async def erase(reminder_world, delivery):
@@ -332,9 +333,7 @@ async def test_a_snoozed_job_change_is_reminded_of_after_it_came_back(reminder_w
     job_change_id = await reminder_world.world.deliver()
     delivery = await reminder_world.delivery(job_change_id)
 
-    await reminder_world.delivery_actions.snooze(
-        delivery.workspace_id, delivery.id, delivery.destination, SnoozeOption.TOMORROW
-    )
+    await reminder_world.delivery_actions.snooze(request_of(delivery), SnoozeOption.TOMORROW)
     await reminder_world.pass_time(DAY)
     still_off = reminder_world.reminders()
     await reminder_world.pass_time(4 * HOUR)  # it came back at nine
@@ -419,7 +418,7 @@ async def test_a_colleague_is_reminded_of_a_reassigned_job_change(reminder_world
     job_change_id = await reminder_world.world.deliver()
     delivery = await reminder_world.delivery(job_change_id)
     kim = reminder_world.slack_id("Kim Lee")
-    await reminder_world.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, kim, "")
+    await reminder_world.delivery_actions.reassign(request_of(delivery), kim, "")
     await reminder_world.world.worker.drain()
 
     await reminder_world.pass_time(2 * DAY)
@@ -433,7 +432,9 @@ async def test_a_job_change_returned_to_the_channel_is_open_in_its_earlier_messa
     person = {"full_name": "Ada Smith", "emails": ["nobody@initech.example"]}
     delivery = await reminder_world.delivery(await reminder_world.world.deliver(person=person))
     kim, dana = reminder_world.slack_id("Kim Lee"), reminder_world.slack_id("Dana Reyes")
-    result = await reminder_world.delivery_actions.reassign(delivery.workspace_id, delivery.id, dana, kim, "")
+    result = await reminder_world.delivery_actions.reassign(
+        ActionRequest(delivery.workspace_id, delivery.id, dana), kim, ""
+    )
     await reminder_world.delivery_actions.update_messages(result)
     await reminder_world.world.worker.drain()
     assert "reassigned" in str(reminder_world.world.channel_messages("job-changes")[0].blocks)
@@ -459,7 +460,7 @@ async def test_nobody_is_reminded_of_what_a_colleague_took(reminder_world):
     ]
 
     await reminder_world.delivery_actions.take(
-        reminder_world.world.workspace_id, delivery_id_in(ids[0]), reminder_world.slack_id("Kim Lee")
+        ActionRequest(reminder_world.world.workspace_id, delivery_id_in(ids[0]), reminder_world.slack_id("Kim Lee"))
     )
     await reminder_world.world.database.run(due_again, job_change_id, reminder_world.world.clock())
     await reminder_world.pass_time(2 * DAY)
