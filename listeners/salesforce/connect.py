@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -86,7 +86,7 @@ class ConnectRoutes:
             return self._without_cookie(self.pages.notice(_EXPIRED_ATTEMPT))
         if "code" not in query:
             error, description = query.get("error", ""), query.get("error_description", "")
-            return self._without_cookie(self.pages.notice(self._try_again(attempt, *_refusal(error, description))))
+            return self._without_cookie(self._try_again(attempt, _refusal(error, description)))
         return self._without_cookie(await self._connect(attempt, query["code"]))
 
     async def _connect(self, attempt: ConnectAttempt, code: str) -> web.Response:
@@ -95,10 +95,14 @@ class ConnectRoutes:
         except NotAnAdminError as error:
             return self.pages.notice(_no_admin(error))
         except PermanentError as error:
-            return self.pages.notice(self._try_again(attempt, "Salesforce not connected", (sentence_of(error),), 409))
+            refused = Notice(title="Salesforce not connected", text=(sentence_of(error),), status=409)
+            return self._try_again(attempt, refused)
         except TransientError as error:
             text = (sentence_of(error), "Nothing was changed. Wait a moment, then try again.")
-            return self.pages.notice(self._try_again(attempt, "Salesforce did not respond", text, 503))
+            headers = {"Retry-After": "30"}
+            return self._try_again(
+                attempt, Notice(title="Salesforce did not respond", text=text, status=503, headers=headers)
+            )
         workspace = await self.connect.sessions.database.run(workspaces.find, attempt.workspace_id)
         return self.pages.page(
             "salesforce_connected.html",
@@ -150,10 +154,9 @@ class ConnectRoutes:
         response.del_cookie(COOKIE, path="/salesforce", httponly=True, samesite="Lax")
         return response
 
-    def _try_again(self, attempt: ConnectAttempt, title: str, text: tuple[str, ...], status: int) -> Notice:
+    def _try_again(self, attempt: ConnectAttempt, notice: Notice) -> web.Response:
         address = ConnectLink(attempt.workspace_id, attempt.user_id, attempt.expires_at).address(self.cipher)
-        headers = {"Retry-After": "30"} if status == 503 else None
-        return Notice(title=title, text=text, action="Try again", url=address, status=status, headers=headers)
+        return self.pages.notice(replace(notice, action="Try again", url=address))
 
 
 _EXPIRED_LINK = Notice(
@@ -191,19 +194,17 @@ def _no_admin(error: NotAnAdminError) -> Notice:
     return Notice(title="Only admins can connect Salesforce", text=text, status=403)
 
 
-def _refusal(error: str, description: str) -> tuple[str, tuple[str, ...], int]:
-    """
-    Return a title, what to do, and the status for an error in the callback's address.
-
-    Anybody can write such an address, so its texts are not trusted.
-    """
+def _refusal(error: str, description: str) -> Notice:
+    """The page for an error in the callback's address. Anybody can write one, so its texts are not trusted."""
     if error == "access_denied":
-        return "Salesforce not connected", ("The request was denied in Salesforce. Nothing was changed.",), 200
+        return Notice(
+            title="Salesforce not connected", text=("The request was denied in Salesforce. Nothing was changed.",)
+        )
     reason = f"Reason: {error}." if re.fullmatch(r"\w{1,60}", error) else "Salesforce gave no known reason."
     advice = _ADVICE.get(error, "Check the settings of the External Client App in Salesforce Setup.")
     quoted = re.sub(r"[^\w .,:;()'-]", "", description)[:200].strip()
-    texts = (reason, *([f"Salesforce says: “{quoted}”."] if quoted else []), advice)
-    return "Salesforce refused the connection", texts, 400
+    text = (reason, *([f"Salesforce says: “{quoted}”."] if quoted else []), advice)
+    return Notice(title="Salesforce refused the connection", text=text, status=400)
 
 
 _ASK_AN_ADMIN = "Ask a Salesforce admin to allow you to use the External Client App, under its policies."

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
@@ -211,43 +211,42 @@ def failure(reason: str, public_url: str) -> Notice:
     `reason` is a code of Bolt's, or the `error` parameter of Slack's redirect. Anyone can forge that parameter.
     """
     again = public_url + INSTALL_PATH  # the only page that sets the cookie that the callback requires
-    title, text, status = _FAILURES.get(reason, _unknown(reason))
-    return Notice(title=title, text=text, action="Start again", url=again, status=status)
+    return replace(_FAILURES.get(reason, _unknown(reason)), action="Start again", url=again)
 
 
 _FAILURES = {
-    "access_denied": (
-        "Nothing was installed",
-        (
+    "access_denied": Notice(
+        title="Nothing was installed",
+        text=(
             "The request was canceled in Slack. Nothing has changed in your workspace.",
             "If you are not allowed to install apps, ask a Slack workspace admin or owner to do it from this page.",
         ),
-        200,
     ),
-    "invalid_browser": (
-        "The installation cannot be completed in this browser",
-        (
+    "invalid_browser": Notice(
+        title="The installation cannot be completed in this browser",
+        text=(
             "For your security, complete it in the browser where you started it, with cookies enabled.",
             "Nothing was installed. Start again in this browser.",
         ),
-        400,
+        status=400,
     ),
-    "invalid_state": (
-        "This link has expired",
-        (
+    "invalid_state": Notice(
+        title="This link has expired",
+        text=(
             "An installation must be completed within 10 minutes, and its link works only once.",
             "If the app already appears in your Slack workspace, you are done. Otherwise, start again.",
         ),
-        400,
+        status=400,
     ),
-    "missing_code": (
-        "Slack did not complete the installation",
-        ("Slack redirected your browser without the code that completes an installation. Nothing was installed.",),
-        400,
+    "missing_code": Notice(
+        title="Slack did not complete the installation",
+        text=("Slack redirected your browser without the code that completes an installation. Nothing was installed.",),
+        status=400,
     ),
 }
 
 
-def _unknown(reason: str) -> tuple[str, tuple[str, ...], int]:
+def _unknown(reason: str) -> Notice:
     error = f"Slack's error code is {reason}." if re.fullmatch(r"[a-z_]{1,60}", reason) else "Slack gave no reason."
-    return "Slack did not install the app", (f"{error} Nothing has changed in your workspace.",), 400
+    text = (f"{error} Nothing has changed in your workspace.",)
+    return Notice(title="Slack did not install the app", text=text, status=400)

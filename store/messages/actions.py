@@ -126,32 +126,32 @@ def reassign(connection: Connection, delivery: Delivery, actor: str, to: str, ne
     Return False if `actor` may no longer do so, because someone else has it.
     """
     step = TraceStep(delivery.job_change_id, now, Step.REASSIGNED, f"{actor} to {to}")
-    return _pass_on(connection, delivery, new, (HandlingState.REASSIGNED, actor, now, to), step)
+    return _pass_on(connection, delivery, new, HandlingState.REASSIGNED, actor, step, to)
 
 
 def return_to_channel(connection: Connection, delivery: Delivery, actor: str, new: NewDelivery, now: int) -> bool:
     """Return the job change to a channel, which gets the delivery `new`. Return False as `reassign` does."""
     step = TraceStep(delivery.job_change_id, now, Step.RETURNED, f"by {actor}")
-    return _pass_on(connection, delivery, new, (HandlingState.RETURNED, actor, now, None), step)
+    return _pass_on(connection, delivery, new, HandlingState.RETURNED, actor, step)
 
 
 def _pass_on(
     connection: Connection,
     delivery: Delivery,
     new: NewDelivery,
-    values: tuple[HandlingState, str, int, str | None],
+    state: HandlingState,
+    actor: str,
     step: TraceStep,
+    to: str | None = None,
 ) -> bool:
-    """`values` are the state, who passes it on, when, and to whom."""
-    _, actor, now, _ = values
     closed = _lock(connection, delivery)
     if closed and not (closed.state == HandlingState.TAKEN and closed.actor == actor):
         return False
     passed_on = closed.delivery_id if closed else delivery.id
-    _set_handling(connection, passed_on, *values)
+    _set_handling(connection, passed_on, state, actor, step.at, to)
     connection.execute(delete(laters).where(laters.c.delivery_id.in_((passed_on, delivery.id))))
-    deliver_again(connection, delivery.workspace_id, new, now)
-    record_action(connection, delivery, now, step.step, step.detail)
+    deliver_again(connection, delivery.workspace_id, new, step.at)
+    record_action(connection, delivery, step.at, step.step, step.detail)
     return True
 
 
