@@ -36,7 +36,6 @@ from services.home.home import Home
 from services.home.member_home import MemberHomes
 from services.home.member_preferences import MemberPreferences
 from services.home.signal_channels import SignalChannels
-from services.intake.files.importer import FileImporter
 from services.intake.mapping.field_mappings import FieldMappings
 from services.intake.salesforce.sources import SalesforceSources
 from services.intake.sample import SampleSender
@@ -118,7 +117,6 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
         watchdog=services.watchdog,
         worker=build_worker(foundation, services, State.of),
         intake=services.intake,
-        importing=FileImporter(services.intake, database, now),
         rulebook=services.rulebook,
         simulation=services.simulation,
         doctor=build_doctor(foundation, services),

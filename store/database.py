@@ -74,10 +74,16 @@ class Database:
     where each statement sees what was committed before it in any case. None in memory.
     """
 
-    def __init__(self, url: str, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
-        """Take a `url` like `sqlite:///…` or `postgresql://…`, without a driver. Connects when first used."""
+    def __init__(
+        self, url: str, longest_wait_seconds: float = LONGEST_WAIT_SECONDS, *, for_import: bool = False
+    ) -> None:
+        """
+        Take a `url` like `sqlite:///…` or `postgresql://…`, without a driver. Connects when first used.
+
+        On SQLite, commits `for_import` do not wait for the disk.
+        """
         self._longest_wait_seconds = longest_wait_seconds
-        self.engine = _engine(url)
+        self.engine = _engine(url, for_import=for_import)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._threads = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRESQL_THREADS, thread_name_prefix="store")
         self._readers = self._threads
@@ -291,7 +297,7 @@ def _outage(error: DBAPIError | PoolTimeoutError) -> DatabaseUnavailableError | 
     return None
 
 
-def _engine(url: str, *, reading: bool = False) -> Engine:
+def _engine(url: str, *, reading: bool = False, for_import: bool = False) -> Engine:
     """With `reading`, transactions of SQLite neither lock anything nor wait: https://www.sqlite.org/wal.html"""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -300,7 +306,7 @@ def _engine(url: str, *, reading: bool = False) -> Engine:
             hide_parameters=True,
             connect_args={"timeout": sqlite.BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
         )
-        sqlite.prepare_engine(engine, reading=reading)
+        sqlite.prepare_engine(engine, reading=reading, for_import=for_import)
         return engine
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg", query=postgresql.CONNECTION_PARAMETERS | dict(parsed.query)),

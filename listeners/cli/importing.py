@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -15,11 +14,16 @@ from rich.text import Text
 
 from domain.day_counts import counted
 from domain.errors import PermanentError
-from listeners.cli.running.preparing import run_with_app
-from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument
+from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument
+from listeners.http.traces import open_traces
+from services.clock import SteadyClock
 from services.intake.files.columns import DEFAULT_SOURCE, missing
 from services.intake.files.importer import FileImporter, ImportPlan, ImportRun
 from services.intake.files.refused_rows import refused_rows_path
+from services.intake.intake import Intake
+from services.journal import Journal
+from store.database import Database
+from store.operations.notify import WorkNotifier
 from store.slack import workspaces
 
 REFRESH_SECONDS = 0.2
@@ -47,23 +51,42 @@ def import_file(options: Namespace, terminal: Terminal) -> int:
     if workspace is None or not (workspace.is_active or workspace.may_come_back):
         raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
     try:
-        return run_with_app(terminal, partial(_import, options, terminal))
+        return asyncio.run(_import(options, terminal))
     except PermanentError as error:
         raise RefusedError(f"{error}.") from None
     except OSError as error:
         raise RefusedError(f"{error.filename or options.file} cannot be used: {error.strerror}.") from None
 
 
-async def _import(options: Namespace, terminal: Terminal, app: App) -> int:
-    plan = await app.importing.plan(options.file, options.workspace, options.source, is_dry_run=options.dry_run)
-    _print_plan(plan, terminal)
-    run = ImportRun()
-    is_done = await _run_with_progress(app.importing, plan, run, terminal)
+async def _import(options: Namespace, terminal: Terminal) -> int:
+    async with _importer(terminal) as importer:
+        plan = await importer.plan(options.file, options.workspace, options.source, is_dry_run=options.dry_run)
+        _print_plan(plan, terminal)
+        run = ImportRun()
+        is_done = await _run_with_progress(importer, plan, run, terminal)
+        await asyncio.to_thread(importer.database.empty_log)
     _print_counts(plan, run, terminal)
     if not is_done:
         terminal.note("Interrupted. Run the same command to continue from here.")
         return INTERRUPTED
     return 1 if run.progress.refused else 0
+
+
+@asynccontextmanager
+async def _importer(terminal: Terminal) -> AsyncIterator[FileImporter]:
+    """Build the importer without the rest of the app, which would take half a second and 40 MB."""
+    settings, now = terminal.settings(), SteadyClock()
+    database, rows_database = Database(settings.database_url), Database(settings.database_url, for_import=True)
+    traces = open_traces(settings, now)
+    notifier = WorkNotifier(database, settings.database_direct_url)
+    largest = settings.job_change_kib * 1024
+    try:
+        intake = Intake(rows_database, now, notifier.notify, Journal(traces=traces), largest)
+        yield FileImporter(intake, database, now)
+    finally:
+        await asyncio.to_thread(traces.close)
+        await rows_database.close()
+        await database.close()
 
 
 def _print_plan(plan: ImportPlan, terminal: Terminal) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from listeners.slack.socket_mode import SocketMode
     from services.delivery.worker import Worker
     from services.intake.added_senders import AddedSenders
-    from services.intake.files.importer import FileImporter
     from services.intake.intake import Intake
     from services.intake.keys import IntakeKeys
     from services.operations.doctor import Doctor
@@ -65,7 +64,6 @@ class App:
     watchdog: Watchdog
     worker: Worker
     intake: Intake
-    importing: FileImporter
     doctor: Doctor
     rulebook: Rulebook
     simulation: Simulation

@@ -13,6 +13,7 @@ from store.intake import job_changes
 from store.intake.job_changes import Added
 from store.schema import imports
 from store.schema import job_changes as job_change_rows
+from store.schema.lists import one_of
 from store.schema.postgresql import need_not_last
 from store.schema.upserts import put
 
@@ -44,7 +45,7 @@ class Progress:
 _COLUMNS = [imports.c[name] for name in Progress.__dataclass_fields__]
 _existing = select(job_change_rows.c.key).where(
     job_change_rows.c.workspace_id == bindparam("of_workspace"),
-    job_change_rows.c.key.in_(bindparam("keys", expanding=True)),
+    one_of(job_change_rows.c.key, "keys"),
 )
 
 

@@ -82,7 +82,7 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     """
     locked = connection.execute(_lock_workspaces, {"ids": list({item.workspace_id for item in items})})
     active = {row.id: row.merge_reports for row in locked}
-    ids = [str(uuid7()) for _ in items]
+    ids = _new_ids(len(items))
     rows = [_row(new_id, item) for new_id, item in zip(ids, items, strict=True) if item.workspace_id in active]
     if not rows:
         return [None] * len(items)
@@ -104,6 +104,13 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     if receipts := list(_receipts(items, added)):
         senders.note(connection, receipts)
     return added
+
+
+def _new_ids(count: int) -> list[str]:
+    """Return time-ordered ids, UUIDs of version 7. They count up from a random one, since a UUID takes 5 µs."""
+    first = str(uuid7())
+    head, tail = first[:24], int(first[24:], 16) >> 1  # so that it cannot overflow
+    return [f"{head}{tail + number:012x}" for number in range(count)]
 
 
 def _added(new_id: str, earlier: Row[Any] | None) -> Added:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 
 import pytest
 from sqlalchemy import event, text
@@ -239,15 +240,41 @@ async def patience(url):
 
 
 @pytest.mark.fsync
-async def test_sqlite_is_opened_so_that_a_commit_is_on_the_disk(sqlite_url):
-    """WAL, synchronous FULL, foreign keys, and a busy timeout for other processes."""
-    database = Database(sqlite_url)
+@pytest.mark.parametrize(("for_import", "synchronous"), [(False, 2), (True, 1)])
+async def test_sqlite_is_opened_so_that_a_commit_is_on_the_disk(sqlite_url, for_import, synchronous):
+    """WAL, synchronous FULL, foreign keys, and a busy timeout for other processes. An import waits only at its end."""
+    database = Database(sqlite_url, for_import=for_import)
 
     def pragmas(connection):
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
 
-    assert await database.run(pragmas) == ["wal", 2, 1, 10_000]
+    assert await database.run(pragmas) == ["wal", synchronous, 1, 10_000]
+    await database.close()
+
+
+async def test_a_writer_that_waits_for_another_process_tries_again_every_two_milliseconds(sqlite_url):
+    """SQLite alone would try again after up to 100 ms, and miss the short pauses of an import for seconds."""
+    other, database, door = Database(sqlite_url), Database(sqlite_url), Door()
+    tries = Counter[str]()
+
+    @event.listens_for(database.engine, "connect")
+    def count_tries(connection, _record):
+        def note(statement: str) -> None:
+            tries[statement] += 1
+            if tries["BEGIN IMMEDIATE"] == 20:
+                door.open.set()
+
+        connection.set_trace_callback(note)
+
+    holding = asyncio.create_task(other.gather(door, "a"))
+    await door.is_at_work()
+    await database.run(see, "b")
+
+    assert await holding == "A"
+    assert await database.run(count) == 2
+    assert await database.run(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout").scalar()) == 10_000
+    await other.close()
     await database.close()
 
 

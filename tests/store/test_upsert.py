@@ -41,7 +41,7 @@ def connected(who: str) -> SalesforceConnection:
 
 SAVED = {
     "absence": (absences.c.delegate, lambda c, who: choice_state.set_absence(c, "T1", "U1", SOMEDAY, None, who)),
-    "import": (imports_table.c.read, lambda c, who: imports.save(c, "T1", "x", Progress(read=len(who)), SOMEDAY)),
+    "import": (imports_table.c.read, lambda c, who: imports.add(c, "T1", "x", [], Progress(read=len(who)), SOMEDAY)),
     "link": (
         ownership_links.c.user_id,
         lambda c, who: owners.link(c, "T1", "dana@x.example", who, AuditEntry(SOMEDAY, who, "linked", "")),

@@ -29,6 +29,9 @@ from store.intake.imports import DryRunKeys, Progress
 ATTEMPTS, WAIT_SECONDS = 5, 1.0
 """How often a commit is tried, and the wait between tries."""
 
+PAUSE_SECONDS = 0.005
+"""Between two transactions on SQLite, where senders wait for the end of each."""
+
 
 @dataclass(frozen=True)
 class ImportPlan:
@@ -89,6 +92,9 @@ class FileImporter:
     """
     Imports files of any size, with one batch in memory at a time.
 
+    Rows are stored through the database of `intake`. It need not wait for the disk, because the progress is part of
+    each transaction. `database` is the same one, and does: when an import has ended, all of its rows are on the disk.
+
     Its methods raise PermanentError for problems of the file or the workspace, OSError, DatabaseUnavailableError.
     """
 
@@ -135,6 +141,8 @@ class FileImporter:
                         counted = replace(counted, refused_bytes=refusals.flush())
                         run.progress = await self._accept(plan, rows.job_changes, counted)
                     run.bytes_read = rows.bytes_read
+                    if self.database.is_sqlite:
+                        await self.wait(PAUSE_SECONDS)
                     if run.stop.is_set():
                         return False
         if not plan.is_dry_run:
@@ -147,7 +155,7 @@ class FileImporter:
         arguments = (plan.workspace_id, plan.digest, job_changes, counted, now)
         for attempt in count(1):
             try:
-                added, progress = await self.database.run(imports.add, *arguments)
+                added, progress = await self.intake.database.run(imports.add, *arguments)
                 break
             except DatabaseUnavailableError:
                 if attempt == ATTEMPTS:

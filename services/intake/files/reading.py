@@ -23,8 +23,8 @@ from services.intake.files.columns import RowReader
 from services.intake.files.formats import RowsFile
 from services.intake.files.rows import FileRow, open_rows
 
-AT_ONCE = 2_000
-"""Rows that share a commit. On SQLite, senders wait meanwhile, up to a fifth of a second."""
+AT_ONCE = 1_000
+"""Rows that share a commit. On SQLite, senders wait meanwhile, about 50 ms."""
 
 LARGE_BYTES = 4 * 1024 * 1024
 """The size of a file from which a second process, which takes half a second to start, saves time."""

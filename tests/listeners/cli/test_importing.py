@@ -246,8 +246,8 @@ def test_a_missing_required_column_is_reported_before_importing(operator, tmp_pa
     assert "No column contains a company" in operator.err
 
 
-def test_a_dry_run_keeps_the_refused_rows_of_an_interrupted_import(operator, tmp_path):
-    """They are needed to continue the import. A dry run prints only some of many refused rows."""
+def test_a_dry_run_leaves_an_interrupted_import_as_it_is(operator, tmp_path):
+    """Its progress and refused rows are needed to continue it. A dry run prints only some of many refused rows."""
     path = written(tmp_path / "people.csv", [["", "Nobody", "", "", "", ""]] * (AT_ONCE + 1))
     asyncio.run(stopped_early(operator, path))
     before = refused_size(path)
@@ -257,6 +257,8 @@ def test_a_dry_run_keeps_the_refused_rows_of_an_interrupted_import(operator, tmp
     assert refused_size(path) == before > 0
     assert len(re.findall(r"(?m)^  Line ", operator.err)) == 20
     assert "  and more; without --dry-run" in operator.err
+    assert counts(operator.types("import", str(path), "--workspace", "T1")) == [0, 0, AT_ONCE + 1]
+    assert "Continuing after" in operator.err
 
 
 def test_an_interrupted_import_continues_where_it_stopped(operator, tmp_path):
@@ -315,7 +317,7 @@ def test_a_different_file_with_the_same_name_starts_at_the_beginning(operator, t
 @pytest.mark.both_databases
 def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
     """The import of a file that another process reads is killed, interrupted, and then runs to the end."""
-    path = written(tmp_path / "people.csv", [[*row[:-1], "+1 555 0100 " * 20] for row in rows(8 * AT_ONCE)])
+    path = written(tmp_path / "people.csv", [[*row[:-1], "+1 555 0100 " * 20] for row in rows(16 * AT_ONCE)])
     assert path.stat().st_size > LARGE_BYTES
     command = [sys.executable, "app.py", "import", str(path), "--workspace", "T1"]
     environ = {"PATH": os.environ["PATH"], **operator.environ}
@@ -336,8 +338,8 @@ def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
     out = operator.types("import", str(path), "--workspace", "T1")
 
     assert "Continuing after" in operator.err
-    assert counts(out) == [8 * AT_ONCE, 0, 0]
-    assert sorted(stored(operator)) == sorted(f"evt-{n}" for n in range(8 * AT_ONCE))
+    assert counts(out) == [16 * AT_ONCE, 0, 0]
+    assert sorted(stored(operator)) == sorted(f"evt-{n}" for n in range(16 * AT_ONCE))
 
 
 def test_an_invalid_first_row_is_reported_before_importing(operator, tmp_path):

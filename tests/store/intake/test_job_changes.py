@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, func, select, update
@@ -56,6 +57,7 @@ async def test_ids_grow_in_order_of_arrival(database):
 
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
     assert [each.id for each in batch.job_changes] == [each.id for each in added]
+    assert {UUID(item.id).version for item in added} == {7}
 
 
 async def test_a_repeated_key_returns_the_first_job_change(database):
