@@ -45,13 +45,13 @@ class Journal:
         `began_at` is when they had been read, in milliseconds. `request_id` is that of the HTTP request, if any.
         """
         stored = [item for item in added if item is not None]
-        new = sum(item.is_new for item in stored)
-        for result, count in (("accepted", new), ("duplicate", len(stored) - new)):
+        new = [item for item in stored if item.is_new]
+        for result, count in (("accepted", len(new)), ("duplicate", len(stored) - len(new))):
             if count:
                 self.measures.received(result, count)
-        for item in stored:
-            if item.is_new:
-                self.traces.record(ACCEPT, item.id, began_at, _attributes(workspace_id, request_id=request_id))
+        attributes = _attributes(workspace_id, request_id=request_id)
+        for item in new:
+            self.traces.record(ACCEPT, item.id, began_at, attributes)
         if log.isEnabledFor(logging.INFO):
             for item in stored:
                 _log("accepted" if item.is_new else "duplicate", workspace_id, item.id)

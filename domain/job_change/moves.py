@@ -47,7 +47,7 @@ def move_keys(change: JobChange) -> MoveKeys | None:
         return None
     company = change.previous.company if change.change_type is ChangeType.DEPARTURE else change.current.company
     people = list(dict.fromkeys(map(_hash, _person_keys(change))))
-    companies = [_hash(verb, name) for name in _company_keys(company)]
+    companies = [_company_hash(verb, name) for name in _company_keys(company)]
     return MoveKeys(people, companies) if people and companies else None
 
 
@@ -85,6 +85,9 @@ def _company_keys(company: Company | None) -> Iterator[str]:
 
 def _hash(*parts: str) -> str:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
+
+
+_company_hash = lru_cache(4_096)(_hash)
 
 
 def _facts(change: JobChange) -> Iterator[tuple[str, str]]:

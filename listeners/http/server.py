@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from uuid import uuid4
+from secrets import token_hex
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -146,7 +146,7 @@ class _BodyReader:
 async def _with_request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give each request the id that a proxy or a sender gave it, or a new one, and return it with the answer."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    request_id = given if _REQUEST_ID.fullmatch(given) else token_hex(16)
     token = REQUEST_ID.set(request_id)
     try:
         response = await handler(request)
