@@ -1,4 +1,4 @@
-"""When a member is notified: at once or in a digest, and not during quiet hours in their time zone. Pure."""
+"""When members are notified: digests and quiet hours in their time zone. Also times as people read them. Pure."""
 
 from __future__ import annotations
 
@@ -28,10 +28,15 @@ def zone_of(tz: str | None) -> tzinfo:
         return UTC
 
 
-def date_and_time(at: int, tz: str | None = None) -> str:
-    """A time in milliseconds as people read it: "28 Nov 2026, 17:30"."""
-    local = datetime.fromtimestamp(at / 1_000, zone_of(tz))
-    return f"{local.day} {local:%b %Y, %H:%M}"
+def day_text(day: date) -> str:
+    """Such as "28 Nov 2026"."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def utc_text(at: int, *, seconds: bool = False) -> str:
+    """A time in milliseconds as people read it: "28 Nov 2026, 17:30 UTC"."""
+    moment = datetime.fromtimestamp(at / 1_000, UTC)
+    return f"{day_text(moment)}, {moment:%H:%M:%S} UTC" if seconds else f"{day_text(moment)}, {moment:%H:%M} UTC"
 
 
 @dataclass(frozen=True)

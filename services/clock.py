@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 
 def wall_ms() -> int:
@@ -20,12 +19,6 @@ def wall_ms() -> int:
 def steady_ms() -> int:
     """Return monotonic time in milliseconds, for how long something took in this process."""
     return round(time.monotonic() * 1_000)
-
-
-def utc_text(milliseconds: int) -> str:
-    """Return a time such as "28 Nov 2026, 17:30 UTC"."""
-    at = datetime.fromtimestamp(milliseconds / 1_000, UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
 
 
 @dataclass(frozen=True)

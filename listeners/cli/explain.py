@@ -14,8 +14,9 @@ from domain.decision.sentences import candidate_result, for_others
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
+from domain.notification_hours import utc_text
 from domain.states import DEFAULT_CHANNEL, Outcome
-from listeners.cli.terminal import RefusedError, Terminal, shown_time
+from listeners.cli.terminal import RefusedError, Terminal
 from services.messages.labels import ROLES, STATES, step_detail
 from services.messages.wording import headline
 from services.slack.mrkdwn import escape
@@ -68,16 +69,16 @@ def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
     yield _headline(origin)
     yield f"  Job change  {job_change.id}"
     yield f"  Workspace   {origin.workspace_id}"
-    yield f"  Accepted    {shown_time(job_change.accepted_at)}, from {job_change.source}"
+    yield f"  Accepted    {utc_text(job_change.accepted_at)}, from {job_change.source}"
     if job_change.request_id:
         yield f"  Request     {job_change.request_id}"
     if job_change.routed_at is not None:
-        yield f"  Routed      {shown_time(job_change.routed_at)}"
+        yield f"  Routed      {utc_text(job_change.routed_at)}"
     yield f"  Outcome     {_outcome(job_change)}"
     if job_change.attached_to:
         yield f"  Attached to {job_change.attached_to}, another sender's report of the same move"
     for report in job_change.reports:
-        yield f"  Also from   {report.source}, {shown_time(report.at)}: {report.job_change_id}"
+        yield f"  Also from   {report.source}, {utc_text(report.at)}: {report.job_change_id}"
     if job_change.ended_at is not None and job_change.reasons:
         yield f"  Reason      {for_others(job_change.reasons)}"
     yield from _decision(job_change)
@@ -86,7 +87,7 @@ def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
     yield "History"
     for step in job_change.trace:
         detail = step_detail(step)
-        yield f"  {shown_time(step.at, seconds=True)}  {step.step}{f': {detail}' if detail else ''}"
+        yield f"  {utc_text(step.at, seconds=True)}  {step.step}{f': {detail}' if detail else ''}"
 
 
 def _headline(origin: Origin) -> str:
@@ -103,7 +104,7 @@ def _outcome(job_change: JobChangeRecord) -> str:
         attempts = f", {counted(job_change.attempts, 'attempt')} so far" if job_change.attempts else ""
         return f"None yet{attempts}{f': {job_change.last_error}' if job_change.last_error else ''}"
     label = _DELIVERED_TO.get(job_change.sent_to or "") or _OUTCOMES[Outcome(job_change.outcome or "")]
-    return f"{label}, {shown_time(job_change.ended_at)}"
+    return f"{label}, {utc_text(job_change.ended_at)}"
 
 
 def _decision(job_change: JobChangeRecord) -> Iterator[str]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from domain.day_counts import counted
-from listeners.cli.terminal import Terminal, add_workspace_filter, shown_time
+from domain.notification_hours import utc_text
+from listeners.cli.terminal import Terminal, add_workspace_filter
 from services.clock import SteadyClock
 from store.database import Database
 from store.delivery import failed
@@ -27,7 +28,7 @@ def show_failed(options: Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps([asdict(row) for row in rows], indent=2))
         return 0
     for row in rows:
-        terminal.write(f"{row.job_change_id}  {row.workspace_id}  {shown_time(row.ended_at)}  {row.reason}")
+        terminal.write(f"{row.job_change_id}  {row.workspace_id}  {utc_text(row.ended_at)}  {row.reason}")
     if rows:
         terminal.note("To try again, run: python app.py retry ID… or python app.py retry --all")
     else:

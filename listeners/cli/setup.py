@@ -12,9 +12,10 @@ from pathlib import Path
 
 from domain.audit import OPERATOR
 from domain.messages.card_buttons import CardButton, InvalidButtonsError, buttons_to_json, card_buttons
+from domain.notification_hours import utc_text
 from domain.workspace import BEARER, SIGNING
 from listeners.cli.running.preparing import run_with_app
-from listeners.cli.terminal import MANIFEST, App, RefusedError, Terminal, add_workspace_argument, shown_time
+from listeners.cli.terminal import MANIFEST, App, RefusedError, Terminal, add_workspace_argument
 from listeners.intake.senders_view import result_line, sender_line
 from services.clock import wall_ms
 from services.home.preferences import card_buttons_change
@@ -155,10 +156,10 @@ async def _show_senders(options: Namespace, terminal: Terminal, app: App) -> int
         return 0
     if options.refused:
         for payload in await added.refused(workspace_id, options.refused):
-            terminal.write(f"{payload.id}  {shown_time(payload.received_at)}  {payload.reason}\n    {payload.text}")
+            terminal.write(f"{payload.id}  {utc_text(payload.received_at)}  {payload.reason}\n    {payload.text}")
         return 0
     for sender in await added.all_of(workspace_id):
-        terminal.write(f"{sender.name}: {sender_line(sender, shown_time)}")
+        terminal.write(f"{sender.name}: {sender_line(sender, utc_text)}")
     return 0
 
 

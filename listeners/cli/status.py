@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
-from listeners.cli.terminal import RefusedError, Terminal, add_json_argument, add_workspace_argument, shown_time
-from services.clock import SteadyClock, utc_text
+from domain.notification_hours import utc_text
+from listeners.cli.terminal import RefusedError, Terminal, add_json_argument, add_workspace_argument
+from services.clock import SteadyClock
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.home.status import read_status
 from services.messages.wording import sentence
@@ -56,17 +57,17 @@ def show_status(options: Namespace, terminal: Terminal) -> int:
 def status_lines_of(status: WorkspaceStatus) -> Iterator[str]:
     yield f"{status.workspace_name} ({status.workspace_id}){'' if status.is_active else ', app removed'}"
     if status.slack_token_ends_at is not None:
-        end = shown_time(status.slack_token_ends_at)
+        end = utc_text(status.slack_token_ends_at)
         yield f"  Slack             no longer renews the token, which ends at {end}. Add the app to Slack again"
     yield f"  Default channel   {_channel(status)}"
     for number, line in enumerate(status.salesforce):
-        time = f" {shown_time(line.at)}" if line.at is not None else ""
+        time = f" {utc_text(line.at)}" if line.at is not None else ""
         yield f"  {'' if number else 'Salesforce':<17} {line.text}{time}"
     for outage in status.outages:
         yield f"  FAILING           {sentence(outage.text(utc_text))}"
-    last_accepted = "never" if status.last_accepted_at is None else shown_time(status.last_accepted_at)
+    last_accepted = "never" if status.last_accepted_at is None else utc_text(status.last_accepted_at)
     yield f"  Last job change   {last_accepted}"
-    since = f", the oldest since {shown_time(status.waiting_since)}" if status.waiting_since is not None else ""
+    since = f", the oldest since {utc_text(status.waiting_since)}" if status.waiting_since is not None else ""
     yield f"  Waiting           {status.waiting:,}{since}"
     for outcome, count in status.last_day.items():
         yield f"  {_OUTCOME_LABELS[outcome]:<17} {count:,} in the last 24 hours"
@@ -98,5 +99,5 @@ def show_audit(options: Namespace, terminal: Terminal) -> int:
         return 0
     for entry in entries:
         action = f"{entry.action}: {entry.detail}" if entry.detail else entry.action
-        terminal.write(f"{shown_time(entry.at)}  {entry.actor:<11}  {action}")
+        terminal.write(f"{utc_text(entry.at)}  {entry.actor:<11}  {action}")
     return 0

@@ -7,7 +7,6 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,12 +123,6 @@ def opened(url: str) -> Iterator[Database]:
         yield database
     finally:
         database.engine.dispose()
-
-
-def shown_time(milliseconds: int, *, seconds: bool = False) -> str:
-    """A time such as "28 Nov 2026, 17:30 UTC"."""
-    time = datetime.fromtimestamp(milliseconds / 1_000, UTC)
-    return f"{time.day} {time:%b %Y, %H:%M:%S} UTC" if seconds else f"{time.day} {time:%b %Y, %H:%M} UTC"
 
 
 def add_workspace_argument(parser: ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import accumulate
 
 from domain.day_counts import counted
-from domain.notification_hours import DAILY, WEEKLY, NotificationHours
+from domain.notification_hours import DAILY, WEEKLY, NotificationHours, day_text
 from domain.people import Absence
 from domain.preferences import WEEKDAYS, clock
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, actions, button, context, header, section
@@ -108,5 +108,4 @@ def owner_text(owner: str, name: str | None) -> str:
 
 
 def _day(at: int, hours: NotificationHours) -> str:
-    local = datetime.fromtimestamp(at / 1_000, hours.zone)
-    return f"{local.day} {local:%b %Y}"
+    return day_text(datetime.fromtimestamp(at / 1_000, hours.zone))

@@ -12,7 +12,7 @@ from domain.day_counts import counted
 from domain.decision.record import ContextValue
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company, Job
-from domain.notification_hours import date_and_time
+from domain.notification_hours import day_text, utc_text
 from domain.states import Side
 from services.slack.mrkdwn import escape
 
@@ -68,7 +68,7 @@ def background(change: JobChange, side: Side | None = None) -> str:
     phrases = [f"{'Remains' if remains else 'Was'} {was}"] if was else []
     phrases += [f"Now {now}"] if now else []
     if day := change.occurred_on:
-        phrases.append(f"{'Left on' if has_left else 'New role since'} {day.day} {day:%b %Y}")
+        phrases.append(f"{'Left on' if has_left else 'New role since'} {day_text(day)}")
     return " ".join(sentence(phrase) for phrase in phrases)
 
 
@@ -97,7 +97,7 @@ def _value_text(field: ContextValue) -> str:
             day = date.fromisoformat(value[:10])
         except ValueError:
             return value
-        return f"{day.day} {day:%b %Y}"
+        return day_text(day)
     return value.replace(";", ", ") if field.kind == "multipicklist" else value
 
 
@@ -107,7 +107,7 @@ def slack_time(at: int) -> str:
 
     https://docs.slack.dev/messaging/formatting-message-text#date-formatting
     """
-    return f"<!date^{at // 1_000}^{{date_short_pretty}} at {{time}}|{date_and_time(at)} UTC>"
+    return f"<!date^{at // 1_000}^{{date_short_pretty}} at {{time}}|{utc_text(at)}>"
 
 
 def sentence(text: str) -> str:

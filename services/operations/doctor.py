@@ -11,8 +11,8 @@ import aiohttp
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError
+from domain.notification_hours import utc_text
 from domain.workspace import Workspace
-from services.clock import utc_text
 from services.operations.check_results import CheckResult, CheckState, UnknownError, run_check
 from services.operations.doctor_slack import APPS, SlackCheck, clock_result, events_result, signing_secret_result
 from services.operations.housekeeping import GONE_DAYS

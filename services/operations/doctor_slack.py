@@ -16,7 +16,7 @@ import aiohttp
 from slack_sdk.signature import SignatureVerifier
 
 from domain.errors import PermanentError, TransientError
-from services.clock import utc_text
+from domain.notification_hours import utc_text
 from services.operations.check_results import CheckResult, CheckState
 from services.operations.clock_watch import MOST_SKEW_MS, skew_text
 from services.settings import Settings

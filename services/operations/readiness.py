@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from domain.errors import Outage, by_vendor
-from services.clock import utc_text
+from domain.notification_hours import utc_text
 from services.operations.clock_watch import ClockWatch
 from services.operations.database_watch import DatabaseWatch
 from store.database import Database, DatabaseUnavailableError

@@ -6,9 +6,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from domain.errors import Outage, Vendor, by_vendor
+from domain.notification_hours import utc_text
 from listeners.cli.status import status_lines_of
 from listeners.status.status_view import status_lines
-from services.clock import SteadyClock, utc_text
+from services.clock import SteadyClock
 from services.home.status import Status
 from services.operations.clock_watch import ClockWatch
 from services.operations.database_watch import DatabaseWatch
