@@ -34,7 +34,7 @@ class MessageRefusedError(PermanentError):
 
 
 class WorkspaceGoneError(PermanentError):
-    """Slack does not accept our token for the workspace, also on a second look. `code` says why."""
+    """Slack does not accept our token for the workspace, also when asked again. `code` says why."""
 
 
 class TransientError(Exception):
@@ -80,7 +80,7 @@ class Outage:
     waiting: int
 
     def text(self, shown_time: Callable[[int], str], *, with_error: bool = True) -> str:
-        """Say it in plain text. `shown_time` formats the time for the reader; only admins see the error."""
+        """Describe it in plain text. `shown_time` formats the time for the reader; only admins see the error."""
         because = f" ({self.error.rstrip('.')})" if with_error and self.error else ""
         waits = f"{counted(self.waiting, 'job change')} {'waits' if self.waiting == 1 else 'wait'}"
         return (
@@ -90,7 +90,7 @@ class Outage:
 
 
 def by_vendor(outages: Iterable[Outage]) -> list[Outage]:
-    """Join the outages of all workspaces into one a vendor: the longest, with everything that waits."""
+    """Return one outage for each vendor: the longest of all workspaces, with everything that waits."""
     joined = dict[Vendor, Outage]()
     for outage in sorted(outages, key=lambda outage: outage.since):
         first = joined.get(outage.vendor)

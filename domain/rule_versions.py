@@ -65,7 +65,7 @@ ACTION = "ownership"
 """The prefix of audit actions about ownership."""
 
 EVERYTHING_ELSE = ""
-"""The key that stands for no rule: none matched, so the owners in Salesforce decided."""
+"""The key in place of a rule: none matched, so the owners in Salesforce decided."""
 
 
 WINDOWS = (30, 90)
@@ -79,7 +79,7 @@ MOST_TIMED = 10_000
 
 
 class RuleState(StrEnum):
-    """Where a rule of the scorecard stands among the published ones."""
+    """The state of a rule of the scorecard."""
 
     ON = "on"
     OFF = "off"
@@ -108,7 +108,7 @@ class RuleFigures:
 
 @dataclass(frozen=True)
 class RuleScore:
-    """A rule with its figures by WINDOWS. `number` is its place among the published rules, from 1; None: not there."""
+    """A rule with its figures by WINDOWS. `number` is its place among the published rules, from 1, or None."""
 
     key: str
     name: str

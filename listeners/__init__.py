@@ -1,1 +1,1 @@
-"""Everything that Slack, HTTP and the terminal can send us."""
+"""Everything that comes in from Slack, over HTTP and from the terminal."""

@@ -1,1 +1,1 @@
-"""What we decide and do: the rules of routing and delivering, and everything we call out to."""
+"""Decisions and actions: routing, delivering, and everything outside that the app calls."""

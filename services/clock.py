@@ -1,4 +1,4 @@
-"""The clocks of the app: one that never jumps by itself, and the machine's own, for what others sign with theirs."""
+"""The clocks of the app: a steady one for nearly everything, and the machine's own for what other machines sign."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The tests, mirroring the rooms they test."""
+"""The tests, in the same folders as the code that they test."""

@@ -59,7 +59,7 @@ class ReasonCode(StrEnum):
     TEXT = "text", "text"
     """A sentence that an earlier version stored without a code."""
 
-    # Why a job change is someone's.
+    # Why a job change belongs to someone.
     OWNS_CONTACT = "owns_contact", "person"
     OWNS_LEAD = "owns_lead", "person"
     OWNS_ACCOUNT = "owns_account", "record"

@@ -35,7 +35,7 @@ StoredReason = Annotated[InstanceOf[Reason], BeforeValidator(Reason.parse), Plai
 
 
 class _Part(BaseModel):
-    """Rows of every released version are read: what they lack has a default, and what they have beside is ignored."""
+    """Rows of every released version are read: missing fields have a default, and additional ones are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 

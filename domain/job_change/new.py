@@ -44,7 +44,7 @@ def check_size(raw: object, largest: int) -> None:
     """Raise InvalidJobChangeError if a job change is larger than this many bytes as JSON."""
     try:
         size = len(to_json(raw))
-    except ValueError:  # not JSON, which its fields will say
+    except ValueError:  # not JSON: the check of its fields reports that
         return
     if size > largest:
         raise InvalidJobChangeError([Fault("", f"must have at most {largest // 1024} KiB")])

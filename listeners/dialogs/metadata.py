@@ -16,7 +16,7 @@ _WORKSPACE = re.compile(r"([A-Z0-9]{2,32})\n")
 
 @dataclass(frozen=True)
 class ViewSigner:
-    """Signs what a view carries, so that it comes back only from whom and where it was shown."""
+    """Signs the data in a view, so that it is accepted only from the person and the workspace that it was shown to."""
 
     cipher: Cipher = field(repr=False)
 

@@ -152,7 +152,7 @@ class _Api:
         """
         Check the request, and read its body. The body is not parsed before this check.
 
-        A GET has no body, so its path and query are signed: a signature is good for one job change only.
+        A GET has no body, so its path and query are signed: a signature is valid for one job change only.
         """
         workspace_id = request.match_info["workspace_id"]
         credentials = registry.credentials(request.headers, source)
@@ -231,7 +231,7 @@ def _answer_payload(received: Received, name: str | None, payload: object, now: 
     """
     Answer one payload as its sender expects it.
 
-    A vendor that stops sending after a few refusals gets none for what it cannot mend; admins see it in Home.
+    A vendor that stops sending after a few refusals is not refused what it cannot fix. Admins see it in Home.
     """
     _check_workspace([received])
     result, sender = api_view.results_of(received), registry.find(name) if name else None
@@ -250,7 +250,7 @@ def _check_workspace(items: Sequence[Received]) -> None:
 
 
 async def _answer_challenge(request: web.Request) -> web.Response:
-    """Answer a vendor that checks the address before it sends anything, and so proves nothing yet."""
+    """Answer a vendor that checks the address before it sends anything. Such a request has no proof."""
     source, challenge = _source(request), request.query.get("challenge", "")
     if source and registry.find(source).answers_challenge and 0 < len(challenge) <= LONGEST_CHALLENGE:
         return web.json_response({"challenge": challenge})
@@ -274,7 +274,7 @@ def _too_large() -> _RefusedRequestError:
 
 def _source(request: web.Request) -> str | None:
     """Return `?source=`, for senders that cannot add their name to the body."""
-    if not request.query_string:  # as most; parsing none takes a microsecond
+    if not request.query_string:  # as in most requests; parsing an empty one takes a microsecond
         return None
     return registry.source_of({"source": request.query.get("source")})
 

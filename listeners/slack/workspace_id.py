@@ -1,4 +1,4 @@
-"""Which workspace a request from Slack belongs to. A view tells by the id that the app has written into it."""
+"""Which workspace a request from Slack belongs to. A view names it by the id that the app has written into it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ LARGEST_JOB_CHANGE = 64 * 1024
 """The default of JOB_CHANGE_KIB, in bytes."""
 
 MANY_REQUESTS = 8
-"""As many as the senders of a busy hour do not reach: a request takes a few milliseconds."""
+"""More than the senders of a busy hour cause at a time, since a request takes a few milliseconds."""
 
 SMALL = 32 * 1024
 """Bytes up to which a request is parsed right away. Larger ones are parsed in a thread, one at a time."""

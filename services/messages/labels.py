@@ -41,7 +41,7 @@ SCORE_STATES: Mapping[str, str] = {
     RuleState.DELETED: " (deleted)",
     RuleState.EVERYTHING_ELSE: " (no rule matched)",
 }
-"""What stands behind the name of a rule in the scorecard."""
+"""What follows the name of a rule in the scorecard."""
 
 _CODES = {**WRONG_DATA_KINDS, **CHANGE_TYPES, **SIGNALS}
 

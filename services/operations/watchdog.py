@@ -39,7 +39,7 @@ def wait_until_stuck(watchdogs: Sequence[Watchdog], ends_within: Callable[[float
     """
     Block until loops have been stuck for a minute, and return their names; an empty list if the process ends before.
 
-    For a thread of its own, since a hanging event loop runs nothing. `ends_within` waits for so many seconds, and
+    Run it in a separate thread, since a hanging event loop runs nothing. `ends_within` waits for so many seconds, and
     returns whether the process ends.
     """
     stuck_checks = 0

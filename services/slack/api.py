@@ -51,7 +51,7 @@ PAGE = 200
 """Users or channels per page, as Slack recommends. https://docs.slack.dev/apis/web-api/pagination"""
 
 CALL_MS = 12_000
-"""The longest time that a call may take. The session's own timeout is shorter, see CALL_TIMEOUT in app.py."""
+"""The longest time that a call may take. The timeout of services/operations/vendor_calls.py is shorter."""
 
 HISTORY_PAGE = 15
 """The most messages that Slack shows to commercial apps outside its Marketplace, and enough to find the last post.

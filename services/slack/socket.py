@@ -1,4 +1,4 @@
-"""Socket Mode addresses, each of which is good for one connection."""
+"""Socket Mode addresses, each of which is valid for one connection."""
 
 from __future__ import annotations
 

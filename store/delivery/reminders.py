@@ -75,7 +75,7 @@ _delivered = (
         deliveries.c.state == DeliveryState.DELIVERED,
         deliveries.c.role == Role.DRI,
         workspaces.c.reminder_hours > 0,
-        ~_is_escalation,  # a person who gets it because the DRI did not act is not reminded in turn
+        ~_is_escalation,  # a person who gets it because the DRI did not act is not reminded as well
     )
     .order_by(deliveries.c.id)
 )

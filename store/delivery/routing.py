@@ -159,8 +159,8 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
     after the pause finds out whether Salesforce has recovered, in whichever replica. While job changes are gathered,
     only a full batch is claimed.
 
-    A claim leaves the job changes as they are, because rewriting 200 of them costs more than deciding them. That the
-    workspace still has a lease says that its latest batch was never settled, and when it was claimed says what it was.
+    A claim does not change the job changes, because rewriting 200 of them costs more than deciding them. If the
+    workspace still has a lease, its latest batch was never settled. The time of that claim says what was in it.
     """
     rows, lease = ROUTE_TURNS.claim(connection, _next_workspace, now, lease_ms)
     if not rows:

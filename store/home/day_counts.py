@@ -81,8 +81,8 @@ def fill(connection: Connection, workspace_id: str, first: int, last: int, most:
     """
     Count some of the days from `first` to `last` that are not stored, and return those that are stored now.
 
-    These are all days before anything ended, and `most` after that. A job change that is retried later counts when it
-    ends again.
+    Days before anything ended are all counted at once, and at most `most` of the later ones. A job change that is
+    retried later counts when it ends again.
     """
     counts = stored(connection, workspace_id, first)
     missing = [number for number in range(first, last + 1) if number not in counts]

@@ -53,7 +53,7 @@ def test_a_pod_runs_a_verb_of_the_image_without_privileges(name):
 
 @pytest.mark.parametrize("name", SERVING)
 def test_probes_request_what_the_app_serves(name):
-    """Liveness and start look at the process only: restarts do not mend a database."""
+    """Liveness and start look at the process only: a restart does not fix a database."""
     (container,) = PODS[name]["containers"]
     port, setting = container["ports"][0], "WORKER_PORT" if name == "usergems-worker" else "PORT"
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}

@@ -1,4 +1,4 @@
-"""One process of the app, wired as app.py does it, with the vendors' stand-ins and a database that may fail."""
+"""One process of the app, wired as in services/assembly.py, with simulated vendors and a database that may fail."""
 
 from __future__ import annotations
 

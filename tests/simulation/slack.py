@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 CALL_SECONDS = 10.0
-"""The app's own limit for a call, see CALL_TIMEOUT in app.py."""
+"""The app's own limit for a call, see services/operations/vendor_calls.py."""
 
 LATEST_SECONDS = 40.0
 """How long after its call a message may be performed at the latest."""
@@ -114,7 +114,7 @@ class SimulatedSlack:
     messages: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     waits: dict[str, tuple[float, float, Replica]] = field(default_factory=dict)
-    """By method: from when to when it must not be called, and who was told so."""
+    """By method: from when to when it must not be called, and who knows that."""
     looks: list[tuple[Replica, str, float]] = field(default_factory=list)
 
     async def api_call(

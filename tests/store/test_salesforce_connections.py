@@ -99,16 +99,16 @@ def test_a_renewal_of_a_dead_process_is_taken_over(connection: Connection) -> No
     """The right to renew ends with the lease, or when it is released."""
     assert claim(connection, "access-1", SOMEDAY) is Renewal.OURS
     assert claim(connection, "access-1", SOMEDAY + RENEWAL_LEASE_MS) is Renewal.OURS
-    connections.give_up_renewal(connection, "T1", "mend it")
+    connections.give_up_renewal(connection, "T1", "fix it")
     assert claim(connection, "access-1", SOMEDAY + RENEWAL_LEASE_MS + 1) is Renewal.OURS
     known = connections.find(connection, CIPHER, "T1")
     assert known is not None
-    assert known.problem == "mend it"
+    assert known.problem == "fix it"
 
 
 def test_a_refresh_token_stays_unless_there_is_a_new_one(connection: Connection) -> None:
     """Without rotation Salesforce returns none. A renewal also clears the problem."""
-    connections.note_problem(connection, "T1", "mend it")
+    connections.note_problem(connection, "T1", "fix it")
     same = SalesforceTokens(**vars(TOKENS) | {"refresh_token": None})
     for tokens, expected in ((same, "refresh-1"), (TOKENS, "refresh-2")):
         connections.store_tokens(connection, CIPHER, "T1", tokens, SOMEDAY)

@@ -36,7 +36,7 @@ _MEMBER = RowMapping(
 
 
 def read(payload: Payload) -> Reading:
-    """Read the member, wherever it stands in the payload."""
+    """Read the member, wherever it is in the payload."""
     inner = part(payload, "payload") or payload
     member = part(inner, "member") or part(inner, "contact") or inner
     if not (

@@ -416,7 +416,7 @@ async def test_the_form_opens_for_an_admin_who_cannot_see_the_rules_channel(
 
 
 async def test_a_shared_channel_is_saved_with_a_warning(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """The admin is told that another company can read it."""
+    """The admin reads that another company can read it."""
     partners = acme.slack.add_channel(acme.team, "partners", is_ext_shared=True)
     await begin(dana)
 

@@ -1,4 +1,4 @@
-"""The app leaves a workspace: no token stays, whatever is told first, however often."""
+"""The app leaves a workspace: no token stays, whatever event comes first, however often."""
 
 from __future__ import annotations
 

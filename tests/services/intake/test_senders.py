@@ -1,7 +1,7 @@
 """
 The test kit of senders: every shipped adapter, and a workspace's own mapping, keeps the same rules.
 
-docs/senders.md tells how to add an adapter: it is tested here without another line.
+docs/senders.md says how to add an adapter. It is tested here without further code.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def replaced(payload: Any, path: tuple[str | int, ...], value: object) -> Any:
 @every_sender
 @given(data=st.data(), value=JSON)
 def test_no_payload_crashes_an_adapter(sender: Sender, data: st.DataObject, value: object) -> None:
-    """Whatever stands anywhere in its sample: the payload is read, skipped, or refused, and nothing else is raised."""
+    """Whatever a part of its sample is replaced with, it is read, skipped or refused, and nothing else is raised."""
     sample = sample_of(sender)
     path = data.draw(st.sampled_from(leaves(sample)))
     stored: list[str] = []

@@ -206,7 +206,7 @@ def editing(world):
 
 
 async def test_only_one_of_several_simultaneous_edits_is_saved(world, editing):
-    """The others are told that another admin changed the rules."""
+    """The others read that another admin changed the rules."""
     await editing.rulebook.publish(world.workspace_id, "operator", ABC, None)
     seen = (await editing.rulebook.read(world.workspace_id)).seen
     steps = [(UP, 2), (DELETE, 0), (SWITCH, 1), (DELETE, 2)]

@@ -197,7 +197,7 @@ async def test_a_session_is_renewed_once_for_all_callers(sessions: SalesforceSes
 async def test_while_one_replica_renews_another_waits(
     sessions: SalesforceSessions, org: SalesforceSandbox, clock: Clock
 ) -> None:
-    """It is told how long. If the first one has died, it takes over when the lease has expired."""
+    """The error says how long. If the first one has died, it takes over when the lease has expired."""
     old = await sessions.session_for("T1")
     assert old is not None
     await sessions.database.run(connections.claim_renewal, sessions.cipher, "T1", old.access_token, clock())

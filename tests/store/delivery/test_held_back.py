@@ -226,14 +226,14 @@ async def test_what_is_added_while_preferences_change_follows_the_new_ones(run, 
         await sent(run, claimed, at("19 12:00"))
     else:
         await run(lambda connection: connection.execute(delete(lanes)))
-    deeds = {
+    changes = {
         "save": lambda connection: member_preferences.save(
             connection, "T1", "U_DANA", NotificationHours(tz=OSLO), EVENING
         ),
         "add": lambda connection: add_routed(connection, "U_DANA", now=EVENING),
     }
 
-    await overlapping(database, deeds.pop(first), *deeds.values())
+    await overlapping(database, changes.pop(first), *changes.values())
 
     assert len(await run(claim, EVENING)) == 1
 
@@ -241,13 +241,13 @@ async def test_what_is_added_while_preferences_change_follows_the_new_ones(run, 
 async def overlapping(database, first, second):
     """Run each in its own transaction. The first commits while the second waits for it."""
 
-    def do(deed):
+    def run_in_transaction(act):
         with database.begin() as connection:
-            deed(connection)
+            act(connection)
 
     with database.begin() as connection:
         first(connection)
-        other = asyncio.create_task(asyncio.to_thread(do, second))
+        other = asyncio.create_task(asyncio.to_thread(run_in_transaction, second))
         async with asyncio.timeout(30):
             while not database.is_sqlite and not await asyncio.to_thread(somebody_waits, database):
                 pass

@@ -29,7 +29,7 @@ async def test_a_pause_ends_by_itself(database, clock):
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one(database, clock):
-    """Two calls at the same time may be told different times."""
+    """Two simultaneous calls may get different times."""
     now = clock()
     await database.run(pauses.pause, T1, POSTING, now + 9000, now, "first")
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "second")
