@@ -213,7 +213,7 @@ class Database:
             if isinstance(results, DatabaseUnavailableError) and results.code == NO_ANSWER:
                 group += self._waiting.pop(function)  # so that they do not wait as long again
             for index, (_, future) in enumerate(group):
-                if future.done():  # its caller was cancelled
+                if future.done():  # its caller was canceled
                     continue
                 if isinstance(results, BaseException):
                     future.set_exception(results)

@@ -1,4 +1,4 @@
-"""Field types of a job change: how each value is normalised and validated. Pure."""
+"""Field types of a job change: how each value is normalized and validated. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def tidy(text: str | None) -> str | None:
-    """Normalise white space and drop control characters. None when nothing is left: a blank field counts as missing."""
+    """Normalize white space and drop control characters. None when nothing is left: a blank field counts as missing."""
     if text is None:
         return None
     if text.isprintable() and "  " not in text:  # the common case, and several times as fast

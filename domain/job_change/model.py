@@ -104,7 +104,7 @@ class JobChange(Part):
 
     def key(self, received_on: date) -> str:
         """
-        The key by which a repeated job change is recognised; it is unique in a workspace.
+        The key by which a repeated job change is recognized; it is unique in a workspace.
 
         It is the sender's own event id if there is one, otherwise a hash of source, person, change and month.
         """

@@ -1,4 +1,4 @@
-"""Recognises one move of a person in the reports of different senders. Pure."""
+"""Recognizes one move of a person in the reports of different senders. Pure."""
 
 from __future__ import annotations
 

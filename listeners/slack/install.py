@@ -102,7 +102,7 @@ class Installing:
         return response
 
     async def finish(self, request: web.Request) -> web.Response:
-        """Handle Slack's redirect after the user has allowed or cancelled."""
+        """Handle Slack's redirect after the user has allowed or canceled."""
         if self.flow is None:
             raise web.HTTPSeeOther("/")
         bolt_request = AsyncBoltRequest(body="", query=request.query_string, headers=dict(request.headers))

@@ -40,7 +40,7 @@ class ClockWatch:
     _seen_error_ms: int | None = None
 
     async def run(self) -> None:
-        """Check until cancelled."""
+        """Check until canceled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             await self.check()

@@ -37,7 +37,7 @@ class DatabaseWatch:
     may_work: bool = field(default=True, init=False)
 
     async def run(self) -> None:
-        """Look until cancelled. Writes are tried only while they fail, to notice when they work again."""
+        """Look until canceled. Writes are tried only while they fail, to notice when they work again."""
         while True:
             await self.problem(write=self.database.is_failing)
             await asyncio.sleep(EVERY_SECONDS)

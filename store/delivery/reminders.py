@@ -131,7 +131,7 @@ def schedule(connection: Connection, delivered_at: Mapping[str, int]) -> None:
 _of_delivery = handlings.c.delivery_id == deliveries.c.id
 _of_job_change = handlings.c.job_change_id == deliveries.c.job_change_id
 _is_over = or_(
-    deliveries.c.state != DeliveryState.DELIVERED,  # it is being sent again, or was cancelled
+    deliveries.c.state != DeliveryState.DELIVERED,  # it is being sent again, or was canceled
     workspaces.c.reminder_hours == 0,
     workspaces.c.state != "active",
     job_changes.c.payload.is_(None),

@@ -53,7 +53,7 @@ class WorkNotifier:
                 return  # the other processes poll
 
     async def listen(self, callback: Callable[[], None]) -> None:
-        """Call `callback` for each notification of another process, until cancelled. Reconnects when necessary."""
+        """Call `callback` for each notification of another process, until canceled. Reconnects when necessary."""
         if self.database.is_sqlite:
             return
         import psycopg  # noqa: PLC0415 - not loaded where there is only SQLite

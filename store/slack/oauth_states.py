@@ -35,7 +35,7 @@ class AsyncOAuthStateStore(SlackAsyncOAuthStateStore):
         return log
 
     async def async_issue(self, *_args: object, **_kwargs: object) -> str:
-        # Without padding: a cookie with "=" in its value would be quoted, and Bolt would not recognise it.
+        # Without padding: a cookie with "=" in its value would be quoted, and Bolt would not recognize it.
         return self._cipher.seal(PURPOSE, {"nonce": secrets.token_urlsafe(16)}).rstrip("=")
 
     async def async_consume(self, state: str) -> bool:

@@ -19,10 +19,10 @@ def test_text_has_enough_contrast() -> None:
         ("success", "success-background"),
     ]
     weak = [
-        (text, background, colours[text], colours[background])
-        for colours in (light, dark)
+        (text, background, colors[text], colors[background])
+        for colors in (light, dark)
         for text, background in pairs
-        if _contrast(colours[text], colours[background]) < 4.5
+        if _contrast(colors[text], colors[background]) < 4.5
     ]
     assert weak == []
 
@@ -32,7 +32,7 @@ def _contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+def _luminance(color: str) -> float:
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -145,7 +145,7 @@ async def test_the_size_of_a_group_is_limited(database):
     assert [len(group) for group in door.groups] == [1, GROUP_LIMIT, 1]
 
 
-async def test_a_cancelled_caller_does_not_disturb_its_group(database):
+async def test_a_canceled_caller_does_not_disturb_its_group(database):
     """A client that hangs up is no problem for the others."""
     door = Door()
     gone = asyncio.create_task(database.gather(door, "a"))

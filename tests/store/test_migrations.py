@@ -20,7 +20,7 @@ async def test_the_migrations_create_exactly_the_schema(database):
     assert await database.run(differences) == []
 
 
-async def test_a_migrated_database_is_recognised_as_the_newest(database):
+async def test_a_migrated_database_is_recognized_as_the_newest(database):
     """/readyz and doctor depend on it."""
     assert await database.run(migrations.may_run)
 

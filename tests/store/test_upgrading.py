@@ -145,7 +145,7 @@ def test_code_of_the_first_version_works_with_the_new_schema(old):
     assert old.run_sync(work) == dict.fromkeys((table.name for table in known.sorted_tables), ROWS + 1)
 
 
-def test_moves_that_were_reported_before_the_upgrade_are_recognised_after_it(old):
+def test_moves_that_were_reported_before_the_upgrade_are_recognized_after_it(old):
     """Also those of a person who has moved twice."""
     old.run_sync(to_revision, "0021")
     workspace = row_of(old.run_sync(tables_of).tables["workspaces"], 0)["id"]

@@ -61,7 +61,7 @@ class RefusedRowsFile:
 
     def _open(self) -> TextIO:
         if self._file is None:
-            # With a byte order mark, so that spreadsheets recognise UTF-8.
+            # With a byte order mark, so that spreadsheets recognize UTF-8.
             is_new = not self.kept
             self._file = self.path.open(
                 "w" if is_new else "r+", encoding="utf-8-sig" if is_new else "utf-8", newline=""

@@ -14,7 +14,7 @@ from services.ownership.rules.rule_set import Conditions, Rule, RuleSet, Segment
 
 Test = Callable[["CaseSide"], bool]
 Named = tuple[Hashable, Test]
-"""A test with what it tests, by which two rules with the same test are recognised."""
+"""A test with what it tests, by which two rules with the same test are recognized."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def test_valid_blocks_are_accepted_in_messages_and_home(block: dict[str, Any]) -
         ({}, "missing required field: type [json-pointer:/blocks/0]"),
         ({"type": "sectoin"}, "unsupported type: sectoin [json-pointer:/blocks/0/type]"),
         ({"type": "section"}, "must define either `text` or `fields` [json-pointer:/blocks/0]"),
-        (section(colour="red"), "invalid additional property: colour [json-pointer:/blocks/0]"),
+        (section(color="red"), "invalid additional property: color [json-pointer:/blocks/0]"),
         (section(text=mrkdwn("")), "must be more than 0 characters [json-pointer:/blocks/0/text/text]"),
         (section(text=mrkdwn("x" * 3001)), "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"),
         (section(text="words"), "must provide an object [json-pointer:/blocks/0/text]"),

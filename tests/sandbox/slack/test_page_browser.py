@@ -269,7 +269,7 @@ async def _choose(control: Any, label: str) -> None:
         ("static_select", {"options": options("Red", "Blue")}, _select, "blue", ("selected_option", "blue")),
         (
             "static_select",
-            {"option_groups": [{"label": plain("Colours"), "options": options("Red", "Blue")}]},
+            {"option_groups": [{"label": plain("Colors"), "options": options("Red", "Blue")}]},
             _select,
             "red",
             ("selected_option", "red"),

@@ -17,7 +17,7 @@ NOW = 1_795_000_000_000
 ROW = {"Full Name": "Ada Smith", "Work Email": "ada@globex.example", "New Company": "Globex", "Segment": "Enterprise"}
 
 
-def test_columns_are_recognised_by_their_names():
+def test_columns_are_recognized_by_their_names():
     """Case and punctuation make no difference, and unknown columns are kept under custom."""
     names = ("Full Name", "work_email", "NEW COMPANY", "Job Title", "Linkedin URL", "Segment", "Source")
 

@@ -164,7 +164,7 @@ async def test_a_new_key_is_in_the_audit_log(keys, database):
     assert (change.actor, change.action, change.detail) == ("U_DANA", "made an intake key", BEARER)
 
 
-async def test_keys_of_a_workspace_that_removed_the_app_are_recognised(keys, database):
+async def test_keys_of_a_workspace_that_removed_the_app_are_recognized(keys, database):
     """The sender learns that the app was removed. After a reinstall the keys work again."""
     key = await keys.make("T1", BEARER, "U_DANA")
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)

@@ -148,7 +148,7 @@ def test_the_domain_of_an_account_is_the_host_of_its_website(website: str | None
 
 
 def test_an_owner_is_a_user_a_queue_or_hidden() -> None:
-    """A queue is recognised by its id; a hidden owner is None."""
+    """A queue is recognized by its id; a hidden owner is None."""
     owners = {
         "1": {"OwnerId": "005000000000001AAA", "Owner": {"Name": "Dana", "Email": "d@example.com", "IsActive": False}},
         "2": {"OwnerId": "00G000000000001AAA", "Owner": {"Name": "Inbound", "Email": None, "IsActive": None}},

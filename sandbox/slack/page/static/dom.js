@@ -23,7 +23,7 @@ export function safeUrl(url) {
   }
 }
 
-/** An avatar with initials, in a colour derived from `seed`. */
+/** An avatar with initials, in a color derived from `seed`. */
 export function avatar(name, seed, extra = "") {
   const initials = [...name.matchAll(/(?:^|\s)(\p{L})/gu)].map((match) => match[1]);
   const letters = (initials.length > 1 ? initials[0] + initials.at(-1) : initials[0] || "?").toUpperCase();
