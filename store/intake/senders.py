@@ -91,14 +91,14 @@ def note(connection: Connection, receipts: Sequence[Receipt]) -> set[tuple[str, 
 
 
 def _changes(receipts: Sequence[Receipt]) -> dict[str, object]:
-    refused = [receipt for receipt in receipts if receipt.refusal]
-    tested = [receipt for receipt in receipts if receipt.test]
+    refused = [(receipt.at, receipt.refusal) for receipt in receipts if receipt.refusal]
+    tested = [(receipt.at, receipt.test) for receipt in receipts if receipt.test]
     latest: dict[str, object] = {
         "received_at": max(receipt.at for receipt in receipts),
-        "refused_at": max((receipt.at for receipt in refused), default=None),
-        "refusal": (refused[-1].refusal or "")[:LONGEST_REASON] if refused else None,
-        "tested_at": max((receipt.at for receipt in tested), default=None),
-        "test": (tested[-1].test or "")[:LONGEST_REASON] if tested else None,
+        "refused_at": max((at for at, _ in refused), default=None),
+        "refusal": refused[-1][1][:LONGEST_REASON] if refused else None,
+        "tested_at": max((at for at, _ in tested), default=None),
+        "test": tested[-1][1][:LONGEST_REASON] if tested else None,
     }
     counts = {f"more_{name}": sum(getattr(receipt, name) for receipt in receipts) for name in _COUNTS}
     return counts | {f"new_{name}": value for name, value in latest.items()}

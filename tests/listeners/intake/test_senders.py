@@ -159,7 +159,10 @@ async def test_a_refused_payload_is_kept_for_the_admins(intake_api):
     await intake_api.post({"job_changes": [{"Full Name": "A"}] * 120}, f"{PATH}?source=clay")
     assert len(await database.run(refused_payloads.of_sender, "T1", "clay", 500)) == refused_payloads.MOST_KEPT
     assert await figures(intake_api, "clay") == (0, 0, 121, 0)
-    await database.run(refused_payloads.delete_old, SOMEDAY + refused_payloads.KEPT_MS + 1)
+    week_ms = 7 * 24 * 60 * 60 * 1_000
+    await database.run(refused_payloads.delete_old, SOMEDAY + week_ms)
+    assert len(await database.run(refused_payloads.of_sender, "T1", "clay", 10)) == 10
+    await database.run(refused_payloads.delete_old, SOMEDAY + week_ms + 1)
     assert await database.run(refused_payloads.of_sender, "T1", "clay", 10) == []
 
 
