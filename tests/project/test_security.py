@@ -76,6 +76,19 @@ def test_the_guide_shows_the_value_of_every_limit(limit: str, value: str, consta
     assert actual == float(value.replace(",", ""))
 
 
+SECRET_FIELDS = {"payload", "raw", "secret", "old_secret", "access_token", "refresh_token", "client_secret"}
+
+
+@pytest.mark.parametrize("layer", ["domain", "store", "services", "listeners"])
+def test_fields_with_secrets_or_payloads_are_left_out_of_reprs(layer: str) -> None:
+    """A traceback or a log line may show the repr of any object."""
+    for path in (ROOT / layer).rglob("*.py"):
+        classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+        for field in (line for definition in classes for line in definition.body if isinstance(line, ast.AnnAssign)):
+            if ast.unparse(field.target) in SECRET_FIELDS:
+                assert "repr=False" in ast.unparse(field), f"{path}:{field.lineno}"
+
+
 def test_the_guide_lists_what_is_not_defended():
     """An operator reads it before deciding to run the app."""
     section = GUIDE.partition("## What is not defended")[2].partition("\n## ")[0]
