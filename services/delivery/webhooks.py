@@ -178,6 +178,5 @@ def _save(connection: Connection, webhook: OutgoingWebhook, actor: str, now: int
 def _remove(connection: Connection, workspace_id: str, actor: str, now: int) -> bool:
     removed = webhooks.remove(connection, workspace_id)
     if removed:
-        workspaces.clear_notice(connection, workspace_id, WEBHOOK_OFF)
         audit.record(connection, workspace_id, AuditEntry(now, actor, "removed the outgoing webhook", ""))
     return removed

@@ -13,13 +13,6 @@ from store.schema.upserts import put
 Definition = dict[str, Any]
 
 
-def find(connection: Connection, workspace_id: str, source: str) -> Definition | None:
-    """Return the mapping of this source as decoded JSON, or None."""
-    of_source = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
-    stored = connection.execute(select(mappings.c.definition).where(of_source)).scalar_one_or_none()
-    return None if stored is None else _decoded(stored)
-
-
 def all_of(connection: Connection, workspace_id: str) -> dict[str, Definition]:
     """Return all mappings of a workspace by source, in alphabetical order."""
     rows = connection.execute(

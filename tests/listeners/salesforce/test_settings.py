@@ -286,7 +286,7 @@ async def test_a_field_mapping_is_tested_on_a_row_and_saved(acme: SalesforceWorl
     assert (await dana.submit(definition="[]")).errors.keys() == {"definition"}
     assert (await dana.submit(source="ours", definition=json.dumps(definition))).ok
     assert "*ours*: 3 fields" in dana.dialog()
-    assert await acme.app.database.run(own.find, acme.team.id, "ours") == definition
+    assert await acme.app.database.run(own.all_of, acme.team.id) == {"ours": definition}
 
     key = await acme.app.intake_keys.make(acme.team.id, "bearer", acme.dana.id)
     url, headers = f"{acme.url}/v1/workspaces/{acme.team.id}/job-changes", {"Authorization": f"Bearer {key}"}
@@ -299,7 +299,7 @@ async def test_a_field_mapping_is_tested_on_a_row_and_saved(acme: SalesforceWorl
         assert "current.company" in await answer.text()
 
     assert "Mapping of ours removed." in await dana.act("mapping_remove", "ours")
-    assert await acme.app.database.run(own.find, acme.team.id, "ours") is None
+    assert await acme.app.database.run(own.all_of, acme.team.id) == {}
 
 
 async def test_an_admin_chooses_how_people_and_companies_are_found(acme: SalesforceWorld, dana: HomeUser) -> None:

@@ -123,6 +123,8 @@ async def test_events_are_sent_signed_and_then_deleted(receiver):
     assert types == ["job_change.delivered", "job_change.taken", "job_change.wrong_data"]
     assert {event["data"]["job_change"]["id"] for event in receiver.events} == {job_change_id}
     assert {event["data"]["job_change"]["state"] for event in receiver.events} == {"delivered"}
+    happened_at = datetime.fromtimestamp(receiver.world.clock() / 1_000, UTC)
+    assert {datetime.fromisoformat(event["timestamp"]) for event in receiver.events} == {happened_at}
     headers, body = receiver.requests[0]
     signed_at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
     assert headers["webhook-signature"] == Webhook(secret).sign(headers["webhook-id"], signed_at, body.decode())
