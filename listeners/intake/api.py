@@ -169,7 +169,7 @@ class _Api:
         if checked.result is KeyCheck.INVALID:
             text = (
                 "Not authorized. Sign the request, or send a key of this workspace."
-                " Admins create keys in the app's Home, under Sending job changes."
+                " Admins create keys in the app's Home, under Senders."
             )
             raise _RefusedRequestError(401, text, headers={"WWW-Authenticate": "Bearer"})
         if checked.result is KeyCheck.UNINSTALLED:
