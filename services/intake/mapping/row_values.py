@@ -30,7 +30,7 @@ def has_value(value: object) -> bool:
 
 def converted(name: str, value: object) -> object:
     """Return the value in the field's type if possible, else unchanged, to be refused later with a reason."""
-    if name.startswith("custom.") or (isinstance(value, str) and name not in {"person.emails", "score"}):
+    if (isinstance(value, str) and name not in {"person.emails", "score"}) or name.startswith("custom."):
         return value
     if name == "person.emails":
         if isinstance(value, str):
