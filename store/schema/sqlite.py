@@ -25,7 +25,7 @@ A larger cache reads each of them less often, and a longer log (16 MB) writes it
 accepting.
 """
 
-IMPORT_CACHE_KIB = 48 * 1024
+IMPORT_CACHE_KIB = 32 * 1024
 IMPORT_PAGES_OF_LOG = 64_000
 """A million rows write most pages of those indexes many times; of what is in 256 MB of log, each is written once."""
 

@@ -68,6 +68,26 @@ class RowReader:
         mapping = self._mapping
         return {name: _SOURCE if name == self._source_column else _field_of(name, mapping) for name in names}
 
+    def reason(self, error: InvalidJobChangeError) -> str:
+        """Return why a row is refused. It names the columns of a CSV file instead of our fields."""
+        faults = [
+            Fault(" or ".join(self._columns_of(fault.path)) or fault.path, fault.message) for fault in error.faults
+        ]
+        return str(InvalidJobChangeError(faults))
+
+    def _columns_of(self, path: str) -> list[str]:
+        """Return the columns of a field, of an item in it, or of a company with its parts."""
+        return [
+            name
+            for name, field_name in self._interpreted.items()
+            if field_name
+            and (f"{path}.".startswith(f"{field_name}.") or (path.endswith(".company") and field_name.startswith(path)))
+        ]
+
+    @cached_property
+    def _interpreted(self) -> Mapping[str, str | None]:
+        return self.interpret_columns(self.header)
+
     @cached_property
     def _mapping(self) -> RowMapping:
         return self.own.get(self.source or DEFAULT_SOURCE, flat.FLAT)

@@ -29,7 +29,7 @@ from store.intake.imports import DryRunKeys, Progress
 ATTEMPTS, WAIT_SECONDS = 5, 1.0
 """How often a commit is tried, and the wait between tries."""
 
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.003
 """Between two transactions on SQLite, where senders wait for the end of each."""
 
 
@@ -64,7 +64,7 @@ class ImportPlan:
             try:
                 self.reader.parse(self.first)
             except InvalidJobChangeError as error:
-                return str(error)
+                return self.reader.row_reader.reason(error)
         return None
 
     @property

@@ -69,7 +69,7 @@ class FileReader:
             try:
                 job_changes += [NewJobChange.of(self.workspace_id, change, now) for change in self.parse(row)]
             except InvalidJobChangeError as error:
-                refused.append((row, str(error)))
+                refused.append((row, self.row_reader.reason(error)))
         return ReadRows(len(rows), bytes_read, job_changes, refused)
 
     def parse(self, row: FileRow) -> list[JobChange]:

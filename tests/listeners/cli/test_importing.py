@@ -110,7 +110,7 @@ def test_importing_a_file_again_notifies_nobody_twice(operator, tmp_path):
 
 
 def test_refused_rows_are_written_to_a_file_with_their_reasons(operator, tmp_path):
-    """They can be corrected there and imported again."""
+    """They can be corrected there and imported again. The reasons name the columns of the file."""
     wrong = [
         ["evt-7", "", "no address", "Globex", "CRO", ""],
         ["evt-8", "Bob", "bob@globex.example", "", "", "", "more"],
@@ -125,8 +125,8 @@ def test_refused_rows_are_written_to_a_file_with_their_reasons(operator, tmp_pat
     with refused.open(encoding="utf-8-sig", newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["refused_line"], first["Event ID"], first["Work Email"]) == ("5", "evt-7", "no address")
-    assert "is not an email address" in first["refused_because"]
-    assert "person.full_name is required" in first["refused_because"]
+    assert "; Work Email is not an email address" in first["refused_because"]
+    assert "Full Name is required" in first["refused_because"]
     assert "has 7 cells, but the header has 6" in second["refused_because"]
 
 
@@ -166,7 +166,7 @@ def test_a_dry_run_prints_the_same_counts_and_stores_nothing(operator, tmp_path)
 
     assert (operator.status, counts(rehearsed)) == (1, [15, 10, 1])
     assert "Nothing was imported" in operator.err
-    assert re.search(r"(?m)^  Line 27: .*current.company is required", operator.err)
+    assert re.search(r"(?m)^  Line 27: .*New Company is required", operator.err)
     assert len(stored(operator)) == 5
     assert not (tmp_path / "people.csv.refused.csv").exists()
     assert operator.types("import", str(path), "--workspace", "T1") == rehearsed
