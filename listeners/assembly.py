@@ -10,6 +10,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 
 from listeners.cli.terminal import MANIFEST, App
+from listeners.dialogs.dialog import PATIENCE, Patience
 from listeners.dialogs.metadata import ViewSigner
 from listeners.home.app_home import AppHome
 from listeners.http import health
@@ -58,7 +59,9 @@ from store.slack.oauth_states import AsyncOAuthStateStore
 
 
 @asynccontextmanager
-async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | None = None) -> AsyncIterator[App]:
+async def build(
+    settings: Settings, cipher: Cipher, now: Callable[[], int] | None = None, patience: Patience = PATIENCE
+) -> AsyncIterator[App]:
     """Wire every part, and close their connections at the end. `now` returns milliseconds; None is the real clock."""
     database, metrics, clock = Database(settings.database_url), Metrics(), SteadyClock()
     traces = open_traces(settings, now or clock)
@@ -79,14 +82,16 @@ async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | Non
         )
         services = build_services(foundation, manifest)
         try:
-            yield _build_app(foundation, services, metrics, clock_watch)
+            yield _build_app(foundation, services, metrics, clock_watch, patience)
         finally:
             await services.salesforce.api.close()
             await asyncio.to_thread(traces.close)
             await database.close()
 
 
-def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clock_watch: ClockWatch) -> App:
+def _build_app(
+    foundation: Foundation, services: Services, metrics: Metrics, clock_watch: ClockWatch, patience: Patience
+) -> App:
     settings, database, now = foundation.settings, foundation.database, foundation.now
     slack, salesforce = services.slack, services.salesforce
     pages = Pages.of(slack.manifest.name)
@@ -96,7 +101,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics, clo
     flow = _build_oauth(foundation, services, pages) if settings.has_slack_credentials else None
     bolt = _build_bolt(foundation, services, flow) if flow else None
     if bolt:
-        arguments = _listener_arguments(foundation, services)
+        arguments = _listener_arguments(foundation, services) | {"patience": patience}
         register_listeners(bolt, database, now, **arguments, connect_routes=connect_routes)
     installing = _build_installing(foundation, services, pages, flow)
     readiness = Readiness(database, services.database_watch, clock_watch)

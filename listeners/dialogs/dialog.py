@@ -29,12 +29,6 @@ from store.database import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 1.0
-"""After this time, a person who pressed a button sees a loading view."""
-
-QUICK_SECONDS = 2.0
-"""How long a submission may take before it is answered with a loading view. Slack allows three seconds in all."""
-
 OVERTAKEN_SECONDS = 0.2
 """Bolt checks every 10 ms whether we have acknowledged, and only then answers. slack_bolt/listener/asyncio_runner.py"""
 
@@ -45,6 +39,17 @@ OPEN_AGAIN = "This dialog can no longer be used, so nothing was changed. Please 
 T = TypeVar("T")
 Body = dict[str, Any]
 MakeView = Callable[[], Awaitable[View]]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds until a person sees a loading view. Slack waits three seconds for the answer to a submission."""
+
+    after_press: float
+    after_submission: float
+
+
+PATIENCE = Patience(after_press=1.0, after_submission=2.0)
 
 
 def register(app: AsyncApp) -> None:
@@ -61,6 +66,7 @@ async def provide(
     directory: Directory,
     view_signer: ViewSigner,
     home_tab: HomeTab,
+    patience: Patience,
     next_: Callable[[], Awaitable[BoltResponse]],
 ) -> BoltResponse:
     """Check what the view carries. A Home of another version carries nothing; a dialog is not used any more."""
@@ -68,7 +74,7 @@ async def provide(
     view = view_signer.checked(shown, workspace_id, body["user"]["id"]) if shown else {}
     seen = shown | {"private_metadata": ""} if view is None else view
     is_org_wide = context.is_enterprise_install is True
-    dialog = Dialog(ack, body, seen, client, workspace_id, directory, home_tab, view_signer, is_org_wide)
+    dialog = Dialog(ack, body, seen, client, workspace_id, directory, home_tab, view_signer, patience, is_org_wide)
     if view is None and shown.get("type") == "modal":
         return await dialog.refuse_forged()
     context["dialog"] = dialog
@@ -93,6 +99,7 @@ class Dialog:
     directory: Directory
     home_tab: HomeTab
     view_signer: ViewSigner
+    patience: Patience
     is_org_wide: bool
     _persons: list[Person] = field(default_factory=list, init=False)
 
@@ -136,7 +143,7 @@ class Dialog:
         seconds, Slack no longer opens a dialog.
         """
         task = asyncio.ensure_future(work)
-        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        await asyncio.wait({task}, timeout=self.patience.after_press)
         loading_id = None if task.done() else await self.push(loading_view(title))
         return await task, loading_id
 
@@ -164,7 +171,7 @@ class Dialog:
         the work takes longer than Slack waits, the dialog shows a loading view until it is done.
         """
         task = asyncio.ensure_future(self._done(form, work))
-        await asyncio.wait({task}, timeout=QUICK_SECONDS)
+        await asyncio.wait({task}, timeout=self.patience.after_submission)
         if not task.done():
             await self.ack(response_action="update", view=self._signed(loading_view(self._title)))
         try:
@@ -258,7 +265,7 @@ class Dialog:
 
     async def _fill(self, view_id: str, title: str, make_view: MakeView) -> None:
         task = asyncio.create_task(self._view_or_problem(title, make_view))
-        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        await asyncio.wait({task}, timeout=self.patience.after_press)
         if not task.done():
             await self.update_view(view_id, loading_view(title))
         await self.update_view(view_id, await task)

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, insert
 
 from domain.salesforce import WEB_SERVER
 from domain.workspace import Workspace
+from listeners.dialogs.dialog import Patience
 from listeners.dialogs.metadata import ViewSigner
 from listeners.home.app_home import AppHome
 from listeners.ownership.dialogs import OwnershipDialogs
@@ -76,6 +77,7 @@ from store.schema import salesforce_connections
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
 from tests.conftest import SOMEDAY
+from tests.listeners.dialogs.patience import AMPLE
 from tests.servers import GENEROUS_TIMEOUT
 
 PUBLIC_URL = "https://usergems.example.com"
@@ -122,6 +124,11 @@ class Office:
         reply = await self.slack.act_in_home(user.id, action_id, value)
         assert reply.status == 200
         return await self.home_of(user)
+
+
+@pytest.fixture
+def patience() -> Patience:
+    return AMPLE
 
 
 @pytest.fixture
@@ -185,6 +192,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             ),
             "notices": notices,
             "now": clock,
+            "patience": AMPLE,
             "preferences": Preferences(api, database, clock),
             "status": Status(database, clock),
         }

@@ -91,6 +91,7 @@ class ApiClient:
         writer.write_eof()
         answer = await reader.read()
         writer.close()
+        await writer.wait_closed()
         return answer
 
 

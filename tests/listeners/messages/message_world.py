@@ -17,6 +17,7 @@ from slack_bolt.authorization import AuthorizeResult
 from sqlalchemy import update
 
 from listeners.dialogs import dialog, failures
+from listeners.dialogs.dialog import Patience
 from listeners.dialogs.metadata import ViewSigner
 from listeners.messages import actions
 from sandbox.slack.block_kit.parts import elements_of
@@ -29,6 +30,7 @@ from services.slack.directory import Directory
 from store.delivery.trace import steps_of
 from store.encryption import Cipher
 from store.schema import job_changes
+from tests.listeners.dialogs.patience import AMPLE
 from tests.world import World
 
 
@@ -101,7 +103,7 @@ class MessageWorld:
 
 
 @asynccontextmanager
-async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
+async def open_message_world(world: World, patience: Patience = AMPLE) -> AsyncIterator[MessageWorld]:
     courier = world.worker.courier
     slack, signer = courier.slack, courier.signer
     redrawer = Redrawer(world.database, slack, signer, world.clock, courier.layouts)
@@ -125,6 +127,7 @@ async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
             directory=directory,
             view_signer=view_signer,
             home_tab=None,
+            patience=patience,
         )
         return await next_()
 

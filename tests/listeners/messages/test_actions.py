@@ -24,6 +24,7 @@ from store.delivery import failed
 from store.home import member_preferences
 from store.messages import actions
 from store.ownership import choice_state, muting
+from tests.listeners.dialogs.patience import SHORT, SLOW_SECONDS
 from tests.listeners.messages.message_world import (
     MessageWorld,
     blocks_text,
@@ -37,9 +38,9 @@ UPDATE = "chat.update"
 
 
 @pytest.fixture
-async def acme(world) -> AsyncIterator[MessageWorld]:
+async def acme(world, patience) -> AsyncIterator[MessageWorld]:
     await world.default_channel()
-    async with open_message_world(world) as acme:
+    async with open_message_world(world, patience) as acme:
         yield acme
 
 
@@ -362,6 +363,7 @@ async def test_it_cannot_be_reassigned_to_a_person_who_cannot_be_notified(acme, 
     assert await acme.trail(sent) == []
 
 
+@pytest.mark.parametrize("patience", [SHORT])
 @pytest.mark.parametrize(
     ("flags", "text", "steps"),
     [
@@ -373,7 +375,7 @@ async def test_a_submission_is_answered_in_time_even_if_slack_is_slow(acme, sent
     """Slack allows three seconds. The result follows, so that nobody submits twice."""
     other = acme.world.slack.add_user(acme.world.team, "Lee Park", "lee@acme.example", **flags)
     await acme.press(acme.dana, direct(acme), "hand_on")
-    acme.world.slack.faults.add("users.info", delay=2.2)
+    acme.world.slack.faults.add("users.info", delay=SLOW_SECONDS)
 
     done = await acme.submit(acme.dana, choice=other.id, words="Not my patch")
 
@@ -387,10 +389,11 @@ async def test_a_submission_is_answered_in_time_even_if_slack_is_slow(acme, sent
         assert await acme.trail(sent) == ["reassigned"]
 
 
+@pytest.mark.parametrize("patience", [SHORT])
 async def test_a_loading_view_opens_while_slack_is_slow(acme):
     """Slack allows three seconds to open a dialog, and the check of a reader in a channel may take longer."""
     await unowned(acme)
-    acme.world.slack.faults.add("users.info", delay=1.3)
+    acme.world.slack.faults.add("users.info", delay=SLOW_SECONDS)
 
     await acme.choose_in_menu(acme.kim, channel(acme), "why")
 

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from listeners.dialogs.dialog import Patience
 from tests.listeners.ownership.ownership_world import AdminSession
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
-    async with open_salesforce_world(sqlite_url) as made:
+async def acme(sqlite_url: str, patience: Patience) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url, patience=patience) as made:
         yield made
 
 

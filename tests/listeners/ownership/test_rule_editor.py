@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import update
 
 from domain.job_change.parts import ChangeType, Signal
@@ -22,6 +23,7 @@ from services.ownership.rules.owner_sources import (
 from services.ownership.rules.presets import plays, presets
 from services.ownership.rules.rule_set import Conditions, Deliver, FieldTest, Rule
 from store.schema import workspaces
+from tests.listeners.dialogs.patience import SHORT, SLOW_SECONDS
 from tests.listeners.ownership.ownership_world import AdminSession, connect_org, publish, rule
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld
 
@@ -556,10 +558,11 @@ async def test_the_number_of_rules_is_limited(acme: SalesforceWorld, dana: Admin
     assert done.errors == {"name": "There can be at most 499 rules. Delete one first."}
 
 
+@pytest.mark.parametrize("patience", [SHORT])
 async def test_a_slow_submission_is_answered_in_time(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Slack gives three seconds: the dialog first says that it takes a moment, and then that it is done."""
     await begin(dana)
-    acme.slack.faults.add("users.info", delay=2.2)
+    acme.slack.faults.add("users.info", delay=SLOW_SECONDS)
 
     done = await dana.submit(name="Mine", place="1")
 
@@ -571,12 +574,13 @@ async def test_a_slow_submission_is_answered_in_time(acme: SalesforceWorld, dana
     assert await dana.rule_names() == ["Mine"]
 
 
+@pytest.mark.parametrize("patience", [SHORT])
 async def test_late_errors_are_shown_above_the_entered_values(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Nobody has to enter a rule twice because Slack was slow."""
     await begin(dana)
     await dana.add_condition("side", "past")
     await dana.add_condition("min_score", "7.5")
-    acme.slack.faults.add("users.info", delay=2.2)
+    acme.slack.faults.add("users.info", delay=SLOW_SECONDS)
 
     await dana.submit(name="Mine", place="0")
 

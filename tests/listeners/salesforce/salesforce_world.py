@@ -15,8 +15,10 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 
-import app
 from domain.salesforce import SalesforceConnection
+from listeners import assembly
+from listeners.cli.terminal import App
+from listeners.dialogs.dialog import Patience
 from listeners.http.server import create_runner
 from listeners.slack.links import ConnectLink
 from sandbox.salesforce import SalesforceSandbox
@@ -26,6 +28,7 @@ from services.settings import Settings
 from store.encryption import Cipher
 from store.salesforce import connections
 from store.slack.installations import AsyncInstallationStore
+from tests.listeners.dialogs.patience import AMPLE
 from tests.servers import GENEROUS_TIMEOUT, free_port
 
 
@@ -43,7 +46,7 @@ class SalesforceWorld:
     cipher: Cipher
     http: aiohttp.ClientSession
     clock_offset: float = 0.0
-    app: app.App = field(init=False)
+    app: App = field(init=False)
 
     def now(self) -> int:
         """The real time plus `clock_offset` seconds; sealed links contain the real time."""
@@ -90,7 +93,7 @@ class SalesforceWorld:
 
 @asynccontextmanager
 async def open_salesforce_world(
-    database_url: str, *, has_app: bool = True, login_url: str | None = None
+    database_url: str, *, has_app: bool = True, login_url: str | None = None, patience: Patience = AMPLE
 ) -> AsyncIterator[SalesforceWorld]:
     """`has_app` is whether the operator has an External Client App. `login_url` replaces the sandbox org's."""
     slack = SlackSandbox()
@@ -126,7 +129,7 @@ async def open_salesforce_world(
             environ |= {"SALESFORCE_CLIENT_ID": "3MVG9sample", "SALESFORCE_CLIENT_SECRET": "sample-secret"}
         settings = Settings.from_environ(environ)
         made = SalesforceWorld(slack, team, dana, noor, org, integration, settings.public_url, cipher, http)
-        async with app.build(settings, cipher, made.now) as made.app:
+        async with assembly.build(settings, cipher, made.now, patience) as made.app:
             await _install(made, settings.slack_client_id)
             slack.app_url = settings.public_url
             runner = create_runner(made.app.web)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from domain.audit import AuditEntry
+from listeners.dialogs.dialog import Patience
 from sandbox.salesforce.schema import Field
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import User
@@ -19,6 +20,7 @@ from store.intake import mappings as own
 from store.ownership import owners
 from store.salesforce import apps, connections, sources
 from store.slack import workspaces
+from tests.listeners.dialogs.patience import SHORT, SLOW_SECONDS
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 from tests.services.intake.salesforce_org import MOVE
 
@@ -74,8 +76,8 @@ class HomeUser:
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
-    async with open_salesforce_world(sqlite_url) as made:
+async def acme(sqlite_url: str, patience: Patience) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url, patience=patience) as made:
         made.org.org.define(MOVE)
         yield made
 
@@ -202,12 +204,13 @@ async def test_a_source_is_chosen_previewed_and_started(acme: SalesforceWorld, d
     assert await acme.app.database.run(sources.all_of, acme.team.id) == []
 
 
+@pytest.mark.parametrize("patience", [SHORT])
 async def test_a_slow_start_is_acknowledged_in_time(acme: SalesforceWorld, dana: HomeUser) -> None:
     """Slack waits three seconds; the result is shown afterwards."""
     await acme.connect()
     await dana.press("salesforce_sources")
     await dana.act("source_choose", "Job_Move__c")
-    acme.org.faults.add("query", delay=2.2)
+    acme.org.faults.add("query", delay=SLOW_SECONDS)
 
     assert (await dana.submit()).ok
 

@@ -38,11 +38,16 @@ class Link:
 
 
 @pytest.fixture
-async def link(office) -> AsyncIterator[Link]:
+def call_timeout() -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=GENEROUS_TIMEOUT)
+
+
+@pytest.fixture
+async def link(office, call_timeout) -> AsyncIterator[Link]:
     slack = office.slack
     slack.app.socket_mode_enabled, slack.app_url = True, None
     slack.app_client.retry_delays = (0.01, 0.01, 0.01)
-    async with aiohttp.ClientSession(timeout=SHORT) as http:
+    async with aiohttp.ClientSession(timeout=call_timeout) as http:
         socket = SlackSocket(office.api.client, slack.sockets.issue_token())
         yield Link(office, SocketMode(office.bolt, socket, http, pause=lambda _failures: 0.01))
 
@@ -79,6 +84,7 @@ async def test_too_many_events_are_acknowledged(connected, caplog):
     assert "Slack has dropped events" in caplog.text
 
 
+@pytest.mark.parametrize("call_timeout", [SHORT])
 async def test_a_connection_outlives_the_timeout_of_calls(connected):
     """The session's timeout applies to calls, not to a WebSocket."""
     await asyncio.sleep(SHORT.total + 0.2)

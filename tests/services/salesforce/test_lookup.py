@@ -22,6 +22,7 @@ from services.salesforce.records import PersonLookup, PersonRecords, RequiredRec
 from services.salesforce.refusals import LIMIT_RETRY_SECONDS
 from store.salesforce import connections
 from tests.conftest import Clock
+from tests.servers import GENEROUS_TIMEOUT
 
 ADA = (PersonLookup("ada", emails=("ada@initech.com",)),)
 API_KINDS = ("query", "composite", "sobjects", "limits")
@@ -293,9 +294,9 @@ async def test_a_401_with_an_invalid_body_is_an_expired_session(salesforce: Sale
 
 async def test_a_slow_answer_times_out(salesforce: Salesforce, org: SalesforceSandbox) -> None:
     """The next batch starts with a new client."""
-    hasty = Salesforce(salesforce.sessions, deadline_seconds=0.3)
+    hasty = Salesforce(salesforce.sessions, deadline_seconds=0.8)
     await find(hasty, *ADA)
-    org.faults.add("composite", delay=1.0)
+    org.faults.add("composite", delay=1.2)
     with pytest.raises(TransientError, match="longer"):
         await find(hasty, *ADA)
     assert (await find(hasty, *ADA))["ada"].contact is not None
@@ -517,7 +518,7 @@ async def test_a_hanging_salesforce_does_not_use_up_the_default_threads(salesfor
     asking = [asyncio.create_task(call) for call in calls]  # more than a machine's usual threads
     await asyncio.sleep(0)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GENEROUS_TIMEOUT):
             assert await asyncio.to_thread(lambda: "free") == "free"
     finally:
         answered.set()

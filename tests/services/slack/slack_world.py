@@ -16,12 +16,13 @@ from services.slack.api import Slack
 from store.database import Database
 from store.slack import workspaces
 from tests.conftest import Clock
+from tests.servers import GENEROUS_TIMEOUT
 from tests.world import installed
 
 
 @dataclass
 class SlackWorkspace:
-    """Dana installed the app, and its bot is a member of #wins. Calls time out after half a second."""
+    """Dana installed the app, and its bot is a member of #wins."""
 
     sandbox: SlackSandbox
     team: Team
@@ -45,7 +46,9 @@ class SlackWorkspace:
 
 
 @asynccontextmanager
-async def open_slack_workspace(database: Database, clock: Clock) -> AsyncIterator[SlackWorkspace]:
+async def open_slack_workspace(
+    database: Database, clock: Clock, timeout_seconds: float = GENEROUS_TIMEOUT
+) -> AsyncIterator[SlackWorkspace]:
     sandbox = SlackSandbox(now=lambda: clock() / 1000)
     team = sandbox.add_team("Acme")
     dana = sandbox.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
@@ -58,6 +61,7 @@ async def open_slack_workspace(database: Database, clock: Clock) -> AsyncIterato
     async def tokens(workspace_id: str) -> str | None:
         return token if workspace_id == team.id else None
 
-    async with sandbox.serving() as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5)) as http:
+    timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+    async with sandbox.serving() as url, aiohttp.ClientSession(timeout=timeout) as http:
         client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
         yield SlackWorkspace(sandbox, team, dana, wins, database, Slack(client, tokens, database, clock), http)
