@@ -1,4 +1,4 @@
-"""The doctor: checks of the whole installation, each with advice if it fails. The checks change nothing."""
+"""The doctor: checks of the whole installation, each with advice if it fails. It writes only what /readyz writes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from services.settings import Settings, is_loopback
 from services.slack.api import Slack
 from services.slack.manifest import Manifest
 from store import migrations
-from store.database import Database
+from store.database import Database, DatabaseUnavailableError
 from store.delivery import pauses
 from store.encryption import Cipher
-from store.operations import secrets
+from store.operations import deployment, secrets
 from store.salesforce import connections
 from store.schema.postgresql import is_pooled
 from store.slack import inbound_health, tokens, workspaces
@@ -78,6 +78,7 @@ class Doctor:
         for name, check in (
             ("database", self._database_responds),
             ("migrations", self._schema_is_newest),
+            ("database writes", self._writes_are_accepted),
             ("encryption keys", self._secrets_are_readable),
         ):
             result = await self._run_check(name, check())
@@ -96,6 +97,13 @@ class Doctor:
         if not await self.database.run(migrations.may_run):
             raise PermanentError("the database schema is out of date. Fix: run python app.py migrate")
         return "up to date"
+
+    async def _writes_are_accepted(self) -> str:
+        try:
+            await self.database.run(deployment.check_writable, self.now())
+        except DatabaseUnavailableError as error:
+            raise PermanentError(error.advice) from error
+        return "accepted"
 
     async def _secrets_are_readable(self) -> str:
         await self.database.run(secrets.check_readable, self.cipher)

@@ -13,6 +13,7 @@ from store.encryption import KEY_FILE
 from store.operations.single_process import sqlite_file
 from store.schema import intake_keys
 from tests.listeners.cli.test_table import Operator
+from tests.services.operations.test_database_watch import read_only
 from tests.store.sample_rows import add_workspace
 
 NOWHERE = {
@@ -98,6 +99,19 @@ def test_an_unreachable_database_is_reported(capsys):
     assert status == 1
     assert "FAILED   database: the database did not answer" in out
     assert "unknown  workspaces: not checked. Fix the failed checks" in out
+
+
+def test_a_read_only_database_is_reported(postgresql_url, capsys):
+    """It responds, so that only a write shows it. The advice is that of /readyz."""
+    operator = Operator(postgresql_url, capsys)
+    operator.environ |= NOWHERE
+    with read_only(postgresql_url):
+        out = operator.types("doctor")
+    operator.database.engine.dispose()
+
+    assert operator.status == 1
+    assert "ok       database: responding" in out
+    assert "FAILED   database writes: the database is read-only: connect to the primary, or end its" in out
 
 
 def test_a_database_without_its_key_is_reported(operator):

@@ -66,7 +66,7 @@ async def test_a_read_only_database_is_no_bug_and_is_logged_once(postgresql, pos
 
     assert await watch.problem() is None
     began, ended = [record.message for record in caplog.records]
-    assert began.endswith("the database did not answer: 25006: cannot execute INSERT in a read-only transaction")
+    assert began.endswith("the database refused a write: 25006: cannot execute INSERT in a read-only transaction")
     assert ended == "The database is available again"
 
 
