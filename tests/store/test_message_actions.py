@@ -167,7 +167,7 @@ async def test_a_delivery_of_another_workspace_is_not_found(database):
 
 
 async def test_delivering_again_uses_the_same_delivery_with_a_new_reason(database):
-    """It waits in its lane, its time limit starts again, and the earlier message is remembered."""
+    """It waits in its lane, its attempts and time limit start again, and the earlier message is remembered."""
     [delivery] = await delivered_to(database, "U_DANA")
     await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 5_000, SOMEDAY)
 
@@ -175,7 +175,8 @@ async def test_delivering_again_uses_the_same_delivery_with_a_new_reason(databas
     assert await database.run(actions.resume_snoozed, SOMEDAY + 5_000)
     assert not await database.run(actions.resume_snoozed, SOMEDAY + 5_000)
 
-    assert await database.run(delivery_states, delivery.job_change_id) == [DeliveryState.PENDING]
+    row = await database.run(lambda connection: connection.execute(select(deliveries)).one())
+    assert (row.state, row.attempts, row.created_at) == (DeliveryState.PENDING, 0, SOMEDAY + 5_000)
     await database.run(send, SOMEDAY + 6_000)
     drawn = await database.run(redraws.claim, SOMEDAY + 6_000, LEASE_MS, 9)
     assert [await members(database, each) for each in drawn] == [[delivery.id]]

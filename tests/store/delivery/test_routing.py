@@ -10,6 +10,7 @@ from domain.delivery import NewDelivery
 from domain.states import Outcome, Role
 from store.delivery import pauses, routing
 from store.delivery.routing import Routed, RoutingPostponed, batch_size
+from store.intake.job_changes import find
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace, claim, delivery_states, outcome_of
@@ -222,7 +223,7 @@ async def test_nothing_is_routed_for_a_workspace_without_the_app(database):
 
 
 async def test_a_job_change_may_end_without_a_delivery(database):
-    """That nobody is notified is an outcome too, stored at once."""
+    """That nobody is notified is an outcome too, stored at once with the reason, which the trace repeats."""
     job_change_id = await database.run(add_job_change)
     batch = await take(database)
 
@@ -230,6 +231,8 @@ async def test_a_job_change_may_end_without_a_delivery(database):
     await database.run(routing.settle, batch, [ended], [], SOMEDAY)
 
     assert await database.run(outcome_of, job_change_id) == ("muted", None, "muted by the DRI")
+    last = (await database.run(find, "T1", job_change_id)).trace[-1]
+    assert (last.step, last.detail) == ("muted", "muted by the DRI")
 
 
 async def test_after_a_restart_the_turns_of_the_dead_process_are_free_at_once(database):

@@ -1,33 +1,28 @@
-"""Storing the rows of a file together with the progress of its import."""
+"""The progress of file imports, by which an interrupted one is continued."""
 
 from __future__ import annotations
 
-from domain.job_change.new import NewJobChange
-from store.database import Database
 from store.intake import imports
 from store.intake.imports import Progress
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_workspace
 
+THIRTY_DAYS_MS = 30 * 24 * 60 * 60 * 1_000
 
-async def test_on_postgresql_an_import_waits_for_the_disk_only_at_its_end(postgresql_url):
-    """The progress is part of each transaction, so that what a crash of the machine loses is read again."""
-    database = Database(postgresql_url)
-    await database.run(add_workspace)
 
-    def waits(connection):
-        return connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+async def test_an_interrupted_import_can_be_continued_for_thirty_days(database):
+    """It belongs to its workspace and file. A finished one starts again at once, and forgets no other."""
+    places = [("T1", "a file"), ("T1", "another file"), ("T2", "a file")]
+    progress = [Progress(read=10, accepted=6, duplicate=2, refused=2, refused_bytes=99), Progress(1), Progress(2)]
+    for workspace_id in ("T1", "T2"):
+        await database.run(add_workspace, workspace_id)
+    for (workspace_id, digest), imported in zip(places, progress, strict=True):
+        await database.run(imports.add, workspace_id, digest, [], imported, SOMEDAY)
 
-    def import_rows(connection):
-        row = NewJobChange("T1", "a", "tests", "{}", SOMEDAY)
-        imports.add(connection, "T1", "digest", [row], Progress(read=1), SOMEDAY)
-        return waits(connection)
+    async def continued(now: int) -> list[Progress]:
+        return [await database.run(imports.begin, *place, now) for place in places]
 
-    def finish(connection):
-        imports.finish(connection, "T1", "digest")
-        return waits(connection)
-
-    assert not await database.run(import_rows)
-    assert await database.run(imports.begin, "T1", "digest", SOMEDAY) == Progress(read=1, accepted=1)
-    assert await database.run(finish)
-    await database.close()
+    assert await continued(SOMEDAY + THIRTY_DAYS_MS) == progress
+    await database.run(imports.finish, "T1", "a file")
+    assert await continued(SOMEDAY + THIRTY_DAYS_MS) == [Progress(), *progress[1:]]
+    assert await continued(SOMEDAY + THIRTY_DAYS_MS + 1) == [Progress()] * 3

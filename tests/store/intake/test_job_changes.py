@@ -205,6 +205,8 @@ async def test_a_delivered_job_change_says_where(database):
 
     assert (found.state, found.outcome, found.sent_to) == ("delivered", "delivered", "dri")
     assert [(delivery.channel, delivery.ts) for delivery in found.deliveries] == [("D1", "1.2")]
+    last_steps = [(step.step, step.detail) for step in found.trace[-2:]]
+    assert last_steps == [("posted", "to U_DANA"), ("delivered", "to the DRI")]
 
 
 async def test_a_job_change_of_another_workspace_is_not_found(database):

@@ -225,9 +225,10 @@ async def test_one_of_many_simultaneous_reports_is_the_first(database):
     )
 
 
-async def test_old_moves_are_deleted(database):
+async def test_moves_are_deleted_after_thirty_days(database):
     """They would grow without limit otherwise."""
     await add(database, report("a"))
-    await database.run(moves.delete_old, SOMEDAY + moves.MEMORY_MS + 1)
+    assert await database.run(moves.delete_old, SOMEDAY + 30 * DAY_MS) == 0
+    await database.run(moves.delete_old, SOMEDAY + 30 * DAY_MS + 1)
 
     assert await database.run(lambda c: c.execute(select(func.count()).select_from(known_moves)).scalar_one()) == 0
