@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -123,11 +123,20 @@ def _changed(form: RuleForm, action: Mapping[str, Any]) -> RuleForm:
     return replace(form, also=form.also.with_slot()) if action_id == ADD_INFORMED else form
 
 
+@dataclass(frozen=True)
+class _SavedRule:
+    """`place` is the rule's index in the draft."""
+
+    result: SaveResult
+    form: RuleForm
+    place: int
+
+
 async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Save the rule into the draft, or show the errors at their fields."""
     workspace_id, view, states = dialog.workspace_id, dialog.view, dialog.view["state"]["values"]
 
-    async def work(entered: Entered) -> View | tuple[SaveResult, RuleForm, int]:
+    async def work(entered: Entered) -> View | _SavedRule:
         opened = await _open_form(workspace_id, ownership, view)
         if opened is None:
             raise NAME.error(RULE_CHANGED_BY_OTHERS)
@@ -142,19 +151,19 @@ async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         problems = await ownership.problems(workspace_id, typed.destinations)
         if isinstance(parsed, dict) or problems:
             raise InvalidFormError(problems | (parsed if isinstance(parsed, dict) else {}))
-        result = await _store(dialog, ownership, *parsed)
+        rule, place = parsed
+        result = await _store(dialog, ownership, rule, place)
         if not result.stored:
             raise NAME.error(result.text)
         if is_narrowed(view):
-            await ownership.redraw(dialog, save_result_text(result), parsed[1])
-            return await publication(workspace_id, ownership, page=parsed[1] // A_PAGE)
-        return result, typed, parsed[1]
+            await ownership.redraw(dialog, save_result_text(result), place)
+            return await publication(workspace_id, ownership, page=place // A_PAGE)
+        return _SavedRule(result, typed, place)
 
     saved = await dialog.submit(rule_form_of(states), work)
-    if isinstance(saved, tuple):
-        result, typed, place = saved
-        warnings = await ownership.warnings(workspace_id, typed.destinations.values())
-        await ownership.redraw(dialog, "\n".join(filter(None, [save_result_text(result), warnings])), place)
+    if isinstance(saved, _SavedRule):
+        warnings = await ownership.warnings(workspace_id, saved.form.destinations.values())
+        await ownership.redraw(dialog, "\n".join(filter(None, [save_result_text(saved.result), warnings])), saved.place)
 
 
 async def _store(dialog: Dialog, ownership: OwnershipDialogs, rule: Rule, place: int) -> SaveResult:

@@ -107,9 +107,9 @@ class Home:
             state = replace(state, member=replace(state.member, assigned=assigned))
         return state, result
 
-    async def _find_url(self, workspace_id: str, some: Sequence[AssignedJobChange]) -> str | None:
+    async def _find_url(self, workspace_id: str, job_changes: Sequence[AssignedJobChange]) -> str | None:
         """The address of the workspace, from a link to one of these messages. None if Slack does not say it now."""
-        for job_change in some:
+        for job_change in job_changes:
             if job_change.channel and job_change.ts:
                 posted = Posted(job_change.channel, job_change.ts)
                 with suppress(PermanentError, TransientError):

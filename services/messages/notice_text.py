@@ -194,8 +194,8 @@ def _webhook_off(context: NoticeContext) -> NoticeMessage:
         return _text_only("✅ *Fixed.* The outgoing webhook is on again.", is_final=True)
     return _text_only(
         f"⚠️ *The outgoing webhook is switched off*: {escape(context.webhook_off_because, 300)}. Messages in Slack are"
-        " not affected. What happens until it is on again is not sent to it. Open *Outgoing webhook* in the *Home* tab"
-        " of this app."
+        " not affected. Events that happen while it is off are not sent to it. Open *Outgoing webhook* in the *Home*"
+        " tab of this app."
     )
 
 

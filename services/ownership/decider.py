@@ -74,6 +74,30 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class _StoredSettings:
+    """What rules need besides themselves. `version` is the one in force, and `muted` are the segments in mutes."""
+
+    workspace: Workspace | None
+    version: int
+    matching: OwnerMatching
+    muted: frozenset[str]
+
+    @classmethod
+    def read(cls, connection: Connection, workspace_id: str) -> _StoredSettings:
+        return cls(
+            workspace=workspaces.find(connection, workspace_id),
+            version=rule_sets.version_in_force(connection, workspace_id),
+            matching=owners.matching(connection, workspace_id),
+            muted=muting.segments(connection, workspace_id),
+        )
+
+    def make_rules(self, version: int, prepared: PreparedRules) -> Rules:
+        segments = used_segments(prepared.rule_set, [segment for segment in SEGMENTS if segment in self.muted])
+        required = required_records(prepared.rule_set, self.matching, segments)
+        return Rules(version, prepared, Matching.of(self.matching), required, segments)
+
+
+@dataclass(frozen=True)
 class Decider:
     """Decides, and sends and stores nothing: that is up to the router and the simulation."""
 
@@ -91,18 +115,18 @@ class Decider:
 
     async def workspace_and_rules(self, workspace_id: str) -> tuple[Workspace | None, Rules]:
         """The workspace and its published rules, read together. The workspace is None if there is none."""
-        workspace, version, matching, muted = await self.database.read(_workspace_and_version, workspace_id)
+        stored = await self.database.read(_StoredSettings.read, workspace_id)
         cached = self._prepared.get(workspace_id)
-        if cached is None or cached[0] != version:
+        if cached is None or cached[0] != stored.version:
             published = await self.database.read(rule_sets.in_force, workspace_id)
-            cached = (version, PreparedRules.of(_read(published) if published else NO_RULES))
+            cached = (stored.version, PreparedRules.of(_read(published) if published else NO_RULES))
             self._prepared[workspace_id] = cached
-        return workspace, _ready(*cached, matching, muted)
+        return stored.workspace, stored.make_rules(*cached)
 
     async def draft(self, workspace_id: str, rule_set: RuleSet) -> Rules:
         """Rules that are not in force."""
-        _, _, matching, muted = await self.database.read(_workspace_and_version, workspace_id)
-        return _ready(-1, PreparedRules.of(rule_set), matching, muted)
+        stored = await self.database.read(_StoredSettings.read, workspace_id)
+        return stored.make_rules(-1, PreparedRules.of(rule_set))
 
     async def find_records(
         self, workspace_id: str, changes: Mapping[str, JobChange], *compared: Rules
@@ -194,25 +218,11 @@ async def _decide(
     return choices, lookups, batch
 
 
-def _workspace_and_version(
-    connection: Connection, workspace_id: str
-) -> tuple[Workspace | None, int, OwnerMatching, frozenset[str]]:
-    version, muted = rule_sets.version_in_force(connection, workspace_id), muting.segments(connection, workspace_id)
-    return workspaces.find(connection, workspace_id), version, owners.matching(connection, workspace_id), muted
-
-
 def _state_and_accounts(
     connection: Connection, workspace_id: str, now: int, wanted: Collection[tuple[str, str]], *, count_recent: bool
 ) -> tuple[ChoiceState, dict[tuple[str, str], str]]:
     state = choice_state.load(connection, workspace_id, now, count_recent=count_recent)
     return state, choice_state.accounts(connection, workspace_id, wanted)
-
-
-def _ready(version: int, prepared: PreparedRules, stored: OwnerMatching, muted: frozenset[str]) -> Rules:
-    matching = Matching.of(stored)
-    segments = used_segments(prepared.rule_set, [segment for segment in SEGMENTS if segment in muted])
-    required = required_records(prepared.rule_set, stored, segments)
-    return Rules(version, prepared, matching, required, segments)
 
 
 def case_of(key: str, change: JobChange, batch: BatchRecords | None, trouble: Reason | None = None) -> Case:

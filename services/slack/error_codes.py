@@ -14,7 +14,7 @@ class Meaning(StrEnum):
     """What the app does about a code."""
 
     RETRY = "was not performed, and is tried again"
-    IN_DOUBT = "may have been performed, and is tried again after a look"
+    IN_DOUBT = "may have been performed: the app checks before it tries again"
     WAIT = "Slack asks to wait"
     MOVING = "the workspace is being moved into an organization, which takes hours to days"
     EXPIRED = "the token has ended and could not be renewed, which an admin can change"
@@ -22,7 +22,7 @@ class Meaning(StrEnum):
     DESTINATION = "fails this destination"
     MESSAGE = "fails this message as it is rendered"
     CALL = "fails this call until a person changes something"
-    GONE = "the workspace is gone, if a second look agrees"
+    GONE = "the workspace is gone, if a second call confirms it"
     BUG = "our bug: the call can never work"
 
 
@@ -115,7 +115,7 @@ _VIEW = {
     **_texts(Meaning.CALL, not_found="the dialog is no longer open", push_limit_reached="too many dialogs are open"),
     **_texts(
         Meaning.CALL,
-        expired_trigger_id="Slack waits three seconds for a dialog, and they were over",
+        expired_trigger_id="the three seconds that Slack waits for a dialog had passed",
         exchanged_trigger_id="the dialog was opened already",
         invalid_trigger_id="Slack does not know this interaction",
     ),

@@ -56,10 +56,13 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
     _new_deliveries.add(connection, rows)
     if is_parked:
         del lane_ids[DEFAULT_CHANNEL]
-    if held := {reader: theirs for reader, theirs in hours.items() if theirs.held_until(now, now) > now}:
+    if held := {reader: chosen for reader, chosen in hours.items() if chosen.held_until(now, now) > now}:
         connection.execute(
             hold_empty_lane,
-            [{"of_lane": lane_ids.pop(name), "until": theirs.held_until(now, now)} for name, theirs in held.items()],
+            [
+                {"of_lane": lane_ids.pop(reader), "until": chosen.held_until(now, now)}
+                for reader, chosen in held.items()
+            ],
         )
         add_steps(
             connection,

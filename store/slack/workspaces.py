@@ -156,7 +156,7 @@ def reactivate(connection: Connection, workspace_id: str) -> bool:
 
 
 def change(connection: Connection, workspace_id: str, /, seen_version: int | None, **preferences: object) -> bool:
-    """Store preferences, or nothing and return False if they have changed since `seen_version`. None: in any case."""
+    """Store preferences. If `seen_version` is given and no longer current, store nothing and return False."""
     of_workspace = workspaces.c.id == workspace_id
     if seen_version is not None:
         of_workspace &= workspaces.c.version == seen_version
