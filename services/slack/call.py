@@ -16,7 +16,7 @@ from services.slack.errors import EXPIRED_WAIT, RenewalRefusedError, error_for
 from services.slack.shapes import Json
 from store.slack.installations import OtherAppError
 
-LOOK_AGAIN_SECONDS = 300.0
+LOOK_AGAIN_SECONDS = 30.0
 """How long a method waits after Slack rejected a token that auth.test still accepts."""
 authorized: ContextVar[tuple[str, str] | None] = ContextVar("authorized", default=None)
 """The workspace and the token with which Bolt has authorized the request that is being handled."""
