@@ -102,8 +102,8 @@ def _attach_known(connection: Connection, reports: Sequence[Report]) -> dict[str
             if move.job_change_id in payloads and move.source != report.source
         ]
         if firsts:
-            attached[report.job_change_id] = first = min(firsts)
-            _store(connection, report, first, payloads[first])
+            attached[report.job_change_id] = min(firsts)
+    _store(connection, [report for report in reports if report.job_change_id in attached], attached, payloads)
     # A third report may have only that in common with the move which the second one has added.
     after = {
         person: [move._replace(job_change_id=attached.get(move.job_change_id, move.job_change_id)) for move in moves]
@@ -136,26 +136,43 @@ def _matching(known: _Known, report: Report) -> list[_Move]:
     ]
 
 
-def _store(connection: Connection, report: Report, first: str, payload: str | None) -> None:
-    now, job_change_id = report.at, report.job_change_id
-    ended = {
-        "due_at": None,
-        "outcome": Outcome.MUTED,
-        "ended_at": now,
-        "reason": "another sender has reported the move",
-    }
-    connection.execute(update(job_changes).where(job_changes.c.id == job_change_id).values(ended))
-    row = {"job_change_id": job_change_id, "attached_to": first, "workspace_id": report.workspace_id, "at": now}
-    connection.execute(insert(attached_reports).values(row))
-    before, after = JobChange.if_readable(payload), JobChange.if_readable(report.payload)
-    facts = extra_facts(before, after) if before and after else []
-    add_steps(
-        connection,
-        [
-            TraceStep(first, now, Step.REPORTED_AGAIN, "; ".join([f"by {report.source}", *facts])),
-            TraceStep(job_change_id, now, Step.ATTACHED, f"to {first}"),
-        ],
+def _store(
+    connection: Connection, reports: Sequence[Report], attached: Mapping[str, str], payloads: Mapping[str, str | None]
+) -> None:
+    """Store reports that are attached, with a statement for each table, since a file may have a million of them."""
+    if not reports:
+        return
+    connection.execute(_end, [{"of_job_change": report.job_change_id, "now": report.at} for report in reports])
+    rows = [
+        {
+            "job_change_id": report.job_change_id,
+            "attached_to": attached[report.job_change_id],
+            "workspace_id": report.workspace_id,
+            "at": report.at,
+        }
+        for report in reports
+    ]
+    connection.execute(insert(attached_reports), rows)
+    steps = []
+    for report in reports:
+        first = attached[report.job_change_id]
+        before, after = JobChange.if_readable(payloads[first]), JobChange.if_readable(report.payload)
+        facts = extra_facts(before, after) if before and after else []
+        steps.append(TraceStep(first, report.at, Step.REPORTED_AGAIN, "; ".join([f"by {report.source}", *facts])))
+        steps.append(TraceStep(report.job_change_id, report.at, Step.ATTACHED, f"to {first}"))
+    add_steps(connection, steps)
+
+
+_end = (
+    update(job_changes)
+    .where(job_changes.c.id == bindparam("of_job_change"))
+    .values(
+        due_at=None,
+        outcome=Outcome.MUTED,
+        ended_at=bindparam("now"),
+        reason="another sender has reported the move",
     )
+)
 
 
 _of_people = select(known_moves).where(
