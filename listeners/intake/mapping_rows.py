@@ -121,7 +121,8 @@ class MappingForm:
     def definition(self) -> dict[str, Any]:
         """The mapping as JSON, to be validated. Rows without a field are left out."""
         pairs = [(row.text, row.our_field, row.always) for row in self.rows if row.text and row.field]
-        pairs += [(path, name, False) for path, names in _listed(self.kept.get("map", {})) for name in names]
+        for path, names in self.kept.get("map", {}).items():
+            pairs += [(path, name, False) for name in ([names] if isinstance(names, str) else names)]
         pairs += [(value, name, True) for name, value in self.kept.get("set", {}).items()]
         return _definition(pairs) | {name: words for name, words in self.kept.items() if name == "words"}
 
@@ -147,10 +148,6 @@ def _definition(pairs: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
             paths[text].append(name)
     definition: dict[str, Any] = {"map": {path: names if len(names) > 1 else names[0] for path, names in paths.items()}}
     return definition | ({"set": always} if always else {})
-
-
-def _listed(paths: Mapping[str, str | list[str]]) -> Iterator[tuple[str, list[str]]]:
-    yield from ((path, [names] if isinstance(names, str) else names) for path, names in paths.items())
 
 
 def row_fields(states: States) -> Iterator[Field[Any, Any]]:

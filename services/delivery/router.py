@@ -29,7 +29,6 @@ from services.ownership.choice.decide import BatchDecision, Choice, WaitingForSl
 from services.ownership.choice.delivery_plan import decision_of, missed_job_changes, plan_deliveries
 from services.ownership.choice.person_notes import person_notes
 from services.ownership.decider import Decider, Rules, case_of
-from services.ownership.rules.owner_sources import Side
 from services.retry import wait_ms
 from services.salesforce.call_budget import CallBudget
 from services.salesforce.records import PersonRecords
@@ -231,17 +230,13 @@ def _routed(
     plan = plan_deliveries(job_change_id, choice, workspace, case.change.signal)
     decision = decision_of(choice, plan, rules.version, [*notes, *person_notes(case)])
     shown = rules.rule_set.context_fields or ()
+    tests, used_segments = rules.prepared.segment_tests, rules.segments  # those that a rule or a mute refers to
     decision = decision.with_records(
-        [_segments(case, side.side, rules) for side in choice.choices],
+        [tuple(sorted(case.segments(side.side, tests) & used_segments)) for side in choice.choices],
         [context_values(case, side.side, shown, looked_up.described) for side in choice.choices],
         _links(case.records or PersonRecords(), looked_up.base_url),
     )
     return Routed(job_change_id, decision, plan.deliveries, plan.outcome, for_reader(plan.reasons) or None)
-
-
-def _segments(case: Case, side: Side | None, rules: Rules) -> tuple[str, ...]:
-    """Return the segments of this side's account, of those that a rule or a mute refers to."""
-    return tuple(sorted(case.segments(side, rules.prepared.segment_tests) & rules.segments))
 
 
 def _links(records: PersonRecords, base_url: str | None) -> RecordLinks:

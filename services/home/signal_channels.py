@@ -68,13 +68,11 @@ class SignalChannels:
             problem = channel_problem(channel, workspace.bot_user_id, workspace.scopes)
             in_use = {*workspace.signal_channels.values(), workspace.default_channel_id}  # these have had a note
             if problem is None and channel_id not in in_use:
-                await self.slack.post_notice(workspace.id, channel_id, _first_line(actor, signal))
+                kind = SIGNALS[signal]
+                text = f"<@{actor}> made this the channel for “{kind}” job changes for which no DRI is found."
+                await self.slack.post_notice(workspace.id, channel_id, text)
         except TransientError:
             return TRY_AGAIN
         except PermanentError as error:
             return f"<#{channel_id}> was not saved because the app cannot post there: {error}."
         return problem
-
-
-def _first_line(actor: str, signal: Signal) -> str:
-    return f"<@{actor}> made this the channel for “{SIGNALS[signal]}” job changes for which no DRI is found."

@@ -53,13 +53,10 @@ class DatabaseWatch:
             return "the database is not responding: check that it is running"
         if write:
             self.database.writes_work()
-        self._note(is_key_missing=problem == KEY_IS_MISSING)
-        return problem
-
-    def _note(self, *, is_key_missing: bool) -> None:
-        if is_key_missing and self.may_work:
+        if problem == KEY_IS_MISSING and self.may_work:
             log.error("This process waits: %s", KEY_IS_MISSING)
-        self.may_work = not is_key_missing
+        self.may_work = problem != KEY_IS_MISSING
+        return problem
 
 
 def _problem(connection: Connection, fingerprints: tuple[str, ...], write_at: int | None) -> str | None:

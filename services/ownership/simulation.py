@@ -77,7 +77,10 @@ class Simulation:
         self, workspace_id: str, changes: Sequence[JobChange], rule_set: RuleSet | None = None
     ) -> list[SimulatedJobChange]:
         """Simulate these job changes. `rule_set` None means the rules in force."""
-        rules = await self._rules(workspace_id, rule_set)
+        if rule_set is None:
+            rules = await self.decider.rules_in_force(workspace_id)
+        else:
+            rules = await self.decider.draft(workspace_id, rule_set)
         (simulated,) = await self._simulate(
             workspace_id, {str(number): change for number, change in enumerate(changes)}, [rules]
         )
@@ -97,11 +100,6 @@ class Simulation:
         return SimulationReport(
             len(changes), tuple(Difference(*pair) for pair in pairs if _outcome(pair[0]) != _outcome(pair[1]))
         )
-
-    async def _rules(self, workspace_id: str, rule_set: RuleSet | None) -> Rules:
-        if rule_set is None:
-            return await self.decider.rules_in_force(workspace_id)
-        return await self.decider.draft(workspace_id, rule_set)
 
     async def _simulate(
         self, workspace_id: str, changes: Mapping[str, JobChange], rules: Sequence[Rules]

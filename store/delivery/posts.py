@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
 
-from domain.decision.reasons import Reasons, to_stored
+from domain.decision.reasons import to_stored
 from domain.decision.sentences import for_reader
 from domain.delivery import ClaimedDelivery, NewDelivery, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
@@ -261,7 +261,9 @@ def _move(connection: Connection, item: Moved) -> None:
     decisions.record_unreachable(connection, moved, claim.destination, item.problem)
     new: list[NewDelivery] = []
     for delivery in moved:
-        reasons, key = _why_moved(item, delivery), delivery.job_change_id
+        # A fallback keeps the reason why it was one, in front of the new reason.
+        earlier_reasons = delivery.reasons if delivery.role == Role.FALLBACK else ()
+        reasons, key = (*earlier_reasons, *item.reasons), delivery.job_change_id
         new.append(NewDelivery(key, DEFAULT_CHANNEL, Role.FALLBACK, reasons, delivery.side, delivery.rule))
         # The default channel may already have a copy. That copy then becomes the fallback.
         why = for_reader(reasons)
@@ -278,11 +280,6 @@ def _move(connection: Connection, item: Moved) -> None:
             deliver_again(connection, claim.workspace_id, fallback, item.at)
             redraws.mark(connection, fallback.job_change_id, item.at)
     _fail(connection, item, [delivery for delivery in claim.deliveries if delivery.role == Role.COPY])
-
-
-def _why_moved(item: Moved, delivery: ClaimedDelivery) -> Reasons:
-    """A fallback keeps the reason why it was one, in front of the new reason."""
-    return (*delivery.reasons, *item.reasons) if delivery.role == Role.FALLBACK else item.reasons
 
 
 _set_channel_problem = (

@@ -20,7 +20,7 @@ def all_of(connection: Connection, workspace_id: str) -> dict[str, Definition]:
         .where(mappings.c.workspace_id == workspace_id)
         .order_by(mappings.c.source)
     )
-    return {source: _decoded(stored) for source, stored in rows}
+    return {source: json.loads(stored) for source, stored in rows}
 
 
 def save(
@@ -36,8 +36,3 @@ def remove(connection: Connection, workspace_id: str, source: str) -> bool:
     """Return whether there was a mapping to remove."""
     of_source = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
     return bool(connection.execute(delete(mappings).where(of_source)).rowcount)
-
-
-def _decoded(stored: str) -> Definition:
-    definition: Definition = json.loads(stored)
-    return definition

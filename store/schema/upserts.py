@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 _DIALECTS: Mapping[str, Any] = {"postgresql": postgresql, "sqlite": sqlite}  # their inserts have no common type
 
@@ -33,12 +32,9 @@ def put(connection: Connection, table: Table, row: Mapping[str, object], *unique
 @cache
 def _put(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
     new = _DIALECTS[dialect].insert(table)
-    statement: Insert = new.on_conflict_do_update(index_elements=unique, set_=_others(table, unique, new.excluded))
+    others = {column.name: new.excluded[column.name] for column in table.columns if column.name not in unique}
+    statement: Insert = new.on_conflict_do_update(index_elements=unique, set_=others)
     return statement
-
-
-def _others(table: Table, unique: Collection[str], excluded: ReadOnlyColumnCollection[str, Any]) -> dict[str, Any]:
-    return {column.name: excluded[column.name] for column in table.columns if column.name not in unique}
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from domain.day_counts import counted
 from listeners.dialogs.blocks import Block, View, actions, button, context, data_of, header, modal, section
-from listeners.dialogs.form import Field
 from listeners.dialogs.mentions import shown_sentence, source_label
 from listeners.ownership.rule_form.chain import Chain
 from listeners.ownership.rule_form.choices import A_FIELD, A_GROUP, Choices, groups_of
@@ -102,7 +100,11 @@ def rule_view(form: RuleForm, choices: Choices, org: OrgSchema | None, *, is_new
         *_add("Add another person", ADD_SOURCE, len(form.tell.slots) < MOST_SOURCES),
         *_chain(form.also, choices),
         *_add("Also inform…", ADD_INFORMED, len(form.also.slots) < MOST_INFORMED),
-        *(_dispatching(field.block(form.entries[field.name])) for field in _deliver(form)),
+        *(
+            _dispatching(field.block(form.entries[field.name]))
+            for field in DELIVER
+            if field is not FALLBACK_USER or not form.keeps_fallback_user
+        ),
         *_unchanged(form, choices),
     ]
     data = {"next": form.next_row}
@@ -115,10 +117,6 @@ def rule_view(form: RuleForm, choices: Choices, org: OrgSchema | None, *, is_new
 def _sentence(form: RuleForm, choices: Choices) -> str:
     rule = form.draft()
     return shown_sentence(rule, choices.labels, 2_000) if rule else "_Choose whom to notify to read the rule here._"
-
-
-def _deliver(form: RuleForm) -> Iterator[Field[Any, Any]]:
-    yield from (field for field in DELIVER if not (field is FALLBACK_USER and form.keeps_fallback_user))
 
 
 def _dispatching(block: Block) -> Block:

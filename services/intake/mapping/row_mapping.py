@@ -59,7 +59,7 @@ class RowMapping:
         faults = list(_faults(definition))
         if faults:
             raise InvalidJobChangeError(faults)
-        paths = {path: _listed(fields) for path, fields in definition["map"].items()}
+        paths = {path: [names] if isinstance(names, str) else names for path, names in definition["map"].items()}
         return cls(paths, definition.get("set", {}), definition.get("words", {}))
 
     def read(self, row: Row, source: str) -> dict[str, Any]:
@@ -229,10 +229,6 @@ def _plain_form(name: str) -> str:
 
 
 _remembered_plain = lru_cache(maxsize=8_192)(_plain_form)
-
-
-def _listed(fields: str | list[str]) -> list[str]:
-    return [fields] if isinstance(fields, str) else fields
 
 
 def _faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
