@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 EVERY_MS = 60 * 60 * 1_000
 """How often Slack is asked where the app is added, in case an event was lost."""
 
+AGAIN_MS = 5 * 60 * 1_000
+"""When Slack is asked again after it did not say so."""
+
 
 @dataclass
 class Organizations:
@@ -37,7 +40,8 @@ class Organizations:
         if self.now() >= self._next_at:
             self._next_at = self.now() + EVERY_MS
             for enterprise_id in await self.installations.organizations():
-                await self.try_sync(enterprise_id)
+                if not await self.try_sync(enterprise_id):
+                    self._next_at = self.now() + AGAIN_MS
         return False
 
     async def workspaces_of(self, enterprise_id: str) -> list[Workspace]:
