@@ -237,7 +237,7 @@ class Decision(_Part):
         """
         JSON without what has its default, since PostgreSQL logs it again with each update of its row.
 
-        `problem` is always there, because version 0.3.0 takes a candidate without one for one of version 1.
+        `problem` is always there, because version 0.3.0 reads a candidate without it as one of format 1.
         """
         stored = {"version": self.version, **self.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
         for candidate in stored.get("considered", ()):

@@ -41,7 +41,7 @@ class MoveKeys(NamedTuple):
 
 
 def move_keys(change: JobChange) -> MoveKeys | None:
-    """The keys of a move; None for a test, and for what is not merged."""
+    """The keys of a move. None for a test, and for a job change that is never merged with another."""
     verb = _VERBS.get(change.change_type)
     if verb is None or change.is_test:
         return None

@@ -208,7 +208,7 @@ class BatchRecords:
     `queues` has the ids of the users in each queue that owns a lead, by the first 15 characters of its id.
     `unreadable` has what was left out, such as `account.sdr__c` in lower case, each with a sentence that says why.
     `base_url` is the address of the org, or None if nothing was queried. `domain_field` is that of the request.
-    `calls` are left to the caller to record, with what is made of the records; None if there are none.
+    `calls` are for the caller to record, in the transaction that stores the decisions. None if none were made.
     """
 
     people: Mapping[str, PersonRecords]

@@ -137,7 +137,7 @@ async def look_again(client: AsyncWebClient, token: str, gone: WorkspaceGoneErro
 
 
 def paused(method: str, wait_ms: int) -> TransientError:
-    """Return the error for a method that must not be called for so long: Slack asked to wait, or refused the token."""
+    """Return the error for a method that must not be called now: Slack asked to wait, or refused the token."""
     return TransientError(f"calls of {method} are paused", retry_after=wait_ms / 1000)
 
 

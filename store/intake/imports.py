@@ -61,7 +61,7 @@ def add(
     connection: Connection, workspace_id: str, digest: str, items: Sequence[NewJobChange], counted: Progress, now: int
 ) -> tuple[Sequence[Added | None], Progress]:
     """
-    Accept job changes and store the progress of their import, which is `counted` and what is new and duplicate here.
+    Accept job changes and store the progress of their import: `counted`, plus how many of them are new and duplicate.
 
     Rows up to there were accepted or written to the file of refused rows. If a crash loses the transaction, they are
     read again. Nothing is stored if the workspace is not active; then all results are None.
@@ -78,7 +78,7 @@ def add(
 
 
 def finish(connection: Connection, workspace_id: str, digest: str) -> None:
-    """Delete the progress of a completed import. This waits for the disk, and so for all of its transactions."""
+    """Delete the progress of a completed import. This commit waits until all of its transactions are on the disk."""
     of_file = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
     connection.execute(delete(imports).where(of_file))
 

@@ -22,7 +22,7 @@ MEMORY_MS = 30 * 24 * 60 * 60 * 1_000
 """How long a move is remembered. A later report of the same one is delivered."""
 
 MOST_MOVES = 20
-"""Moves that are remembered for one identifier, the latest ones. One with more of them in a month is no person's."""
+"""How many moves of one identifier are remembered, the latest ones. More in a month are not those of one person."""
 
 READ_AT_ONCE = 1_000
 ERASED_AT_ONCE = 5_000
@@ -73,7 +73,7 @@ def attach(connection: Connection, reports: Sequence[Report]) -> dict[str, str]:
         (*person, " ".join(report.keys.companies), report.job_change_id, report.source, report.at)
         for person, report in first_reports.items()
     ]
-    # Always in the same order, or two replicas that note the same people could wait for each other.
+    # In a fixed order: otherwise, two replicas that note the same people could deadlock.
     rows.sort()
     if _add_people.add(connection, rows) == len(rows) == sum(len(report.keys.people) for report in reports):
         return {}
@@ -104,7 +104,7 @@ def _attach_known(connection: Connection, reports: Sequence[Report]) -> dict[str
         if firsts:
             attached[report.job_change_id] = min(firsts)
     _store(connection, [report for report in reports if report.job_change_id in attached], attached, payloads)
-    # A third report may have only that in common with the move which the second one has added.
+    # The company names of attached reports are stored too: a third report may have only those in common.
     after = {
         person: [move._replace(job_change_id=attached.get(move.job_change_id, move.job_change_id)) for move in moves]
         for person, moves in known.items()
@@ -186,8 +186,8 @@ def _read(connection: Connection, reports: Sequence[Report]) -> dict[_Person, li
     remembered_since = min(report.at for report in reports) - MEMORY_MS
     for workspace_id in {report.workspace_id for report in reports}:
         people = {person for report in reports if report.workspace_id == workspace_id for person in report.keys.people}
-        for some in _parts(people):
-            for row in connection.execute(_of_people, {"of_workspace": workspace_id, "people": some}):
+        for part in _parts(people):
+            for row in connection.execute(_of_people, {"of_workspace": workspace_id, "people": part}):
                 moves = _moves_of(row)
                 known[row.workspace_id, row.person] = [move for move in moves if move.at >= remembered_since]
     return known
@@ -221,8 +221,8 @@ _replace = (
 def _payloads(connection: Connection, ids: Collection[str]) -> dict[str, str | None]:
     """Return the payloads of those that still exist; None if it was erased."""
     payloads: dict[str, str | None] = {}
-    for some in _parts(ids):
-        rows = connection.execute(select(job_changes.c.id, job_changes.c.payload).where(job_changes.c.id.in_(some)))
+    for part in _parts(ids):
+        rows = connection.execute(select(job_changes.c.id, job_changes.c.payload).where(job_changes.c.id.in_(part)))
         payloads |= {row.id: row.payload for row in rows}
     return payloads
 
@@ -233,7 +233,7 @@ def _parts(values: Collection[str]) -> list[list[str]]:
 
 
 def forget(connection: Connection, workspace_id: str, keys: MoveKeys) -> None:
-    """Delete the moves of a person, whose keys are made of what identifies the person."""
+    """Delete the moves of a person, by all identifiers of the person and all names of the company."""
     people = (known_moves.c.workspace_id == workspace_id) & known_moves.c.person.in_(keys.people)
     connection.execute(delete(known_moves).where(people))
     old_keys = [person + company for person in keys.people for company in keys.companies]
@@ -251,6 +251,6 @@ def _delete_old(connection: Connection, table: Table, before: int) -> int:
     old = select(workspace_id, key).where(table.c.at < before).order_by(table.c.at).limit(ERASED_AT_ONCE)
     rows = [{"of_workspace": row[0], "of_key": row[1]} for row in connection.execute(old)]
     if rows:
-        one = (workspace_id == bindparam("of_workspace")) & (key == bindparam("of_key"))
-        connection.execute(delete(table).where(one), rows)
+        of_row = (workspace_id == bindparam("of_workspace")) & (key == bindparam("of_key"))
+        connection.execute(delete(table).where(of_row), rows)
     return len(rows)

@@ -53,7 +53,7 @@ def is_pooled(connection: Any) -> bool:
 
 def prepare_connection(connection: Any, _record: object) -> None:
     """
-    Set up a session. Behind a pooler, keep nothing in it that the next transaction may not find.
+    Set up a session. Behind a pooler, keep nothing in it: the next transaction may run in another session.
 
     https://www.psycopg.org/psycopg3/docs/advanced/prepare.html#using-prepared-statements-with-pgbouncer
     """
@@ -61,8 +61,8 @@ def prepare_connection(connection: Any, _record: object) -> None:
         connection.prepare_threshold = None
     else:
         # A session keeps the plans of statements and of foreign keys. One that reads a nearly empty table as a whole
-        # would go on doing so while the table grows, until autovacuum looks at it. Before version 18, PostgreSQL takes
-        # what has no index for so expensive that it would compile it (`jit`).
+        # would go on doing so while the table grows, until autovacuum looks at it. Before version 18, PostgreSQL
+        # estimates that a scan without an index is expensive enough to be compiled (`jit`).
         connection.execute("SET enable_seqscan = off; SET jit = off")
         connection.commit()
 

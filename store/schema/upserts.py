@@ -44,9 +44,9 @@ class ManyRows:
 
     A row whose `unique` columns exist is skipped. With `locks`, the existing one is locked until the commit.
 
-    The rows go to the driver as they are, since what SQLAlchemy makes of their parameters costs more than adding them.
-    SQLite gets one row after the other, and PostgreSQL, where rows cost more, one array for each column. Not
-    `json_each` on SQLite: with ON CONFLICT it crashed the process in the simulation.
+    The rows go directly to the driver, since SQLAlchemy takes longer to prepare their parameters than the database
+    takes to add them. SQLite gets one row after the other, and PostgreSQL, where rows cost more, one array for each
+    column. `json_each` is not used on SQLite: with ON CONFLICT it crashed the process in the simulation.
     """
 
     table: Table
@@ -77,9 +77,8 @@ def _many_rows(dialect: str, many: ManyRows) -> str:
         arrays = {name: _ARRAYS[many.table.c[name].type.python_type] for name in many.names}
         source = f"SELECT {', '.join(f'unnest(%({name})b::{array})' for name, array in arrays.items())}"
     action = "NOTHING"
-    if (
-        many.locks
-    ):  # an update locks also what its condition leaves out: https://www.postgresql.org/docs/current/sql-insert.html
+    if many.locks:
+        # An update also locks rows that its condition leaves out: https://www.postgresql.org/docs/current/sql-insert.html
         action = f"UPDATE SET {many.names[0]} = excluded.{many.names[0]} WHERE FALSE"
     into = f"INSERT INTO {many.table.name} ({', '.join(many.names)})"
     return f"{into} {source} ON CONFLICT ({', '.join(many.unique)}) DO {action}"

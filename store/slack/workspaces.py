@@ -180,7 +180,7 @@ def set_url(connection: Connection, workspace_id: str, url: str) -> None:
 
 
 def _continue(connection: Connection, workspace_id: str, now: int) -> None:
-    """Route and post at once what waits: an earlier token may have been the reason why Slack was not called."""
+    """Route and post at once whatever waits: it may have waited because of the earlier token."""
     pauses.clear(connection, workspace_id, "slack")
     routing.wake(connection, workspace_id, now)
     _schedule(connection, workspace_id, now, (lanes.c.due_at > now) | (lanes.c.destination == DEFAULT_CHANNEL))

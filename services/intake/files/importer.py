@@ -30,7 +30,7 @@ ATTEMPTS, WAIT_SECONDS = 5, 1.0
 """How often a commit is tried, and the wait between tries."""
 
 PAUSE_SECONDS = 0.003
-"""Between two transactions on SQLite, where senders wait for the end of each."""
+"""The pause between two transactions on SQLite, in which waiting senders are served."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class FileImporter:
         return True
 
     async def _accept(self, plan: ImportPlan, job_changes: Sequence[NewJobChange], counted: Progress) -> Progress:
-        """Accept job changes, of which rows and refused ones are counted, and return the progress with them."""
+        """Accept job changes, and return the progress with them. `counted` includes their rows."""
         now = self.now()
         arguments = (plan.workspace_id, plan.digest, job_changes, counted, now)
         for attempt in count(1):
@@ -174,7 +174,7 @@ class FileImporter:
 
 
 async def _ahead(batches: Iterator[ReadRows]) -> AsyncGenerator[ReadRows, None]:
-    """Yield batches, of which the next one is received while the last one is stored."""
+    """Yield batches. The next one is read while the caller stores the last one."""
     with ThreadPoolExecutor(1, thread_name_prefix="rows") as thread:
         following = thread.submit(next, batches, None)
         while rows := await asyncio.wrap_future(following):

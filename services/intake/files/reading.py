@@ -111,7 +111,7 @@ def _received(answers: IO[bytes]) -> Iterator[ReadRows]:
 
 
 def main() -> None:
-    """Write what is read to stdout, and None at the end. The process is ended by a write if the import has ended."""
+    """Write what is read to stdout, and None at the end. If the import has ended, the next write ends this process."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # Nothing that is read stays. By default, looking for garbage took a fifth of the time.
     gc.freeze()

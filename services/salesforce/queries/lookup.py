@@ -62,7 +62,7 @@ class Salesforce:
 
         Up to 200 lookups cost one API call, or two if they have every kind of record or many email addresses.
         `required` costs a few more, however many rules there are. What the connected user cannot read is left out and
-        listed for an hour, then tried again; `hidden` are fields that were left out before, and are listed, too. The
+        listed for an hour, then tried again. `hidden` are fields that the caller has left out; they are listed too. The
         caller records the `calls` of the records, see `connections.note_answer`. Raises TransientError, and
         PermanentError with a text that says what an admin has to fix.
         """

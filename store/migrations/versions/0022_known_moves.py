@@ -3,7 +3,7 @@ The moves that a person is known to have made, in one row for each identifier of
 
 They replace `reported_moves`, which has a row for each identifier and each name of the company. That table stays: a
 process of the version before goes on using it. While both versions run, a report that one of them accepts is not
-recognised in a report that the other one accepts, so that such a move may be delivered twice.
+recognized in a report that the other one accepts, so that such a move may be delivered twice.
 """
 
 from __future__ import annotations

@@ -121,16 +121,18 @@ async def test_a_person_may_move_twice_within_a_month(database, in_one_group):
         report("d", at=SOMEDAY + 21 * DAY_MS),
         report("d", at=SOMEDAY + 21 * DAY_MS, company=hooli, event="2"),
     ]
-    groups = [reports] if in_one_group else [[one] for one in reports]
-    globex, at_hooli, at_initech, again, hooli_again = [one for group in groups for one in await add(database, *group)]
+    groups = [reports] if in_one_group else [[new] for new in reports]
+    globex, at_hooli, at_initech, again, hooli_again = [
+        added for group in groups for added in await add(database, *group)
+    ]
 
-    assert [one.attached_to for one in (globex, at_hooli, at_initech)] == [None, None, None]
+    assert [added.attached_to for added in (globex, at_hooli, at_initech)] == [None, None, None]
     assert (again.attached_to, hooli_again.attached_to) == (globex.id, at_hooli.id)
     later = [
         report("e", at=SOMEDAY + 31 * DAY_MS, event="1"),
         report("e", at=SOMEDAY + 31 * DAY_MS, event="2", company=initech),
     ]
-    assert [one.attached_to for one in await add(database, *later)] == [None, at_initech.id]
+    assert [added.attached_to for added in await add(database, *later)] == [None, at_initech.id]
 
 
 async def test_of_an_address_that_many_people_share_only_the_latest_moves_are_remembered(database):
@@ -199,7 +201,7 @@ async def test_attached_reports_are_not_counted_as_muted(database):
 
 
 async def test_one_of_many_simultaneous_reports_is_the_first(database):
-    """Replicas race: the unique key of the person decides, and nobody waits for each other in a circle."""
+    """Replicas race: the unique key of the person decides, and there is no deadlock."""
     others = [Database(str(database.engine.url.render_as_string(hide_password=False))) for _ in range(3)]
     people = [{"emails": [f"p{number}@initech.example", f"{number}@home.example"]} for number in range(20)]
     # Half of them are known, since they have just moved to another company.
