@@ -26,6 +26,9 @@ from store.slack.inbound_health import InboundHealth
 APPS = "https://api.slack.com/apps"
 RECENT_MS = 2 * 24 * 3_600 * 1_000
 
+FORGED_MS = 60 * 60 * 1_000
+"""A wrong signature so soon after a right one says little: it may be somebody else's."""
+
 DOCTOR_USER_AGENT = "usergems-slack doctor"
 """The User-Agent of requests that the doctor signs as Slack would, so that they do not count as requests of Slack."""
 
@@ -150,6 +153,9 @@ def signing_secret_result(settings: Settings, health: InboundHealth, now: int) -
     valid_at, invalid_at = _latest(now, health.genuine, health.event), _latest(now, health.refused)
     if invalid_at > valid_at:
         problem = f"the last signed request, at {utc_text(invalid_at)}, does not match SLACK_SIGNING_SECRET"
+        if invalid_at - valid_at < FORGED_MS:
+            others = f"but one at {utc_text(valid_at)} does. Anybody can send a request with a wrong signature"
+            return CheckResult(name, CheckState.UNKNOWN, f"{problem}, {others}")
         return CheckResult(name, CheckState.FAILED, f"{problem}. {_COPY_AGAIN}, and restart the app")
     if not valid_at:
         advice = "no request from Slack yet to compare with. Type /usergems-status in Slack. If nothing answers,"

@@ -213,6 +213,19 @@ async def test_without_requests_from_slack_the_signing_secret_is_unknown(healthy
         assert "verify the Request URL" in results["event subscriptions"][1]
 
 
+@pytest.mark.parametrize(("minutes", "state"), [(1, UNKNOWN), (61, FAILED)])
+async def test_a_forged_request_does_not_make_the_signing_secret_look_wrong(healthy, minutes, state):
+    """Anybody can send one. Without requests of Slack for an hour, it may be Slack's own."""
+    from services.operations.doctor_slack import signing_secret_result  # noqa: PLC0415 - only these tests use it alone
+
+    now = healthy.now()
+    health = inbound_health.InboundHealth(genuine=now - minutes * 60_000, refused=now)
+
+    result = signing_secret_result(Settings.from_environ(healthy.environ), health, now)
+
+    assert (result.state, "does not match SLACK_SIGNING_SECRET" in result.text) == (state, True)
+
+
 @pytest.mark.parametrize(("secret", "state"), [("sandbox-signing-secret", OK), ("another", FAILED)])
 async def test_a_request_from_slack_shows_whether_the_signing_secret_is_right(healthy, secret, state):
     """Here it is a challenge, which does not show whether events arrive."""
@@ -272,7 +285,7 @@ async def test_a_signing_secret_that_was_corrected_passes(healthy):
 )
 async def test_a_signing_secret_must_have_slacks_format(healthy, url, secret, expected):
     """A mistake in copying it is noticed without a request."""
-    from services.operations.doctor_slack import signing_secret_result  # noqa: PLC0415 - the only test of it alone
+    from services.operations.doctor_slack import signing_secret_result  # noqa: PLC0415 - as above
 
     settings = Settings.from_environ(healthy.environ | {"SLACK_API_URL": url, "SLACK_SIGNING_SECRET": secret})
 
