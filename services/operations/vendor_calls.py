@@ -20,6 +20,9 @@ from services.settings import Network, Settings, SettingsError
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
 """The timeout of a call to Slack. The lease of a lane is longer."""
 
+MOST_CONNECTIONS = 256
+"""More than the messages that a worker sends at once, so that nobody who uses the app in Slack waits for them."""
+
 
 def open_session(
     settings: Settings, measures: Measures, saw_date: Callable[[str], None] = lambda _header: None
@@ -44,7 +47,7 @@ def open_session(
         timeout=CALL_TIMEOUT,
         trace_configs=[trace_config(measures, settings.slack_api_url, saw_date)],
         request_class=Request,
-        connector=aiohttp.TCPConnector(ssl=ssl_context(network) or True),
+        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, ssl=ssl_context(network) or True),
     )
 
 

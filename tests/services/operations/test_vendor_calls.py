@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import aiohttp
 import pytest
 import requests
 
-from services.measures import Measures
-from services.operations.vendor_calls import trace_config
+from services.delivery.worker import MOST_POSTS_AT_ONCE
+from services.measures import UNMEASURED, Measures
+from services.operations.vendor_calls import open_session, trace_config
 from services.salesforce.queries.client import MeasuredSession
+from services.settings import DIRECT
 
 
 class Calls(Measures):
@@ -39,6 +43,13 @@ async def test_calls_to_slack_are_named_by_method(world, calls):
             pass
 
     assert calls.seen == [("slack", "api.test", 200), ("slack", "users.list", 429)]
+
+
+async def test_there_are_more_connections_than_messages_that_are_sent_at_once():
+    """Otherwise people who use the app in Slack would wait while a worker has a backlog."""
+    settings = SimpleNamespace(network=DIRECT, slack_api_url="https://slack.com/api/")
+    async with open_session(settings, UNMEASURED) as http:
+        assert http.connector.limit >= MOST_POSTS_AT_ONCE + 64
 
 
 async def test_a_call_without_a_response_is_measured(calls, unused_tcp_port):
