@@ -152,6 +152,13 @@ def test_a_malformed_line_does_not_affect_the_next_one(file):
     assert [row.line for row in rows] == [1, 2, 3, 4, 5]
 
 
+def test_rows_without_a_value_are_skipped(file):
+    """Spreadsheets leave them behind. Their lines are counted all the same."""
+    _, rows = file("name,email\nAda,ada@x.example\n\n,\nBob,bob@x.example\n")
+
+    assert [(row.line, row.content["name"]) for row in rows] == [(2, "Ada"), (5, "Bob")]
+
+
 def test_an_overlong_line_is_one_invalid_row(file):
     """It is not kept in memory, and the rows after it are read."""
     _, rows = file('{"a": 1}\n{"a": "' + "x" * (2 * LONGEST_ROW) + '"}\n{"a": 2}\n')

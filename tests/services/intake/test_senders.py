@@ -98,6 +98,7 @@ def test_the_sample_is_the_move_that_everybody_reports(sender: Sender) -> None:
 def test_several_people_in_one_payload_are_several_job_changes(sender: Sender) -> None:
     """In order, as each would be read alone."""
     people = read(sender, [sample_of(sender), sample_of(sender)])
+    assert len(read(sender, [sample_of(sender)])) == 1
 
     assert people == read(sender, sample_of(sender)) * 2
 
