@@ -138,10 +138,10 @@ class NotificationHours:
         by as much as was skipped.
         """
         local = datetime.combine(day, time(*divmod(minute, 60)), self.zone)
-        both = [round(local.replace(fold=fold).timestamp() * 1_000) for fold in (0, 1)]
+        moments = [round(local.replace(fold=fold).timestamp() * 1_000) for fold in (0, 1)]
         if after is None:
-            return both[0]
-        return next((at for at in both if at > after), after + _MINUTE)
+            return moments[0]
+        return next((at for at in moments if at > after), after + _MINUTE)
 
 
 def _minute_of(local: datetime) -> int:

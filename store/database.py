@@ -293,8 +293,8 @@ def _outage(error: DBAPIError | PoolTimeoutError) -> DatabaseUnavailableError | 
     first_line = str(error.orig).partition("\n")[0][:200]
     is_outage = error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
     if is_outage or code in _WRITE_PROBLEMS:
-        what = "refused a write" if code in _WRITE_PROBLEMS else "did not answer"
-        return DatabaseUnavailableError(f"the database {what}: {code}: {first_line}", code=code)
+        failure = "refused a write" if code in _WRITE_PROBLEMS else "did not answer"
+        return DatabaseUnavailableError(f"the database {failure}: {code}: {first_line}", code=code)
     return None
 
 

@@ -67,7 +67,7 @@ def extra_facts(first: JobChange, second: JobChange) -> list[str]:
 def _person_keys(change: JobChange) -> Iterator[str]:
     ids, person = change.salesforce, change.person
     yield from dict.fromkeys(
-        f"id {found[:15]}" for found in (ids.contact_id, ids.past_contact_id, ids.lead_id) if found
+        f"id {record_id[:15]}" for record_id in (ids.contact_id, ids.past_contact_id, ids.lead_id) if record_id
     )
     if person.linkedin_url:
         yield page_of(person.linkedin_url)

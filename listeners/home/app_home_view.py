@@ -47,8 +47,8 @@ def _for_members(state: HomeState) -> Iterator[Block]:
     if state.member:
         yield from preference_blocks(state.member, has_salesforce=state.salesforce is not None)
         yield divider()
-    who = f"*Who is notified*\n{who_is_notified(state.ownership)} {_channel_sentence(state)}"
-    yield context(f"{who} Workspace admins and owners can change this.")
+    readers = f"*Who is notified*\n{who_is_notified(state.ownership)} {_channel_sentence(state)}"
+    yield context(f"{readers} Workspace admins and owners can change this.")
 
 
 def _with_block_ids(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -173,8 +173,8 @@ def state_text(history: History, reader: str) -> str | None:
 
 
 def _snooze_note(snooze: Snooze, due_at: int, reader: str) -> str:
-    who = "Snoozed" if snooze.actor == reader else f"{_name(snooze.actor, reader)} snoozed it"
-    return f"⏰ {who} until {slack_time(due_at)}"
+    snoozed = "Snoozed" if snooze.actor == reader else f"{_name(snooze.actor, reader)} snoozed it"
+    return f"⏰ {snoozed} until {slack_time(due_at)}"
 
 
 def _report_note(reports: Sequence[Report], reader: str) -> str:

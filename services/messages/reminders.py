@@ -243,11 +243,11 @@ def reminder_text(job_changes: Sequence[OpenJobChange], hours: int, escalation: 
     ]
     time = f"{counted(hours, 'more working hour')}"
     if len(lines) == 1:
-        then = f" After {time}, {_NEXT[escalation]}." if escalation in _NEXT else ""
-        return f"⏰ *Still open*: {lines[0]}\nTake it, reassign it or snooze it with the buttons on its message.{then}"
-    then = f" After {time}, {_NEXT_OF_SEVERAL[escalation]}." if escalation in _NEXT_OF_SEVERAL else ""
+        after = f" After {time}, {_NEXT[escalation]}." if escalation in _NEXT else ""
+        return f"⏰ *Still open*: {lines[0]}\nTake it, reassign it or snooze it with the buttons on its message.{after}"
+    after = f" After {time}, {_NEXT_OF_SEVERAL[escalation]}." if escalation in _NEXT_OF_SEVERAL else ""
     title, items = f"⏰ *{len(lines)} job changes are still open*:", (f"• {line}" for line in lines)
-    return "\n".join([title, *items, f"Take, reassign or snooze them in their messages.{then}"])
+    return "\n".join([title, *items, f"Take, reassign or snooze them in their messages.{after}"])
 
 
 def escalation_reasons(reader: str, escalation: str, *, to_manager: bool) -> Reasons:

@@ -55,8 +55,8 @@ def find_team(connection: Connection, team_id: str) -> Workspace | None:
     """Return the workspace with this id at Slack, active or not."""
     stands_for = workspaces.c.team_id == team_id
     rows = connection.execute(select(workspaces).where(or_(workspaces.c.id == team_id, stands_for))).all()
-    found = sorted(map(_workspace, rows), key=lambda workspace: (not workspace.is_active, workspace.id == team_id))
-    return found[0] if found else None
+    candidates = map(_workspace, rows)
+    return min(candidates, key=lambda workspace: (not workspace.is_active, workspace.id == team_id), default=None)
 
 
 def of_organization(connection: Connection, enterprise_id: str) -> list[Workspace]:
@@ -128,8 +128,8 @@ def install(connection: Connection, installed: Installed) -> None:
 
 def all_gone(connection: Connection) -> list[Workspace]:
     """Return the workspaces that removed the app, or whose token Slack rejects, the latest first."""
-    gone = select(workspaces).where(workspaces.c.state == WorkspaceState.GONE).order_by(workspaces.c.gone_at.desc())
-    return [_workspace(row) for row in connection.execute(gone)]
+    query = select(workspaces).where(workspaces.c.state == WorkspaceState.GONE).order_by(workspaces.c.gone_at.desc())
+    return [_workspace(row) for row in connection.execute(query)]
 
 
 def mark_gone(connection: Connection, workspace_id: str, now: int, because: str = "app_uninstalled") -> bool:
@@ -138,13 +138,13 @@ def mark_gone(connection: Connection, workspace_id: str, now: int, because: str 
 
     A sure sign replaces a doubtful one. Return False if the workspace was not active.
     """
-    this = workspaces.c.id == workspace_id
+    of_workspace = workspaces.c.id == workspace_id
     if because in SURE_SIGNS:
         is_doubtful = workspaces.c.gone_because.is_(None) | workspaces.c.gone_because.not_in(SURE_SIGNS)
-        gone = this & (workspaces.c.state == WorkspaceState.GONE) & is_doubtful
+        gone = of_workspace & (workspaces.c.state == WorkspaceState.GONE) & is_doubtful
         connection.execute(update(workspaces).where(gone).values(gone_because=because))
     values = {"state": WorkspaceState.GONE, "gone_at": now, "gone_because": because}
-    active = this & (workspaces.c.state == WorkspaceState.ACTIVE)
+    active = of_workspace & (workspaces.c.state == WorkspaceState.ACTIVE)
     return bool(connection.execute(update(workspaces).where(active).values(values)).rowcount)
 
 
@@ -194,8 +194,8 @@ def open_default_lane(connection: Connection, workspace_id: str, now: int) -> No
 def _schedule(connection: Connection, workspace_id: str, now: int, chosen: ColumnElement[bool]) -> None:
     """Make these lanes due. A leased lane is being posted right now, and is left alone."""
     may_post = case((lanes.c.paced_until > now, lanes.c.paced_until), else_=now)
-    these = (lanes.c.workspace_id == workspace_id) & lanes.c.lease.is_(None) & chosen
-    connection.execute(update(lanes).where(these).values(due_at=may_post, failures=0))
+    of_workspace = (lanes.c.workspace_id == workspace_id) & lanes.c.lease.is_(None)
+    connection.execute(update(lanes).where(of_workspace, chosen).values(due_at=may_post, failures=0))
 
 
 def claim_notice(connection: Connection, workspace_id: str, notice: str, now: int) -> bool:

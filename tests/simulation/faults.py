@@ -157,8 +157,8 @@ FAULTS = (
     Fault(
         "parked lanes are not woken when the default channel works again",
         "store/slack/workspaces.py",
-        "lanes.c.destination == DEFAULT_CHANNEL, lanes.c.lease.is_(None))",
-        "lanes.c.destination == 'nowhere', lanes.c.lease.is_(None))",
+        "_schedule(connection, workspace_id, now, lanes.c.destination == DEFAULT_CHANNEL)",
+        "_schedule(connection, workspace_id, now, lanes.c.destination == 'nowhere')",
     ),
     Fault(
         "a lane that has more to send is not due after a post",

@@ -46,6 +46,11 @@ def test_a_planted_fault_is_found(fault):
     assert run(fault).startswith(FOUND)
 
 
+def test_every_fault_replaces_a_text_that_the_app_has():
+    """Only one of them is planted in each run of `make test`."""
+    assert [fault.name for fault in FAULTS if (ROOT / fault.path).read_text().count(fault.correct) != 1] == []
+
+
 def test_a_seed_always_gives_the_same_run():
     """So that it can be replayed, also in another process, where sets have another order."""
     seeds = range(5)

@@ -223,8 +223,8 @@ class ConditionRow:
 
     def is_unchanged_from(self, other: ConditionRow) -> bool:
         """Whether it is the same condition, apart from what a dialog cannot show, such as line breaks."""
-        mine, others = (frozenset(read_words(" ".join(shown_words(row.values).split()))) for row in (self, other))
-        return (self.field, self.operator, mine) == (other.field, other.operator, others)
+        words, other_words = (frozenset(read_words(" ".join(shown_words(row.values).split()))) for row in (self, other))
+        return (self.field, self.operator, words) == (other.field, other.operator, other_words)
 
 
 def rows_of(when: Conditions) -> tuple[ConditionRow, ...]:

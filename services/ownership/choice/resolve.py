@@ -48,22 +48,22 @@ def find_candidate(source: SingleSource, context: RuleContext, above: Sequence[C
     """The candidate of a source. `above` holds the candidates found before it in the chain."""
     match source:
         case Mapped():
-            found = _mapped_recipient(source, context)
+            candidate = _mapped_recipient(source, context)
         case Manager():
-            found = _manager(source, context, above)
+            candidate = _manager(source, context, above)
         case QueueMembers():
-            found = _queue(source, context)
+            candidate = _queue(source, context)
         case UserGroup():
             why = ReasonCode.GROUP_OF_RULE.of(rule=context.rule.name)
-            found = Candidate("user group", f"the user group {source.group}", why, group=source.group)
+            candidate = Candidate("user group", f"the user group {source.group}", why, group=source.group)
         case NamedChannel():
             why = ReasonCode.CHANNEL_OF_RULE.of(rule=context.rule.name)
-            found = Candidate("channel", f"the channel {source.channel}", why, channel=source.channel)
+            candidate = Candidate("channel", f"the channel {source.channel}", why, channel=source.channel)
         case ChannelField():
-            found = _channel_in_field(source, context)
+            candidate = _channel_in_field(source, context)
         case _:
-            found = with_full_user(_find_person(source, context), context.case)
-    return found
+            candidate = with_full_user(_find_person(source, context), context.case)
+    return candidate
 
 
 def _channel_in_field(source: ChannelField, context: RuleContext) -> Candidate:

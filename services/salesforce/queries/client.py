@@ -135,7 +135,7 @@ class SalesforceClient:
         with self._lock, _translated():
             for is_extra in (False, True):
                 pending = [query for query in queries if query.is_extra is is_extra]
-                pending = [kept for query in pending if (kept := self.gaps.readable(query))]
+                pending = [readable for query in pending if (readable := self.gaps.readable(query))]
                 while pending:
                     batch, pending = pending[:QUERIES_A_CALL], pending[QUERIES_A_CALL:]
                     pending += self._run(batch, rows)
@@ -151,15 +151,15 @@ class SalesforceClient:
             for query in batch:
                 self.gaps.skip_slow(query)
             return []
-        again: list[RecordQuery] = []
+        refused: list[RecordQuery] = []
         for query, answer in zip(batch, answers, strict=True):
             if answer.status == 200:
-                found = self._all_pages(query, answer.body)
-                rows[query.kind] += map(real_addresses, found) if self.session.may_be_sandbox else found
+                added = self._all_pages(query, answer.body)
+                rows[query.kind] += map(real_addresses, added) if self.session.may_be_sandbox else added
                 self.gaps.answered(query)
             else:
-                again += self.gaps.after_refusal(query, answer.status, answer.body)
-        return [kept for query in again if (kept := self.gaps.readable(query))]
+                refused += self.gaps.after_refusal(query, answer.status, answer.body)
+        return [readable for query in refused if (readable := self.gaps.readable(query))]
 
     def _with_version_fallback(self, call: Callable[[], Answer]) -> Answer:
         """Call again with a version that the org has if it does not have ours. Salesforce retires old versions."""

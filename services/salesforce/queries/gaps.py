@@ -61,15 +61,15 @@ class Gaps:
 
     def forget(self) -> None:
         """Ask for everything again, as after access was given."""
-        for known in (self._hidden, self._unsearchable, self._slow_patterns, self._gaps):
-            known.clear()
+        for entries in (self._hidden, self._unsearchable, self._slow_patterns, self._gaps):
+            entries.clear()
 
     def begin_batch(self) -> None:
         """Forget what is an hour old, and what was only true for the last batch."""
         now = self.now()
-        for known in (self._hidden, self._unsearchable, self._slow_patterns):
-            for key in [key for key, expires_at in known.items() if expires_at <= now]:
-                del known[key]
+        for entries in (self._hidden, self._unsearchable, self._slow_patterns):
+            for key in [key for key, expires_at in entries.items() if expires_at <= now]:
+                del entries[key]
         self._gaps = {key: gap for key, gap in self._gaps.items() if gap.lasts and gap.expires_at > now}
 
     def readable(self, query: RecordQuery) -> RecordQuery | None:
