@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
@@ -68,6 +69,7 @@ async def build(
     clock_watch = ClockWatch(clock, database)
     manifest = Manifest.parse(MANIFEST.read_text())
     async with open_session(settings, metrics, clock_watch.saw_date) as http:
+        clock_watch.ask_slack = partial(http.post, f"{settings.slack_api_url}api.test")
         foundation = Foundation(
             settings=settings,
             cipher=cipher,

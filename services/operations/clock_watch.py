@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+
+import aiohttp
 
 from services.clock import SteadyClock
 from store.database import Database
 from store.operations import clock_steps
 
 EVERY_SECONDS = 5.0
+
+CHECKS_BETWEEN_QUESTIONS = 12
+"""Slack is asked for its time once a minute, as long as its time is not known or differs."""
 
 MOST_ERROR_MS = 2_000
 """How far the app's clock may be from the machine's. Ordinary corrections by NTP are far smaller."""
@@ -31,19 +38,34 @@ class ClockWatch:
     Compares three clocks: the app's, which is steady; the machine's, which can be set; and Slack's.
 
     `skew_ms` is by how much the machine's clock is ahead of Slack's, None before Slack has answered. `_seen_error_ms`
-    is the error of the app's clock at the last check, None if there was none.
+    is the error of the app's clock at the last check, None if there was none. `ask_slack` calls api.test, see
+    `saw_date`; None: nobody asks.
     """
 
     clock: SteadyClock
     database: Database
+    ask_slack: Callable[[], AbstractAsyncContextManager[object]] | None = None
     skew_ms: int | None = None
     _seen_error_ms: int | None = None
 
     async def run(self) -> None:
         """Check until canceled."""
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            await self.check()
+            await self.compare()
+            for _ in range(CHECKS_BETWEEN_QUESTIONS):
+                await asyncio.sleep(EVERY_SECONDS)
+                await self.check()
+
+    async def compare(self) -> None:
+        """
+        Ask Slack for its time if it is not known or differs.
+
+        A process with a wrong clock refuses what Slack sends, so that it may not call Slack for any other reason.
+        """
+        if self.ask_slack and (self.skew_ms is None or abs(self.skew_ms) > MOST_SKEW_MS):
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with self.ask_slack():
+                    pass
 
     async def check(self) -> None:
         """

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 from cryptography.fernet import Fernet
 from slack_bolt.app.async_app import AsyncApp
 
 from domain.workspace import OutgoingWebhook, WebhookEvent
+from listeners.http.metrics import Metrics
 from listeners.slack.requests import InboundRecorder, SlackRequests
+from sandbox.slack import SlackSandbox
 from services.clock import SteadyClock
 from services.intake.keys import IntakeKeys, KeyCheck
 from services.intake.senders.proofs import Credentials
 from services.intake.signatures import Signature
 from services.operations.clock_watch import ClockWatch
+from services.operations.vendor_calls import open_session
+from services.settings import Settings
 from store.delivery import lanes, pauses, webhooks
 from store.encryption import Cipher
 from tests.conftest import SOMEDAY
@@ -123,3 +129,34 @@ async def test_a_machine_whose_clock_differs_from_slacks_says_so(watch, clock, a
     watch.saw_date("not a date")
 
     assert (watch.problem, watch.warning) == (problem, warning)
+
+
+async def test_slack_is_asked_for_its_time_until_it_is_known_and_the_clock_is_right(watch):
+    """Otherwise a process with a wrong clock, which refuses what Slack sends, would report that it is ready."""
+    slack_times = [SOMEDAY // 1_000 - 7_200, SOMEDAY // 1_000]
+
+    @asynccontextmanager
+    async def ask_slack():
+        seconds = slack_times.pop(0)
+        watch.saw_date(format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True))
+        yield
+
+    watch.ask_slack = ask_slack
+    await watch.compare()
+    assert watch.problem == FORGED
+    await watch.compare()
+    assert watch.problem is None
+    await watch.compare()  # would fail with another question
+
+    assert slack_times == []
+
+
+async def test_a_process_asks_slack_for_its_time(database, watch):
+    """Each answer has it, also without a token: https://docs.slack.dev/reference/methods/api.test"""
+    async with SlackSandbox().serving() as url:
+        settings = Settings.from_environ({"SLACK_API_URL": f"{url}/api/"})
+        async with open_session(settings, Metrics(), watch.saw_date) as http:
+            watch.ask_slack = partial(http.post, f"{settings.slack_api_url}api.test")
+            await watch.compare()
+
+    assert watch.skew_ms is not None
