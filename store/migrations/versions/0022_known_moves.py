@@ -4,6 +4,8 @@ The moves that a person is known to have made, in one row for each identifier of
 They replace `reported_moves`, which has a row for each identifier and each name of the company. That table stays: a
 process of the version before goes on using it. While both versions run, a report that one of them accepts is not
 recognized in a report that the other one accepts, so that such a move may be delivered twice.
+
+Four million rows, which are a million job changes of the last 30 days, take a minute or two. Nothing waits for that.
 """
 
 from __future__ import annotations
