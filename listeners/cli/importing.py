@@ -29,6 +29,9 @@ from store.slack import workspaces
 REFRESH_SECONDS = 0.2
 """How often the progress bar is updated."""
 
+LONGEST_COMMIT_SECONDS = 60.0
+"""Now and then a commit on SQLite writes 256 MB of log into the database, which takes half a second on a fast disk."""
+
 INTERRUPTED = 130
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
@@ -76,7 +79,8 @@ async def _import(options: Namespace, terminal: Terminal) -> int:
 async def _importer(terminal: Terminal) -> AsyncIterator[FileImporter]:
     """Build the importer without the rest of the app, which would take half a second and 40 MB."""
     settings, now = terminal.settings(), SteadyClock()
-    database, rows_database = Database(settings.database_url), Database(settings.database_url, for_import=True)
+    database = Database(settings.database_url)
+    rows_database = Database(settings.database_url, LONGEST_COMMIT_SECONDS, for_import=True)
     traces = open_traces(settings, now)
     notifier = WorkNotifier(database, settings.database_direct_url)
     largest = settings.job_change_kib * 1024

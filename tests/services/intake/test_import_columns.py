@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psutil
 import pytest
 
+from domain.errors import PermanentError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import RowReader, missing
@@ -108,3 +110,21 @@ def test_a_large_file_is_read_in_a_process_of_its_own_with_the_same_results(tmp_
     assert read(large, 0) == read(small, 0)
     assert read(large, 2) == read(small, 2)
     assert [row.line for row, _ in read(small, 0)[0][2]] == [2, 3, 4]
+
+
+def test_an_import_fails_when_the_process_that_reads_its_rows_is_killed(tmp_path):
+    """Otherwise the rest of the file would seem to be imported."""
+    path = tmp_path / "people.csv"
+    rows = [f"Sample {number},sample-{number}@acme.example,Globex" for number in range(3 * AT_ONCE)]
+    path.write_text("\n".join(["Full Name,Email,New Company", *rows]))
+    file = replace(detect_format(path), size=LARGE_BYTES)
+    reader = FileReader(file, RowReader("clay", {}, file.header), "T1", 64 * 1024)
+
+    with reading(reader, 0, lambda: NOW) as batches:
+        next(batches)
+        for child in psutil.Process().children():
+            if "services.intake.files.reading" in child.cmdline():
+                child.kill()
+
+        with pytest.raises(PermanentError, match="The process that reads the rows has ended"):
+            list(batches)
