@@ -295,6 +295,14 @@ async def test_members_can_only_ask_about_what_was_sent_to_them(office, sent):
     assert own in await ask(office, office.dana, own)
 
 
+async def test_who_sent_a_test_can_ask_why_it_did_not_arrive(office):
+    """The answer to the test says so. It was not delivered, for example because its DRI is a guest."""
+    answer = await office.slack.command(office.mo.id, COMMAND, "test")
+    job_change_id = answer.message.text.partition("explain ")[2].partition("`")[0]
+
+    assert "Ada Smith (sample)" in await ask(office, office.mo, job_change_id)
+
+
 async def test_members_do_not_see_the_history(office, sent):
     """The steps name other people."""
     await office.database.run(
