@@ -67,8 +67,8 @@ async def _import(options: Namespace, terminal: Terminal) -> int:
         _print_plan(plan, terminal)
         run = ImportRun()
         is_done = await _run_with_progress(importer, plan, run, terminal)
-        await asyncio.to_thread(importer.database.empty_log)
-    _print_counts(plan, run, terminal)
+        _print_counts(plan, run, terminal)
+        await asyncio.to_thread(importer.database.empty_log)  # it may have grown to 256 MB, which `serve` would keep
     if not is_done:
         terminal.note("Interrupted. Run the same command to continue from here.")
         return INTERRUPTED
