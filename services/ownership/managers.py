@@ -64,7 +64,7 @@ class Managers:
         matching, candidate = Matching.of(stored), Candidate("manager", "", user=manager)
         members = await self.directory.find(workspace_id, matching.addresses(candidate))
         try:
-            user_id, _ = Availability(matching, members).resolve(candidate)
+            user_id = Availability(matching, members).resolve(candidate).user_id
         except MissingLookupsError as error:
             waits = [member.retry_after for member in members.values() if member.retry_after is not None]
             raise TransientError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from domain.decision.reasons import Reason, ReasonCode
 from domain.people import NOT_IN_SLACK, UNKNOWN, Member, OwnerMatching
@@ -115,6 +116,18 @@ class Group:
     problem: Reason | None = None
 
 
+class Resolved(NamedTuple):
+    """
+    The Slack user of a candidate. `problem` says why there is none, or why they cannot be notified.
+
+    `match` says how they were found; None means by nothing but a Slack id.
+    """
+
+    user_id: str | None
+    problem: Reason | None = None
+    match: Reason | None = None
+
+
 @dataclass(frozen=True)
 class Availability:
     """
@@ -133,16 +146,8 @@ class Availability:
     muted: frozenset[tuple[str, str]] = frozenset()
     required: frozenset[str] = frozenset()
 
-    def match(self, candidate: Candidate) -> Reason | None:
-        """How a candidate who was resolved was matched to a Slack user. None means by nothing but a Slack id."""
-        for address in self.matching.addresses(candidate):
-            member = self.members.get(address)
-            if member is not None and member.problem is None and member.user_id:
-                return self.matching.describe(candidate, address)
-        return None
-
-    def resolve(self, candidate: Candidate) -> tuple[str | None, Reason | None]:
-        """The candidate's Slack user id, or why there is none. Raises MissingLookupsError."""
+    def resolve(self, candidate: Candidate) -> Resolved:
+        """Find the candidate's Slack user. Raises MissingLookupsError."""
         first_problem: Reason | None = None
         for address in self.matching.addresses(candidate):
             member = self.members.get(address)
@@ -150,10 +155,10 @@ class Availability:
                 raise MissingLookupsError(MissingLookups(addresses=frozenset({address})))
             if member.problem is None and member.user_id:
                 if self.matching.is_denied(candidate, member.user_id):
-                    return None, ReasonCode.NOT_THEIR_ACCOUNT.of()
-                return member.user_id, None
+                    return Resolved(None, ReasonCode.NOT_THEIR_ACCOUNT.of())
+                return Resolved(member.user_id, match=self.matching.describe(candidate, address))
             first_problem = first_problem or slack_problem(member)
-        return None, first_problem or ReasonCode.NO_EMAIL.of()
+        return Resolved(None, first_problem or ReasonCode.NO_EMAIL.of())
 
     def problem_of(self, user_id: str, context: RuleContext, batch: BatchState) -> Reason | None:
         """Why a Slack user cannot be notified now. None means that they can be."""

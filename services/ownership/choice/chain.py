@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons
 from domain.decision.record import ConsideredCandidate
@@ -12,6 +13,7 @@ from services.ownership.choice.availability import (
     BatchState,
     MissingLookups,
     MissingLookupsError,
+    Resolved,
     is_excluded,
 )
 from services.ownership.choice.candidates import Candidate, RuleContext, named_person
@@ -75,6 +77,22 @@ class SideChoice:
         return next((row.problem for row in self.considered if (row.source, row.name, row.email) == key), None)
 
 
+class Chosen(NamedTuple):
+    """What a source of the chain led to. The fields are those of SideChoice."""
+
+    reasons: Reasons
+    name: str | None = None
+    recipients: tuple[str, ...] = ()
+    channel: str | None = None
+    by_default: bool = False
+    turns: tuple[Turn, ...] = ()
+
+    @classmethod
+    def of(cls, candidate: Candidate, user_ids: tuple[str, ...]) -> Chosen:
+        name = candidate.name or candidate.email or candidate.person_id or candidate.label
+        return cls((candidate.why,) if candidate.why else (), name, user_ids)
+
+
 @dataclass
 class ChainWalk:
     """
@@ -104,20 +122,30 @@ class ChainWalk:
         side, rule = self.context.side, self.context.rule
         if rule.deliver.to == "nobody":
             return SideChoice(side, rule, (), (ReasonCode.RULE_NOTIFIES_NOBODY.of(rule=rule.name),))
-        place, choice = self._first_of_chain()
-        if choice is None:
-            reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
-            choice = SideChoice(side, rule, (), reasons, unmatched=tuple(self.unmatched))
+        place, chosen = self._first_of_chain()
         informed = tuple(dict.fromkeys(self._informed()))
-        return replace(choice, place=place, informed=informed, considered=tuple(self.considered))
+        return SideChoice(
+            side=side,
+            rule=rule,
+            considered=tuple(self.considered),
+            reasons=chosen.reasons,
+            name=chosen.name,
+            recipients=chosen.recipients,
+            channel=chosen.channel,
+            by_default=chosen.by_default,
+            turns=chosen.turns,
+            unmatched=tuple(self.unmatched),
+            place=place,
+            informed=informed,
+        )
 
-    def _first_of_chain(self) -> tuple[int | None, SideChoice | None]:
-        """The place of the first source with a person who can be notified, and the choice."""
+    def _first_of_chain(self) -> tuple[int | None, Chosen]:
+        """The place of the first source with a person who can be notified, and that person."""
         rule = self.context.rule
         for place, source in enumerate([*rule.tell, *([rule.fallback] if rule.fallback else [])]):
-            if choice := self._try(source):
-                return place, choice
-        return None, None
+            if chosen := self._try(source):
+                return place, chosen
+        return None, Chosen((ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),))
 
     def _informed(self) -> Iterator[str]:
         """Those who get the card without the duty to act. People who cannot be notified are skipped with the reason."""
@@ -128,14 +156,14 @@ class ChainWalk:
                 yield candidate.channel
                 continue
             for person in self._members(candidate) if candidate.group else [candidate]:
-                user_id, problem = self._resolve(person, is_owner=False)
+                user_id, problem, match = self._resolve(person, is_owner=False)
                 if user_id is None or problem:
                     self._add_result(person, problem or ReasonCode.NOT_IN_SLACK.of())
                 else:
-                    self._add_result(person, is_informed=True)
+                    self._add_result(person, match=match, is_informed=True)
                     yield user_id
 
-    def _try(self, source: Source) -> SideChoice | None:
+    def _try(self, source: Source) -> Chosen | None:
         if isinstance(source, Pool):
             why, pool = ReasonCode.POOL_TURN.of(pool=source.pool), self.context.rules.pools[source.pool]
             return self._try_in_turn(Rota(source.pool, pool, f"pool {source.pool}", why))
@@ -144,41 +172,41 @@ class ChainWalk:
         if candidate.channel:
             is_fallback = isinstance(source, NamedChannel) and bool(self.considered)
             self._add_result(candidate)
-            choice = replace(self._chosen(candidate, ()), channel=candidate.channel, name=None)
             if not is_fallback:
-                return choice
+                return Chosen((candidate.why,) if candidate.why else (), channel=candidate.channel)
             reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
-            return replace(choice, reasons=reasons, by_default=True)
+            return Chosen(reasons, channel=candidate.channel, by_default=True)
         if candidate.group:
             return self._try_all(candidate, self._members(candidate))
         if candidate.queue and not candidate.problem:
             return self._try_queue(candidate, is_for_everyone=source == QueueMembers(members="everyone"))
         return self._try_person(candidate)
 
-    def _try_person(self, candidate: Candidate) -> SideChoice | None:
-        user_id, problem = self._resolve(candidate)
+    def _try_person(self, candidate: Candidate) -> Chosen | None:
+        user_id, problem, match = self._resolve(candidate)
         if user_id is None or problem:
             self._skip(candidate, problem or ReasonCode.NOT_IN_SLACK.of())
             return self._try_delegate(candidate, user_id) if user_id else None
-        self._add_result(candidate)
-        return self._chosen(candidate, (user_id,))
+        self._add_result(candidate, match=match)
+        return Chosen.of(candidate, (user_id,))
 
-    def _resolve(self, candidate: Candidate, *, is_owner: bool = True) -> tuple[str | None, Reason | None]:
-        """The Slack user id, as far as it is known, and why they cannot be notified. Owners can be linked later."""
+    def _resolve(self, candidate: Candidate, *, is_owner: bool = True) -> Resolved:
+        """The Slack user, as far as they are known, and why they cannot be notified. Owners can be linked later."""
         guards = self.context.rules.guards
         if candidate.problem:
-            return None, candidate.problem
+            return Resolved(None, candidate.problem)
         if is_excluded(candidate, None, guards):
-            return None, ReasonCode.EXCLUDED.of()
-        user_id, problem = self.availability.resolve(candidate)
-        if user_id is None:
+            return Resolved(None, ReasonCode.EXCLUDED.of())
+        resolved = self.availability.resolve(candidate)
+        if resolved.user_id is None:
             self.unmatched += [candidate] if is_owner else []
-            return None, problem
-        if is_excluded(candidate, user_id, guards):
-            return None, ReasonCode.EXCLUDED.of()
-        return user_id, self.availability.problem_of(user_id, self.context, self.batch)
+            return resolved
+        if is_excluded(candidate, resolved.user_id, guards):
+            return Resolved(None, ReasonCode.EXCLUDED.of())
+        problem = self.availability.problem_of(resolved.user_id, self.context, self.batch)
+        return resolved._replace(problem=problem) if problem else resolved
 
-    def _try_delegate(self, absentee: Candidate, user_id: str) -> SideChoice | None:
+    def _try_delegate(self, absentee: Candidate, user_id: str) -> Chosen | None:
         absence = self.availability.absences.get(user_id)
         if absence is None or absence.delegate is None:
             return None
@@ -186,22 +214,22 @@ class ChainWalk:
         why = ReasonCode.DELEGATE.of(person=name, because=(absentee.why,) if absentee.why else ())
         delegate = named_person(absence.delegate, f"delegate of the {absentee.source}", why, self.context.case)
         delegate = replace(delegate, label=f"the delegate of {name}")
-        delegate_id, problem = self._resolve(delegate)
+        delegate_id, problem, match = self._resolve(delegate)
         if delegate_id is None or problem:
             self._skip(delegate, problem or ReasonCode.NOT_IN_SLACK.of())
             return None
-        self._add_result(delegate)
-        return self._chosen(delegate, (delegate_id,))
+        self._add_result(delegate, match=match)
+        return Chosen.of(delegate, (delegate_id,))
 
-    def _try_in_turn(self, rota: Rota) -> SideChoice | None:
+    def _try_in_turn(self, rota: Rota) -> Chosen | None:
         for person_id, why in self._in_turn(rota):
             candidate = named_person(person_id, rota.source, why, self.context.case)
-            choice = self._try_person(candidate)
+            chosen = self._try_person(candidate)
             self.above.append(candidate)
-            if choice:
+            if chosen:
                 is_new_turn = person_id != self.earlier_turns.get(rota.name)
                 turn = Turn(rota, person_id, self._sticky_account(rota))
-                return replace(choice, turns=(turn,) if is_new_turn else ())
+                return chosen._replace(turns=(turn,) if is_new_turn else ())
         return None
 
     def _in_turn(self, rota: Rota) -> Iterator[tuple[str, Reason]]:
@@ -234,7 +262,7 @@ class ChainWalk:
     def _sticky_account(self, rota: Rota) -> str | None:
         return self.context.case.account_key(self.context.side) if rota.pool.sticky else None
 
-    def _try_queue(self, queue: Candidate, *, is_for_everyone: bool) -> SideChoice | None:
+    def _try_queue(self, queue: Candidate, *, is_for_everyone: bool) -> Chosen | None:
         case = self.context.case
         user_ids = case.queues.get((queue.queue or "")[:15], ())[:MOST_MEMBERS]
         if is_for_everyone:
@@ -255,37 +283,32 @@ class ChainWalk:
         label = f"a member of {candidate.label},"
         return [replace(candidate, person_id=user_id, group=None, label=label) for user_id in group.user_ids]
 
-    def _try_all(self, candidate: Candidate, members: Iterable[Candidate]) -> SideChoice | None:
+    def _try_all(self, candidate: Candidate, members: Iterable[Candidate]) -> Chosen | None:
         """Choose every member of the candidate, a group or a queue, who can be notified."""
         recipients = []
         for member in members:
-            user_id, problem = self._resolve(member)
+            user_id, problem, match = self._resolve(member)
             if user_id is None or problem:
                 self._skip(member, problem or ReasonCode.NOT_IN_SLACK.of())
             else:
-                self._add_result(member)
+                self._add_result(member, match=match)
                 recipients.append(user_id)
-        return self._chosen(candidate, tuple(recipients)) if recipients else None
-
-    def _chosen(self, candidate: Candidate, user_ids: tuple[str, ...]) -> SideChoice:
-        return SideChoice(
-            side=self.context.side,
-            rule=self.context.rule,
-            considered=tuple(self.considered),
-            reasons=(candidate.why,) if candidate.why else (),
-            name=candidate.name or candidate.email or candidate.person_id or candidate.label,
-            recipients=user_ids,
-            unmatched=tuple(self.unmatched),
-        )
+        return Chosen.of(candidate, tuple(recipients)) if recipients else None
 
     def _skip(self, candidate: Candidate, problem: Reason) -> None:
         self._add_result(candidate, problem)
         skipped = ReasonCode.SKIPPED.of(whom=candidate.label, problem=(problem,))
         (self.absent if candidate.is_absent else self.problems).append(skipped)
 
-    def _add_result(self, candidate: Candidate, problem: Reason | None = None, *, is_informed: bool = False) -> None:
+    def _add_result(
+        self,
+        candidate: Candidate,
+        problem: Reason | None = None,
+        *,
+        match: Reason | None = None,
+        is_informed: bool = False,
+    ) -> None:
         """Keep a candidate with the reason why they were skipped. None means that they are notified."""
-        match = self.availability.match(candidate) if problem is None and not candidate.channel else None
         email = candidate.email or candidate.person_id
         self.considered.append(
             ConsideredCandidate(

@@ -17,7 +17,7 @@ Named = tuple[Hashable, Test]
 """A test with what it tests, by which two rules with the same test are recognized."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take three times as long to build
 class CaseSide:
     """The values of one side of a job change that conditions test. Texts are case-folded."""
 
