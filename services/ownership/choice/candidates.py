@@ -1,13 +1,16 @@
-"""Candidates: people whom a job change may be sent to, with the reason for it or against it. Pure."""
+"""Candidates: people whom a job change may be sent to, with the reason for or against it, and who was chosen. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
-from domain.decision.reasons import Reason, ReasonCode
+from domain.decision.reasons import Reason, ReasonCode, Reasons
+from domain.decision.record import ConsideredCandidate
 from services.ownership.choice.case import Case, View
 from services.ownership.choice.conditions import PreparedRules
+from services.ownership.choice.pools import Turn
 from services.ownership.rules.owner_sources import Side, is_salesforce_user, is_slack_user
 from services.ownership.rules.rule_set import Rule, RuleSet, Segment
 from services.salesforce.records import SalesforceUser
@@ -57,6 +60,75 @@ class Candidate:
         addresses = [user.email, user.alternate] if user else [self.person_id]
         keys = [address.lower() for address in addresses if address and "@" in address]
         return [user.id, *keys] if user else keys
+
+
+class Chosen(NamedTuple):
+    """What a source of the chain led to. The fields are those of SideChoice."""
+
+    reasons: Reasons
+    name: str | None = None
+    recipients: tuple[str, ...] = ()
+    channel: str | None = None
+    by_default: bool = False
+    turns: tuple[Turn, ...] = ()
+
+    @classmethod
+    def of(cls, candidate: Candidate, user_ids: tuple[str, ...]) -> Chosen:
+        name = candidate.name or candidate.email or candidate.person_id or candidate.label
+        return cls((candidate.why,) if candidate.why else (), name, user_ids)
+
+
+@dataclass(frozen=True)
+class SideChoice:
+    """
+    What was chosen for one side of a job change. `side` None belongs to the catch-all.
+
+    `recipients` are Slack user ids; `channel` is set in their place. If both are empty, nobody was found. `reasons` say
+    why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
+    others were skipped. `unmatched` are owners without a Slack user. `place` is the chosen source's place in the rule's
+    chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies
+    the DRI of the other side. `informed` are the Slack users and channels that get the card without the duty to act.
+    """
+
+    side: Side | None
+    rule: Rule
+    considered: tuple[ConsideredCandidate, ...]
+    reasons: Reasons
+    name: str | None = None
+    recipients: tuple[str, ...] = ()
+    channel: str | None = None
+    by_default: bool = False
+    turns: tuple[Turn, ...] = ()
+    unmatched: tuple[Candidate, ...] = ()
+    place: int | None = None
+    is_silent: bool = False
+    informed: tuple[str, ...] = ()
+
+    @property
+    def destination(self) -> tuple[tuple[str, ...], str | None]:
+        """The recipients or the channel, to compare with the other side's."""
+        return self.recipients, self.channel
+
+    def silenced_by(self, other: SideChoice) -> SideChoice:
+        """This choice without its recipients, because the same rule notifies those of the other side."""
+        recipient = (other.recipients and other.name) or "a channel"
+        return SideChoice(
+            self.side,
+            self.rule,
+            tuple(
+                row.model_copy(update={"problem": ReasonCode.OTHER_SIDE.of(recipient=recipient), "match": None})
+                if row.is_notified
+                else row
+                for row in self.considered
+            ),
+            (ReasonCode.RULE_NOTIFIES.of(rule=self.rule.name, recipient=recipient),),
+            is_silent=True,
+        )
+
+    def problem_of(self, candidate: Candidate) -> Reason | None:
+        """The problem of a candidate that was considered."""
+        key = (candidate.source, candidate.name, candidate.email or candidate.person_id)
+        return next((row.problem for row in self.considered if (row.source, row.name, row.email) == key), None)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons
 from domain.decision.record import ConsideredCandidate
@@ -16,81 +15,12 @@ from services.ownership.choice.availability import (
     Resolved,
     is_excluded,
 )
-from services.ownership.choice.candidates import Candidate, RuleContext, named_person
+from services.ownership.choice.candidates import Candidate, Chosen, RuleContext, SideChoice, named_person
 from services.ownership.choice.pools import PoolState, Rota, Turn
 from services.ownership.choice.resolve import find_candidate
-from services.ownership.rules.owner_sources import NamedChannel, Pool, QueueMembers, Side, Source
-from services.ownership.rules.rule_set import CATCH_ALL, MOST_MEMBERS, PoolMember, Rule
+from services.ownership.rules.owner_sources import NamedChannel, Pool, QueueMembers, Source
+from services.ownership.rules.rule_set import CATCH_ALL, MOST_MEMBERS, PoolMember
 from services.ownership.rules.rule_set import Pool as RoundRobin
-
-
-@dataclass(frozen=True)
-class SideChoice:
-    """
-    What was chosen for one side of a job change. `side` None belongs to the catch-all.
-
-    `recipients` are Slack user ids; `channel` is set in their place. If both are empty, nobody was found. `reasons` say
-    why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
-    others were skipped. `unmatched` are owners without a Slack user. `place` is the chosen source's place in the rule's
-    chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies
-    the DRI of the other side. `informed` are the Slack users and channels that get the card without the duty to act.
-    """
-
-    side: Side | None
-    rule: Rule
-    considered: tuple[ConsideredCandidate, ...]
-    reasons: Reasons
-    name: str | None = None
-    recipients: tuple[str, ...] = ()
-    channel: str | None = None
-    by_default: bool = False
-    turns: tuple[Turn, ...] = ()
-    unmatched: tuple[Candidate, ...] = ()
-    place: int | None = None
-    is_silent: bool = False
-    informed: tuple[str, ...] = ()
-
-    @property
-    def destination(self) -> tuple[tuple[str, ...], str | None]:
-        """The recipients or the channel, to compare with the other side's."""
-        return self.recipients, self.channel
-
-    def silenced_by(self, other: SideChoice) -> SideChoice:
-        """This choice without its recipients, because the same rule notifies those of the other side."""
-        recipient = (other.recipients and other.name) or "a channel"
-        return SideChoice(
-            self.side,
-            self.rule,
-            tuple(
-                row.model_copy(update={"problem": ReasonCode.OTHER_SIDE.of(recipient=recipient), "match": None})
-                if row.is_notified
-                else row
-                for row in self.considered
-            ),
-            (ReasonCode.RULE_NOTIFIES.of(rule=self.rule.name, recipient=recipient),),
-            is_silent=True,
-        )
-
-    def problem_of(self, candidate: Candidate) -> Reason | None:
-        """The problem of a candidate that was considered."""
-        key = (candidate.source, candidate.name, candidate.email or candidate.person_id)
-        return next((row.problem for row in self.considered if (row.source, row.name, row.email) == key), None)
-
-
-class Chosen(NamedTuple):
-    """What a source of the chain led to. The fields are those of SideChoice."""
-
-    reasons: Reasons
-    name: str | None = None
-    recipients: tuple[str, ...] = ()
-    channel: str | None = None
-    by_default: bool = False
-    turns: tuple[Turn, ...] = ()
-
-    @classmethod
-    def of(cls, candidate: Candidate, user_ids: tuple[str, ...]) -> Chosen:
-        name = candidate.name or candidate.email or candidate.person_id or candidate.label
-        return cls((candidate.why,) if candidate.why else (), name, user_ids)
 
 
 @dataclass

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from domain.people import UNKNOWN, Member
 from domain.rule_versions import PoolAssignment
 from services.ownership.choice.availability import Availability, BatchState, MissingLookups, MissingLookupsError
-from services.ownership.choice.candidates import RuleContext
+from services.ownership.choice.candidates import RuleContext, SideChoice
 from services.ownership.choice.case import Case, sides_of
-from services.ownership.choice.chain import ChainWalk, SideChoice
+from services.ownership.choice.chain import ChainWalk
 from services.ownership.choice.conditions import CaseSide, PreparedRules
 from services.ownership.choice.pools import PoolState, Turn
 from services.ownership.rules.owner_sources import Pool as PoolSource

@@ -11,8 +11,7 @@ from domain.delivery import MissedJobChange, NewDelivery
 from domain.rule_versions import EVERYTHING_ELSE
 from domain.states import DEFAULT_CHANNEL, Role, Side, is_person
 from domain.workspace import Workspace
-from services.ownership.choice.candidates import Candidate
-from services.ownership.choice.chain import SideChoice
+from services.ownership.choice.candidates import Candidate, SideChoice
 from services.ownership.choice.decide import Choice
 from services.ownership.rules.descriptions import DisplayNames, describe_rule
 from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE, Rule
