@@ -253,6 +253,14 @@ def test_a_source_without_a_person_is_skipped_with_a_reason(source, result):
     assert [candidate_result(row).partition(" (")[0] for row in choice.considered] == [result, "notified"]
 
 
+def test_a_candidate_from_a_mapping_is_shown_with_the_name_of_the_mapping():
+    """Also if the mapping does not have the owner."""
+    mapped = {"source": "mapped", "table": "T", "of": owner("account")}
+    prepared = rules(rule(mapped, owner("account"), when={"side": "current"}), mappings={"T": {}})
+    (choice,) = chosen(case(), prepared).choices
+    assert choice.considered[0].source == "T"
+
+
 @pytest.mark.parametrize(
     ("source", "unreadable"),
     [

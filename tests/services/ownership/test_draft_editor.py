@@ -19,6 +19,7 @@ from services.ownership.rules.edits import (
     added,
     changes,
     find,
+    is_reordered,
     mark_of,
     moved,
     place_for_new,
@@ -231,3 +232,12 @@ async def test_an_edit_of_a_missing_rule_changes_nothing(world, editing):
     """A forged payload can have any index."""
     seen = (await editing.rulebook.read(world.workspace_id)).seen
     assert (await editing.step(world.workspace_id, "U1", seen, DELETE, 7)).text == CHANGED_BY_OTHERS
+
+
+def test_rules_that_are_added_or_deleted_do_not_reorder_the_others():
+    """An admin who publishes is told only if rules that were there before have changed places."""
+    one, two, three = named("One"), named("Two"), named("Three")
+    published = RuleSet(rules=(one, two))
+    assert is_reordered(published, RuleSet(rules=(two, one)))
+    assert not is_reordered(published, RuleSet(rules=(three, one, two)))
+    assert not is_reordered(published, RuleSet(rules=(two,)))
