@@ -21,7 +21,7 @@ EVERY_MS = 60 * 60 * 1_000
 """How often Slack is asked where the app is added, in case an event was lost."""
 
 AGAIN_MS = 5 * 60 * 1_000
-"""When Slack is asked again after it did not say so."""
+"""How long until Slack is asked again if it did not answer where the app is added."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team
 from services.operations.check_results import CheckState
+from services.operations.doctor_slack import signing_secret_result
 from services.ownership.rules.rule_set import RuleSet
 from services.salesforce.refusals import GRANT
 from services.settings import Settings
@@ -216,8 +217,6 @@ async def test_without_requests_from_slack_the_signing_secret_is_unknown(healthy
 @pytest.mark.parametrize(("minutes", "state"), [(1, UNKNOWN), (61, FAILED)])
 async def test_a_forged_request_does_not_make_the_signing_secret_look_wrong(healthy, minutes, state):
     """Anybody can send one. Without requests of Slack for an hour, it may be Slack's own."""
-    from services.operations.doctor_slack import signing_secret_result  # noqa: PLC0415 - only these tests use it alone
-
     now = healthy.now()
     health = inbound_health.InboundHealth(genuine=now - minutes * 60_000, refused=now)
 
@@ -285,8 +284,6 @@ async def test_a_signing_secret_that_was_corrected_passes(healthy):
 )
 async def test_a_signing_secret_must_have_slacks_format(healthy, url, secret, expected):
     """A mistake in copying it is noticed without a request."""
-    from services.operations.doctor_slack import signing_secret_result  # noqa: PLC0415 - as above
-
     settings = Settings.from_environ(healthy.environ | {"SLACK_API_URL": url, "SLACK_SIGNING_SECRET": secret})
 
     result = signing_secret_result(settings, inbound_health.InboundHealth(), healthy.now())
