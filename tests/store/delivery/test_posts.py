@@ -11,7 +11,7 @@ from store.delivery.failed import failures
 from store.delivery.posts import settle
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
 from store.delivery.trace import steps_of
-from store.schema import posts
+from store.schema import deliveries, posts
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -119,7 +119,8 @@ async def test_being_asked_to_wait_is_not_a_failure(database):
 
     await database.run(settle, [Postponed(claimed, SOMEDAY, SOMEDAY + 30_000, "429", is_failure=False)])
 
-    assert (await database.run(lane_of, "U_DANA")).failures == 0
+    attempts = await database.run(lambda connection: connection.execute(select(deliveries.c.attempts)).scalar_one())
+    assert ((await database.run(lane_of, "U_DANA")).failures, attempts) == (0, 0)
 
 
 async def test_a_post_in_doubt_keeps_its_deliveries(database):
