@@ -144,6 +144,7 @@ async def test_in_a_healthy_installation_every_check_passes(healthy):
 
     assert {name: state for name, (state, _) in results.items()} == {
         "database": OK,
+        "database writes": OK,
         "migrations": OK,
         "encryption keys": OK,
         "Slack credentials": OK,
