@@ -208,14 +208,17 @@ async def test_a_person_known_only_by_an_address_is_mentioned(world, channel):
     assert decision.nameless_users == {"kim.lee@acme.example": kim.id}
 
 
-async def test_a_rate_limited_post_waits_as_long_as_slack_asked(world, channel):
+@pytest.mark.parametrize("method", ["users.lookupByEmail", "chat.postMessage"])
+async def test_a_rate_limited_call_waits_as_long_as_slack_asked(world, channel, method):
     """Retry-After is respected to the second in the whole workspace, and the message arrives."""
     contact(world, world.add_owner("Dana Reyes"))
-    world.slack.faults.add("chat.postMessage", error="ratelimited", status=429, retry_after=30, times=1)
+    world.slack.faults.add(method, error="ratelimited", status=429, retry_after=30, times=1)
     await world.deliver()
+    calls = len(world.slack.calls)
 
     world.clock.advance(seconds=29)
     await world.worker.drain()
+    assert len(world.slack.calls) == calls
     assert world.direct_messages("Dana Reyes") == []
     world.clock.advance(seconds=1.1)
     await world.worker.drain()
