@@ -71,6 +71,7 @@ _set_delivered = (
     update(deliveries)
     .where(one_of(deliveries.c.post_id, "post_ids"), deliveries.c.state == DeliveryState.SENDING)
     .values(state=DeliveryState.DELIVERED, settled_at=bindparam("at"), last_error=None, last_code=None)
+    .returning(deliveries.c.post_id)
 )
 _set_outcome = (
     update(job_changes)
@@ -100,8 +101,12 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
         [{"of_post": item.claim.post_id, "to_channel": item.channel, "message_ts": item.ts} for item in sent],
     )
     now = max(item.at for item in sent)  # one time for all makes one statement for all
-    connection.execute(_set_delivered, {"post_ids": [item.claim.post_id for item in sent], "at": now})
-    reminders.schedule(connection, {item.claim.post_id: item.at for item in sent})
+    values = {"post_ids": [item.claim.post_id for item in sent], "at": now}
+    # Another replica may have settled a post before. Its reminders may be on their way already.
+    delivered_now = set(connection.execute(_set_delivered, values).scalars())
+    reminders.schedule(
+        connection, {item.claim.post_id: item.at for item in sent if item.claim.post_id in delivered_now}
+    )
     # A copy may have become a fallback while it was being sent, see `_move`.
     copies = [delivery.id for item in sent for delivery in item.claim.deliveries if delivery.role == Role.COPY]
     rows = connection.execute(_roles, {"ids": copies}) if copies else ()

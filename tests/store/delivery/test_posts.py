@@ -11,7 +11,7 @@ from store.delivery.failed import failures
 from store.delivery.posts import settle
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
 from store.delivery.trace import steps_of
-from store.schema import deliveries, posts
+from store.schema import deliveries, posts, reminders
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -73,6 +73,24 @@ async def test_sent_is_stored_even_if_the_lease_was_lost(database):
 
     assert await database.run(delivery_states, *ids) == ["delivered"]
     assert (await database.run(lane_of, "U_DANA")).lease == other.lease
+
+
+async def test_its_reminder_is_not_started_again_by_a_worker_that_is_late(database):
+    """It may be on its way already. Otherwise the reader would be reminded twice."""
+    await database.run(workspaces.change, "T1", None, reminder_hours=4)
+    await database.run(add_routed, "U_DANA")
+    (late,) = await database.run(claim)
+    (other,) = await database.run(claim, SOMEDAY + LEASE_MS)
+    await database.run(settle, [Sent(other, SOMEDAY + LEASE_MS + 1, "D_DANA", "1.1")])
+    before = await database.run(reminder_times)
+
+    await database.run(settle, [Sent(late, SOMEDAY + LEASE_MS + 2, "D_DANA", "1.1")])
+
+    assert await database.run(reminder_times) == before == [SOMEDAY + LEASE_MS + 1]
+
+
+def reminder_times(connection) -> list[int]:
+    return list(connection.execute(select(reminders.c.told_at)).scalars())
 
 
 async def test_if_a_message_is_there_twice_the_one_stored_first_is_updated(database):
