@@ -95,7 +95,7 @@ def reading(reader: FileReader, skipped: int, now: Callable[[], int]) -> Iterato
     with subprocess.Popen(  # noqa: S603 - the command is our own
         command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process:
-        pickle.dump((reader, skipped), given := cast("IO[bytes]", process.stdin))
+        pickle.dump((reader, skipped, now()), given := cast("IO[bytes]", process.stdin))
         given.close()
         yield _received(cast("IO[bytes]", process.stdout))
 
@@ -116,10 +116,11 @@ def main() -> None:
     # Nothing that is read stays. By default, looking for garbage took a fifth of the time.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    reader, skipped = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from `reading`
+    reader, skipped, started_at = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from `reading`
+    clock = SteadyClock(lambda: started_at / 1_000)  # goes on from the time of the import
     answers = sys.stdout.buffer
     try:
-        for rows in reader.read(skipped, SteadyClock()):
+        for rows in reader.read(skipped, clock):
             pickle.dump(rows, answers)
             answers.flush()
         pickle.dump(None, answers)

@@ -518,7 +518,7 @@ async def test_a_malformed_request_never_causes_a_5xx(intake_api, rest):
     """A client error is answered with 4xx, and the server keeps working."""
     answer = await intake_api.send_raw(b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\n" + rest)
 
-    assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:100]
+    assert not answer or answer.startswith((b"HTTP/1.0 4", b"HTTP/1.1 4")), answer[:100]
     assert (await intake_api.post(job_change())).status == 202
 
 
