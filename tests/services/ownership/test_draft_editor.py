@@ -235,7 +235,7 @@ async def test_an_edit_of_a_missing_rule_changes_nothing(world, editing):
 
 
 def test_rules_that_are_added_or_deleted_do_not_reorder_the_others():
-    """An admin who publishes is told only if rules that were there before have changed places."""
+    """An admin who publishes is notified only if rules that were there before have changed places."""
     one, two, three = named("One"), named("Two"), named("Three")
     published = RuleSet(rules=(one, two))
     assert is_reordered(published, RuleSet(rules=(two, one)))

@@ -35,7 +35,7 @@ async def stored_connection(salesforce: Salesforce) -> SalesforceConnection:
 
 
 async def find(salesforce: Salesforce, *lookups: PersonLookup) -> dict[str, PersonRecords]:
-    """Record the calls, too, as whoever uses the records does."""
+    """Record the calls, too, as the caller of `find_people` does."""
     found = await salesforce.find_people("T1", lookups)
     assert found is not None
     if found.calls is not None:

@@ -225,7 +225,7 @@ async def test_more_workspaces_than_share_a_claim_take_turns(database, workspace
 
 @pytest.mark.parametrize("most", range(1, 7))
 async def test_workspaces_share_the_lanes_that_a_claim_may_take(database, workspace, most):
-    """No claim takes more than it may, and whoever is served gets a lane."""
+    """No claim takes more than it may, and each workspace that is served gets a lane."""
     for name in ("T2", "T3", "T4"):
         await database.run(add_workspace, name)
     for name in ("T1", "T2", "T3", "T4"):
