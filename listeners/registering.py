@@ -18,6 +18,7 @@ from listeners.salesforce import person_keys, settings, sources
 from listeners.slack import directory, lifecycle
 from listeners.slack.workspace_id import workspace_of
 from listeners.status import failed, status
+from services.journal import Repetitions
 from services.slack.call import authorized
 from store.database import Database
 from store.slack import seen_events
@@ -32,6 +33,7 @@ def register_listeners(app: AsyncApp, database: Database, now: Callable[[], int]
     Bolt passes each listener the arguments that it names: Bolt's own, `parts`, `workspace_id`, `dialog`, and `once`,
     which handles an event in a transaction unless it was handled before.
     """
+    repetitions = Repetitions(now)
 
     async def provide(
         body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]
@@ -46,7 +48,7 @@ def register_listeners(app: AsyncApp, database: Database, now: Callable[[], int]
         async def once(act: Callable[..., object], *arguments: object) -> bool:
             return await database.run(seen_events.once, body.get("event_id"), now(), act, *arguments)
 
-        context.update(parts, database=database, now=now, workspace_id=workspace_id, once=once)
+        context.update(parts, database=database, now=now, workspace_id=workspace_id, once=once, repetitions=repetitions)
         return await next_()
 
     app.middleware(provide)
@@ -70,4 +72,4 @@ def register_listeners(app: AsyncApp, database: Database, now: Callable[[], int]
     status.register(app)
     directory.register(app)
     lifecycle.register(app)
-    failures.register(app)  # last, because it handles what no other listener handles
+    failures.register(app, repetitions)  # last, because it handles what no other listener handles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -135,28 +135,43 @@ def _result(settlement: Settlement) -> str:
 
 
 @dataclass
-class _Refusals:
+class _Repeated:
     count: int = 0
     logged_at: int | None = None
 
 
 @dataclass(frozen=True)
+class Repetitions:
+    """Counts what somebody else can cause, so that each kind is logged once a minute. `now` returns milliseconds."""
+
+    now: Callable[[], int]
+    _repeated: dict[Hashable, _Repeated] = field(default_factory=dict, init=False, repr=False)
+
+    def count(self, kind: Hashable) -> int:
+        """Count one more. Returns how many there were since the last log line, 0 if it is too early for the next."""
+        repeated, now = self._repeated.setdefault(kind, _Repeated()), self.now()
+        repeated.count += 1
+        if repeated.logged_at is not None and 0 <= now - repeated.logged_at < EVERY_MS:
+            return 0
+        count, repeated.count, repeated.logged_at = repeated.count, 0, now
+        return count
+
+    def has_room_for(self, kind: Hashable) -> bool:
+        return kind in self._repeated or len(self._repeated) < MOST_KEYS
+
+
+@dataclass(frozen=True)
 class RefusalLog:
-    """Refusals of one endpoint, such as "the intake". `now` returns milliseconds."""
+    """Refusals of one endpoint, such as "the intake"."""
 
     endpoint: str
-    now: Callable[[], int]
-    _refusals: dict[tuple[str | None, int], _Refusals] = field(default_factory=dict, init=False, repr=False)
+    repetitions: Repetitions
 
     def record(self, status: int, workspace_id: str | None = None) -> None:
         """`workspace_id` is None if nothing shows that the workspace exists: anyone can write anything there."""
         key = (workspace_id, status)
-        if key not in self._refusals and len(self._refusals) >= MOST_KEYS:
+        if not self.repetitions.has_room_for(key):
             key = (None, status)
-        refusals, now = self._refusals.setdefault(key, _Refusals()), self.now()
-        refusals.count += 1
-        if refusals.logged_at is not None and 0 <= now - refusals.logged_at < EVERY_MS:
-            return
-        requests = counted(refusals.count, "request")
-        log.warning("Refused %s to %s with HTTP %d", requests, self.endpoint, status, extra={"workspace": key[0]})
-        refusals.count, refusals.logged_at = 0, now
+        if count := self.repetitions.count(key):
+            requests = counted(count, "request")
+            log.warning("Refused %s to %s with HTTP %d", requests, self.endpoint, status, extra={"workspace": key[0]})

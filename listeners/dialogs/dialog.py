@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from domain.day_counts import counted
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import View, loading_view, message_view, sections
 from listeners.dialogs.form import Entered, Form, InvalidFormError
@@ -22,6 +23,7 @@ from listeners.dialogs.metadata import ViewSigner, with_workspace
 from listeners.dialogs.shown_again import filled_again, without_preselected
 from services.home.home_state import HomeNotice
 from services.home.preferences import Change
+from services.journal import Repetitions
 from services.slack.api import error_code
 from services.slack.directory import Directory, Person
 from services.slack.mrkdwn import escape
@@ -67,6 +69,7 @@ async def provide(
     view_signer: ViewSigner,
     home_tab: HomeTab,
     patience: Patience,
+    repetitions: Repetitions,
     next_: Callable[[], Awaitable[BoltResponse]],
 ) -> BoltResponse:
     """Check what the view carries. A Home of another version carries nothing; a dialog is not used any more."""
@@ -76,6 +79,8 @@ async def provide(
     is_org_wide = context.is_enterprise_install is True
     dialog = Dialog(ack, body, seen, client, workspace_id, directory, home_tab, view_signer, patience, is_org_wide)
     if view is None and shown.get("type") == "modal":
+        if count := repetitions.count("unsigned view"):
+            log.warning("%s carried data without a valid signature", counted(count, "dialog"))
         return await dialog.refuse_forged()
     context["dialog"] = dialog
     return await next_()
@@ -209,7 +214,6 @@ class Dialog:
 
     async def refuse_forged(self) -> BoltResponse:
         """Answer an interaction in a dialog that carries something that the app has not put there."""
-        log.warning("a dialog of workspace %s carried data without a valid signature", self.workspace_id)
         view = message_view(self._title, OPEN_AGAIN)
         if self.body.get("type") == "view_submission":
             return await self.ack(response_action="update", view=view)

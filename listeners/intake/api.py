@@ -25,7 +25,7 @@ from services.intake.rate_limit import Allowance
 from services.intake.senders import registry
 from services.intake.senders.proofs import Credentials
 from services.intake.signatures import FirstUses, Signature
-from services.journal import RefusalLog
+from services.journal import RefusalLog, Repetitions
 from store.database import DatabaseUnavailableError
 
 JOB_CHANGES = "/v1/workspaces/{workspace_id}/job-changes"
@@ -58,7 +58,7 @@ def routes(
 
     `body_seconds` is how long a body may take to arrive.
     """
-    refusals = RefusalLog("the intake", keys.now)
+    refusals = RefusalLog("the intake", Repetitions(keys.now))
     api = _Api(intake, keys, allowance, metrics, body_seconds, bytes_in_flight or BytesInFlight(), refusals)
     return [
         web.post(JOB_CHANGES, api.counted(api.post)),

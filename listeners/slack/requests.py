@@ -16,7 +16,8 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from services.journal import RefusalLog
+from listeners.slack.payloads import is_well_formed
+from services.journal import RefusalLog, Repetitions
 from services.measures import UNMEASURED, Measures
 from services.operations.doctor_slack import DOCTOR_USER_AGENT
 from store.database import Database, DatabaseUnavailableError
@@ -59,8 +60,8 @@ class SlackRequests:
     """
     Verifies and validates requests before Bolt handles them. `wall` is this machine's own clock, in milliseconds.
 
-    Bolt assumes that requests are well-formed. It would answer a timestamp that is not a number, or deeply nested JSON,
-    with a 500.
+    Bolt and the listeners assume that requests are well-formed. Bolt would answer a timestamp that is not a number, or
+    deeply nested JSON, with a 500.
     """
 
     bolt: AsyncApp
@@ -80,7 +81,7 @@ class SlackRequests:
         measures: Measures = UNMEASURED,
     ) -> SlackRequests:
         """Raises ValueError for an empty secret."""
-        refusals = RefusalLog("Slack's endpoint", recorder.now)
+        refusals = RefusalLog("Slack's endpoint", Repetitions(recorder.now))
         return cls(bolt, SignatureVerifier(signing_secret, _Clock(wall)), recorder, wall, refusals, measures)
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -101,12 +102,17 @@ class SlackRequests:
         )
         if answer is None:
             return self._refuse(400, "The body is not a Slack payload.")
+        if answer.status >= 400:
+            self._count(answer.status)
         return await to_aiohttp_response(answer)
 
     def _refuse(self, status: int, error: str) -> web.Response:
+        self._count(status)
+        return web.json_response({"error": error}, status=status)
+
+    def _count(self, status: int) -> None:
         self.refusals.record(status)
         self.measures.slack_refused(status)
-        return web.json_response({"error": error}, status=status)
 
     def _is_genuine(self, raw: bytes, headers: Mapping[str, str]) -> bool:
         # https://docs.slack.dev/authentication/verifying-requests-from-slack
@@ -141,7 +147,7 @@ async def answer_of(
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
         # Bolt looks for ids in the body and fails on undocumented shapes.
         return None
-    if not (_is_well_formed(request.body) and _has_valid_ids(request.context)):
+    if not (is_well_formed(request.body) and _has_valid_ids(request.context)):
         return None
     event = request.body.get("event") or {}
     if "app_rate_limited" in {request.body.get("type"), event.get("type")}:
@@ -162,28 +168,6 @@ class _Clock(Clock):
 
     def now(self) -> float:
         return self._now() / 1000
-
-
-def _is_well_formed(payload: Any) -> bool:
-    """Check the fields that Bolt reads without checking them."""
-    if not isinstance(payload, dict):
-        return False
-    texts = _are_texts(payload.get(name) for name in ("type", "callback_id", "command"))
-    parts = all(isinstance(payload.get(name), dict | None) for name in ("event", "view", "message", "container"))
-    actions = payload.get("actions", [{}])
-    objects = isinstance(actions, list) and bool(actions) and all(isinstance(action, dict) for action in actions)
-    return texts and parts and objects and _has_required_fields(payload)
-
-
-def _has_required_fields(payload: dict[str, Any]) -> bool:
-    kind = payload.get("type")
-    if kind == "event_callback":
-        return isinstance((payload.get("event") or {}).get("type"), str)
-    if kind in {"view_submission", "view_closed"}:
-        return isinstance((payload.get("view") or {}).get("callback_id"), str)
-    if kind in {"block_actions", "interactive_message"}:
-        return "actions" in payload
-    return True
 
 
 def _has_valid_ids(context: Mapping[str, object]) -> bool:

@@ -110,7 +110,9 @@ class SocketMode:
         payload = envelope.get("payload")
         body = payload if isinstance(payload, dict) else {}
         answer = await answer_of(self.bolt, body, self.measures, mode="socket_mode", headers=_retry_headers(envelope))
-        if answer is not None and answer.status != 200:
+        if answer is None:
+            self.measures.slack_refused(400)
+        elif answer.status != 200:
             return  # as with HTTP, Slack repeats an event, and shows an error to a person
         acknowledgement: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
         if answer is not None and answer.body and envelope.get("accepts_response_payload"):

@@ -79,9 +79,9 @@ class TwoWorkspaces:
     async def send(self, user: User, forged: ForgedRequest) -> str:
         """Send a request as this person's client. Returns all they were shown and all Slack calls, as text."""
         slack = self.acme.slack
-        view = await self._surface(user, forged)
+        view = await self.surface(user, forged)
         calls_before = len(slack.calls)
-        reply = await slack.app_client.interact(self._payload(user, forged, view))
+        reply = await slack.app_client.interact(self.payload(user, forged, view))
         await self.wait_for_listeners()
         assert reply.status == 200, (forged.name, reply)
         shown = [json.dumps(call.arguments) for call in slack.calls[calls_before:]]
@@ -89,7 +89,7 @@ class TwoWorkspaces:
         slack.world.ephemerals.clear()
         return "\n".join([*shown, *ephemerals, reply.body.decode()])
 
-    async def _surface(self, user: User, forged: ForgedRequest) -> View | None:
+    async def surface(self, user: User, forged: ForgedRequest) -> View | None:
         """The Home or dialog the request comes from; the app has shown it to this person."""
         slack = self.acme.slack
         if forged.surface == "message":
@@ -104,7 +104,7 @@ class TwoWorkspaces:
         slack.world.modals[user.id] = [opened]
         return opened
 
-    def _payload(self, user: User, forged: ForgedRequest, view: View | None) -> dict[str, Any]:
+    def payload(self, user: User, forged: ForgedRequest, view: View | None) -> dict[str, Any]:
         slack = self.acme.slack
         team = slack.world.teams[user.team_id]
         action = {"type": "button", "action_id": forged.name, "block_id": "b", "action_ts": "1", **forged.action}

@@ -12,7 +12,7 @@ from domain.decision.record import Decision
 from domain.delivery import ClaimedDelivery, NewDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import Role
-from services.journal import MOST_KEYS, Journal, RefusalLog
+from services.journal import MOST_KEYS, Journal, RefusalLog, Repetitions
 from services.measures import SETTLED, Measures
 from store.delivery.lanes import Claim
 from store.delivery.routing import Routed
@@ -138,7 +138,7 @@ def test_nothing_is_logged_above_info(measures, caplog):
 
 def test_refused_requests_leave_one_line_a_minute_for_each_workspace_and_status(clock, caplog):
     """A sender with an old key shows at once, and cannot fill the disk. Anyone can make up ids of workspaces."""
-    refusals = RefusalLog("the intake", clock)
+    refusals = RefusalLog("the intake", Repetitions(clock))
     for _ in range(100):
         refusals.record(401, "T1")
     refusals.record(422, "T1")
@@ -156,8 +156,8 @@ def test_refused_requests_leave_one_line_a_minute_for_each_workspace_and_status(
 
 def test_refusals_of_many_workspaces_are_logged_together(clock):
     """The memory that they need is limited."""
-    refusals = RefusalLog("the intake", clock)
+    refusals = RefusalLog("the intake", Repetitions(clock))
     for number in range(2 * MOST_KEYS):
         refusals.record(401, f"T{number}")
 
-    assert len(refusals._refusals) <= MOST_KEYS + 1
+    assert len(refusals.repetitions._repeated) <= MOST_KEYS + 1

@@ -52,6 +52,20 @@ async def test_an_error_is_logged_once_without_the_payload(office, caplog):
     assert "Something went wrong" in office.slack.calls[-1].arguments["text"]
 
 
+async def test_an_error_that_is_repeated_is_logged_once_a_minute(office, clock, caplog):
+    """A client that sends what fails in a loop does not fill the disk with stack traces."""
+    channel, ts = await post_with_button(office, action_id="assigned_older", value="not a number")
+    for _ in range(5):
+        await office.slack.press(office.mo.id, channel, ts, "assigned_older")
+    await office.settled()
+    clock.advance(seconds=61)
+    await office.slack.press(office.mo.id, channel, ts, "assigned_older")
+    await office.settled()
+
+    lines = [record.getMessage().partition("failed")[2] for record in caplog.records if record.levelname == "ERROR"]
+    assert lines == ["", " (5 times since the last such line)"]
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [(DatabaseUnavailableError("down"), "The database is not responding"), (KeyError("view"), "The error was logged")],

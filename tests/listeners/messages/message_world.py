@@ -24,6 +24,7 @@ from sandbox.slack.block_kit.parts import elements_of
 from sandbox.slack.modals import Submission
 from sandbox.slack.outgoing.app_client import Reply
 from sandbox.slack.state import Json, Message, User
+from services.journal import Repetitions
 from services.messages.actions import DeliveryActions
 from services.messages.redraws import Redrawer
 from services.slack.directory import Directory
@@ -120,6 +121,8 @@ async def open_message_world(world: World, patience: Patience = AMPLE) -> AsyncI
         name="test", signing_secret=world.slack.app.signing_secret, client=slack.client, authorize=_authorize(world)
     )
 
+    repetitions = Repetitions(world.clock)
+
     async def provide(context, next_):
         context.update(
             delivery_actions=delivery_actions,
@@ -128,13 +131,14 @@ async def open_message_world(world: World, patience: Patience = AMPLE) -> AsyncI
             view_signer=view_signer,
             home_tab=None,
             patience=patience,
+            repetitions=repetitions,
         )
         return await next_()
 
     bolt.middleware(provide)
     dialog.register(bolt)
     actions.register(bolt)
-    failures.register(bolt)
+    failures.register(bolt, repetitions)
     async with TestServer(_web(bolt)) as server:
         world.slack.app_url = str(server.make_url("")).rstrip("/")
         acme = MessageWorld(world, delivery_actions, people["Dana Reyes"], people["Kim Lee"], people["Mo Chen"])
