@@ -1,12 +1,13 @@
-"""Importing a file of job changes: how its columns are read, a progress bar, and the counts."""
+"""Importing a file of job changes: how its columns are read, its progress, and the counts."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 from argparse import ArgumentParser, Namespace
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -28,6 +29,9 @@ from store.slack import workspaces
 
 REFRESH_SECONDS = 0.2
 """How often the progress bar is updated."""
+
+LINE_EVERY_MS = 10_000
+"""How often progress is printed where it cannot be drawn, such as in the log of a job."""
 
 LONGEST_COMMIT_SECONDS = 60.0
 """Now and then a commit on SQLite writes 256 MB of log into the database, which takes half a second on a fast disk."""
@@ -116,8 +120,8 @@ def _print_columns(plan: ImportPlan, terminal: Terminal) -> None:
             " name the columns, such as full_name, email, new_company, new_title."
         )
     width = max(map(len, understood), default=0)
-    for name, field in understood.items():
-        terminal.note(f"  {name:<{width}}  {field or 'kept under custom'}")
+    for name, path in understood.items():
+        terminal.note(f"  {name:<{width}}  {path or 'kept under custom'}")
     if plan.file.header:
         for field in missing(list(understood.values())):
             terminal.note(f"No column contains {field}, which every row needs.")
@@ -127,8 +131,9 @@ async def _run_with_progress(importing: FileImporter, plan: ImportPlan, run: Imp
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, run.stop.set)
+    lines = ProgressLines(terminal, plan.file.size, importing.now)
     with _bar(plan, terminal) as bar:
-        updating = asyncio.create_task(_refresh(bar, run))
+        updating = asyncio.create_task(_refresh(bar, lines, run))
         try:
             return await importing.run(plan, run)
         finally:
@@ -163,9 +168,32 @@ class _Rate(TextColumn):
         return Text(f"{rows / task.elapsed:,.0f} a second," if task.elapsed else "")
 
 
-async def _refresh(bar: Progress, run: ImportRun) -> None:
+@dataclass
+class ProgressLines:
+    """Prints a line now and then unless there is a terminal. `size` is in bytes; `now` returns milliseconds."""
+
+    terminal: Terminal
+    size: int
+    now: Callable[[], int]
+    _printed_at: int | None = field(default=None, init=False)
+    _rows: int = field(default=0, init=False)
+
+    def update(self, run: ImportRun) -> None:
+        now, rows = self.now(), run.progress.read
+        if self._printed_at is None:
+            self._printed_at, self._rows = now, rows
+        elapsed = now - self._printed_at
+        if self.terminal.err.is_terminal or elapsed < LINE_EVERY_MS:
+            return
+        rate = 1_000 * (rows - self._rows) / elapsed
+        self.terminal.note(f"{rows:,} rows, {run.bytes_read / self.size:.0%} of the file, {rate:,.0f} rows a second")
+        self._printed_at, self._rows = now, rows
+
+
+async def _refresh(bar: Progress, lines: ProgressLines, run: ImportRun) -> None:
     while True:
         _update(bar, run)
+        lines.update(run)
         await asyncio.sleep(REFRESH_SECONDS)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import func, select
 from app import build
 from domain.job_change.model import JobChange
 from listeners.cli import importing
+from listeners.cli.importing import ProgressLines
 from listeners.cli.terminal import Terminal
 from services.intake.files.importer import FileImporter, ImportRun
 from services.intake.files.reading import AT_ONCE, LARGE_BYTES
@@ -376,3 +377,18 @@ def test_at_a_terminal_a_bar_shows_rows_rate_and_time_left(operator, tmp_path):
     assert status == 0
     assert re.search(rf"100%.*{AT_ONCE:,} rows, [\d,]+ a second, .*\d:\d\d:\d\d", seen.getvalue())
     assert piped.getvalue() == f"Accepted   {AT_ONCE:,}\nDuplicate  0\nRefused    0\n"
+
+
+def test_without_a_terminal_progress_is_printed_every_ten_seconds(clock):
+    """Whoever follows the log of a long import sees that it goes on, and how fast."""
+    log, run = StringIO(), ImportRun()
+    lines = ProgressLines(Terminal({}, build, Console(file=StringIO()), Console(file=log)), 4_000_000, clock)
+    for second in range(26):
+        run.progress, run.bytes_read = Progress(read=1_500 * second), 100_000 * second
+        lines.update(run)
+        clock.advance(seconds=1)
+
+    assert log.getvalue().splitlines() == [
+        "15,000 rows, 25% of the file, 1,500 rows a second",
+        "30,000 rows, 50% of the file, 1,500 rows a second",
+    ]
