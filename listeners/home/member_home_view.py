@@ -14,7 +14,7 @@ from listeners.dialogs.blocks import LONGEST_SECTION, Block, actions, button, co
 from services.home.home_state import MemberHome, SalesforceIdentity
 from services.home.mute_options import labels
 from services.messages.wording import slack_time
-from services.slack.mrkdwn import escape
+from services.slack.mrkdwn import code, escape
 
 CHANGE_HOURS, CHANGE_MUTES = "my_reading", "my_mutes"
 SET_ABSENCE, END_ABSENCE, NOT_ME = "my_away", "my_back", "my_not_me"
@@ -104,7 +104,7 @@ def _identity(identity: SalesforceIdentity) -> str:
 
 def owner_text(owner: str, name: str | None) -> str:
     """An owner in Salesforce, in mrkdwn. `name` None is not known."""
-    return f"{escape(name, 60)}, `{escape(owner, 120)}`" if name else f"`{escape(owner, 120)}`"
+    return f"{escape(name, 60)}, `{code(owner, 120)}`" if name else f"`{code(owner, 120)}`"
 
 
 def _day(at: int, hours: NotificationHours) -> str:

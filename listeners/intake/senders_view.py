@@ -15,7 +15,7 @@ from services.intake.keys import LONGEST_SECRET
 from services.intake.senders import registry
 from services.intake.senders.sender import Sender
 from services.messages.wording import slack_time
-from services.slack.mrkdwn import escape
+from services.slack.mrkdwn import code, escape
 
 TITLE = "Senders"
 ADD, DO, SEND_AGAIN = "sender_add", "sender_do", "sender_send_again"
@@ -98,7 +98,7 @@ def refused_view(name: str, payloads: Sequence[MaskedPayload], note: str | None 
     )
     blocks = [*noted(note), section(intro)]
     for payload in payloads:
-        text = f"{slack_time(payload.received_at)}: {escape(payload.reason, 300)}\n```{escape(payload.text, 1_500)}```"
+        text = f"{slack_time(payload.received_at)}: {escape(payload.reason, 300)}\n```{code(payload.text, 1_500)}```"
         blocks.append(section(text, button("Send again", SEND_AGAIN, f"{payload.id}:{name}"), f"refused-{payload.id}"))
     return modal("Refused payloads", blocks if payloads else [*blocks, section("None.")])
 

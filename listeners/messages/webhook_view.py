@@ -6,7 +6,7 @@ from domain.workspace import OutgoingWebhook, SecretChange, WebhookEvent
 from listeners.dialogs.blocks import View, actions, button, confirm, context, message_view, noted, section
 from listeners.dialogs.form import Choice, Form, Several, Text
 from services.messages.wording import slack_time
-from services.slack.mrkdwn import escape
+from services.slack.mrkdwn import code, escape
 
 CHANGE_WEBHOOK, TEST_WEBHOOK, REMOVE_WEBHOOK = "home_webhook", "webhook_test", "webhook_remove"
 TITLE = "Outgoing webhook"
@@ -41,7 +41,7 @@ def webhook_line(webhook: OutgoingWebhook | None) -> str:
     """Where events are sent, as Home says it."""
     if webhook is None:
         return "None. Send what happens to job changes to your own program."
-    host = f"`{escape(webhook.host, 100)}`"
+    host = f"`{code(webhook.host, 100)}`"
     if webhook.off_at is not None:
         because = escape(webhook.off_because or "", 200)
         return f":warning: Nothing is sent to {host} since {slack_time(webhook.off_at)}: {because}."

@@ -11,7 +11,7 @@ from services.home.home_state import HomeState
 from services.messages.wording import slack_time
 from services.salesforce.health import Health, HealthLine, lines
 from services.salesforce.login import SCOPE_NAMES
-from services.slack.mrkdwn import escape
+from services.slack.mrkdwn import code, escape
 
 CONNECT = "salesforce_connect"
 CONNECT_LINK = "salesforce_connect_link"
@@ -86,7 +86,7 @@ def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str,
         continue_button = button("Continue in browser", CONNECT_LINK, style="primary") | {"url": link}
         intro = [section(text), *actions(continue_button)]
     if app is not None:
-        in_use = f"This workspace uses its own app, `{escape(app.client_id[:12], 20)}…`."
+        in_use = f"This workspace uses its own app, `{code(app.client_id[:12], 20)}…`."
     return CONNECT_FORM.view(
         [
             *noted(note),

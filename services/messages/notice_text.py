@@ -27,7 +27,7 @@ from domain.salesforce import ConnectionStatus
 from domain.workspace import Workspace
 from services.messages.wording import slack_time
 from services.salesforce.health import CALLS_ARE_FINE
-from services.slack.mrkdwn import escape, link
+from services.slack.mrkdwn import code, escape, link
 
 CHOOSE_CHANNEL = "notice_choose_channel"
 CHECK_CHANNEL = "notice_check_channel"
@@ -56,7 +56,7 @@ class Denial:
     @property
     def owner_text(self) -> str:
         """The owner in mrkdwn."""
-        return f"{f'{escape(self.name, 80)}, ' if self.name else ''}`{escape(self.owner, 200)}`"
+        return f"{f'{escape(self.name, 80)}, ' if self.name else ''}`{code(self.owner, 200)}`"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Escaping text of others for Slack, so that it looks as it was written and contains no markup. Pure.
 
 Slack's mrkdwn has escapes for &, < and > only, so a formatting character is replaced with one that looks the same.
-Inside a word, as in E*TRADE, Slack does not format, so the character stays and the word can be copied and searched. https://docs.slack.dev/messaging/formatting-message-text
+Inside a word, as in E*TRADE and Job_Move__c, Slack does not format, so the character stays and the word can be copied
+and searched. Nor does it format in code. https://docs.slack.dev/messaging/formatting-message-text
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 _ASTERISK, _COLON, _QUOTE = "\N{ASTERISK OPERATOR}", "\N{MODIFIER LETTER COLON}", "\N{MODIFIER LETTER RIGHT ARROWHEAD}"
+_GRAVE = "\N{MODIFIER LETTER GRAVE ACCENT}"
 _LOOKALIKES = str.maketrans(
     {
         "*": _ASTERISK,
         "_": "\N{MODIFIER LETTER LOW MACRON}",
         "~": "\N{TILDE OPERATOR}",
-        "`": "\N{MODIFIER LETTER GRAVE ACCENT}",
+        "`": _GRAVE,
     }
 )
 # Slack formats at word boundaries, where a word has ASCII letters and digits.
-_FORMATTING = re.compile(r"`|(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])")
+_FORMATTING = re.compile(r"`|(?<![A-Za-z0-9])[*~]|[*~](?![A-Za-z0-9])|(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])")
 _EMOJI_CODE = re.compile(r":(?=[a-z0-9_+'-]+:)(?=[0-9_']*[a-z+-])")
 _MARKUP = re.compile("[&<>*_~`:\N{FULLWIDTH GREATER-THAN SIGN}]")
 _REFERENCE = re.compile(r"<(?P<target>[^<>|]+)(?:\|(?P<label>[^<>]*))?>")
@@ -69,6 +71,12 @@ def escape(text: str, limit: int) -> str:
     line = _QUOTE_MARK.sub(_QUOTE, line)
     line = _FORMATTING.sub(lambda match: match[0].translate(_LOOKALIKES), line)
     return _EMOJI_CODE.sub(_COLON, line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code(text: str, limit: int) -> str:
+    """Return one line for between backticks, or three of them, where only backticks are replaced."""
+    line = plain(text, limit).replace("`", _GRAVE)
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def bold(text: str, limit: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.slack.mrkdwn import LONGEST_ADDRESS, LONGEST_LINK, bold, escape, link, plain, web_address
+from services.slack.mrkdwn import LONGEST_ADDRESS, LONGEST_LINK, bold, code, escape, link, plain, web_address
 
 HOSTILE = st.text(
     st.one_of(
@@ -16,7 +16,7 @@ HOSTILE = st.text(
     ),
     max_size=60,
 )
-LIVE_FORMATTING = re.compile(r"(?<![A-Za-z0-9])([*_~]).+?\1(?![A-Za-z0-9])|`")
+LIVE_FORMATTING = re.compile(r"(?<![A-Za-z0-9])([*~]).+?\1(?![A-Za-z0-9])|(?<![A-Za-z0-9_])_.+?_(?![A-Za-z0-9_])|`")
 ORIGINALS = str.maketrans("∗ˍ∼ˋ꞉˃", "*_~`:>")
 
 
@@ -32,6 +32,8 @@ ORIGINALS = str.maketrans("∗ˍ∼ˋ꞉˃", "*_~`:>")
         ("*Ada* _S_ ~S~ `S`", "∗Ada∗ ˍSˍ ∼S∼ ˋSˋ"),
         ("E*TRADE", "E*TRADE"),
         ("snake_case", "snake_case"),
+        ("Job_Move__c, Other__c", "Job_Move__c, Other__c"),
+        ("__init__.csv", "ˍˍinitˍˍ.csv"),
         ("> quoted", "˃ quoted"),
         ("Ada\n\n> Smith\t\x00Jr", "Ada &gt; Smith Jr"),
         (":fire:", "꞉fire:"),
@@ -69,6 +71,15 @@ def test_text_looks_as_it_was_written(text: str) -> None:
     written = plain(text, 1_000).strip("\u2068\u2069").translate(ORIGINALS)
 
     assert read == written.replace("\uff1e", ">", 1) if written.startswith("\uff1e") else read == written
+
+
+@given(HOSTILE)
+def test_code_is_shown_as_it_was_written(text: str) -> None:
+    """Except for backticks, which would end it."""
+    sent = code(text, 1_000)
+
+    assert not re.search(r"[`<>\n]|&(?!amp;|lt;|gt;)", sent)
+    assert unescape(sent) == plain(text, 1_000).replace("`", "ˋ")
 
 
 @given(HOSTILE)
