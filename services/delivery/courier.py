@@ -175,9 +175,10 @@ class Courier:
         if isinstance(error, WorkspaceGoneError):
             await self.database.run_until_available(workspaces.mark_gone, claim.workspace_id, now, error.code)
             return self._wait(claim, now, str(error))
-        if isinstance(error, MessageRefusedError):
+        is_default_channel = claim.destination == DEFAULT_CHANNEL
+        if isinstance(error, MessageRefusedError) and (is_default_channel or not _is_plainest(claim)):
             return self._simplify(claim, str(error), error.code)
-        if claim.destination == DEFAULT_CHANNEL:
+        if is_default_channel:
             return Parked(claim, now, str(error), error.code)
         return _moved(claim, now, error, error.code)
 
@@ -197,9 +198,14 @@ class Courier:
 
     def _simplify(self, claim: Claim, reason: str, code: str = "") -> Settlement:
         now = self.now()
-        if all(delivery.plainness >= PLAIN_TEXT for delivery in claim.deliveries):
+        if _is_plainest(claim):
             return Failed(claim, now, reason, code)
         return Postponed(claim, now, now, reason, simplify=True, code=code)
+
+
+def _is_plainest(claim: Claim) -> bool:
+    """Whether nothing is left to leave out of the message."""
+    return all(delivery.plainness >= PLAIN_TEXT for delivery in claim.deliveries)
 
 
 def _moved(claim: Claim, now: int, error: Exception, code: str) -> Moved:

@@ -228,8 +228,26 @@ async def test_a_message_that_slack_refuses_even_alone_goes_as_plain_text(world,
     assert "Ada Smith joined Globex" in world.direct_messages("Dana Reyes")[-1].text
 
 
+@pytest.mark.parametrize(
+    "code", ["cannot_dm_bot", "messages_tab_disabled", "restricted_action", "invalid_blocks", "msg_too_long"]
+)
+async def test_what_slack_does_not_let_the_dri_read_is_read_in_the_default_channel(world, dana, code):
+    """With the reason, whether Slack refuses the person or the message in every form."""
+    channel = world.slack.world.channel_by_name(world.team.id, "job-changes")
+    world.slack.faults.add(
+        POST, error=code, undocumented=True, times=None, when=lambda asked: asked["channel"] != channel.id
+    )
+
+    job_change_id = await world.deliver(source_event_id="refused")
+    await pass_time(world, 20, step=1)
+
+    (message,) = world.channel_messages("job-changes")
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
+    assert "The DRI could not be notified: " in message.text or "No DRI could be notified: " in message.text
+
+
 async def test_only_what_is_refused_as_plain_text_too_fails(world, dana):
-    """The others in its lane are delivered."""
+    """In a direct message and then in the default channel. The others in its lane are delivered."""
     world.slack.faults.add(
         POST,
         error="msg_too_long",
