@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.decision.reasons import Reason, Reasons, combined, legacy
+from domain.decision.reasons import Reason, ReasonCode, Reasons, combined, legacy
 from domain.decision.record import Decision
 from domain.job_change.model import JobChange
 from domain.states import HELD, AssignedState, DeliveryState, HandlingState, Role, Step
@@ -226,6 +226,8 @@ class JobChangeRecord:
     @property
     def reasons(self) -> Reasons:
         """Why it ended as it did. If a DRI was notified, the reasons are those of their message."""
+        if self.attached_to:
+            return (ReasonCode.REPORTED_BEFORE.of(),)
         to_dris = (delivery for delivery in self.deliveries if delivery.role == Role.DRI and self.sent_to == "dri")
         notified = [delivery.reasons for delivery in to_dris if delivery.state == DeliveryState.DELIVERED]
         return combined(reason for reasons in notified for reason in reasons) or legacy(self.reason or "")

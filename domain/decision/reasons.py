@@ -97,6 +97,7 @@ class ReasonCode(StrEnum):
     MANAGER_NOT_NOTIFIED = "manager_not_notified"
     NO_DRI_NOTIFIED = "no_dri_notified", "error"
     DRI_NOT_NOTIFIED = "dri_not_notified", "error"
+    REPORTED_BEFORE = "reported_before"
     RULE_CHANNEL_UNUSABLE = "rule_channel_unusable", "error"
     CHANNEL_UNUSABLE = "channel_unusable", "error"
 

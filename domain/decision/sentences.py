@@ -78,6 +78,7 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.MANAGER_NOT_NOTIFIED: "Their manager could not be notified.",
     ReasonCode.NO_DRI_NOTIFIED: "No DRI could be notified: {error}.",
     ReasonCode.DRI_NOT_NOTIFIED: "The DRI could not be notified: {error}.",
+    ReasonCode.REPORTED_BEFORE: "Another sender has reported the move.",
     ReasonCode.RULE_CHANNEL_UNUSABLE: "The rule's channel cannot be posted to: {error}.",
     ReasonCode.CHANNEL_UNUSABLE: "The channel chosen for it cannot be posted to: {error}.",
     ReasonCode.SKIPPED: "{whom} {problem}",

@@ -216,7 +216,7 @@ class State(Answer):
     @classmethod
     def of(cls, job_change: JobChangeRecord) -> State:
         """Times are in ISO 8601 and UTC."""
-        names = ("id", "source", "sent_to", "attached_to", "reason", "attempts", "last_error")
+        names = ("id", "source", "sent_to", "attached_to", "attempts", "last_error")
         reports = [
             Report(id=report.job_change_id, source=report.source, at=_time(report.at)) for report in job_change.reports
         ]
@@ -224,6 +224,7 @@ class State(Answer):
         values = {name: getattr(job_change, name) for name in names} | {
             "state": _state(job_change.state),
             "outcome": _state(job_change.outcome) if job_change.outcome else None,
+            "reason": for_reader(job_change.reasons) if job_change.attached_to else job_change.reason,
             "accepted_at": _time(job_change.accepted_at),
             "routed_at": None if job_change.routed_at is None else _time(job_change.routed_at),
             "ended_at": None if job_change.ended_at is None else _time(job_change.ended_at),

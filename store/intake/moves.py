@@ -166,12 +166,7 @@ def _store(
 _end = (
     update(job_changes)
     .where(job_changes.c.id == bindparam("of_job_change"))
-    .values(
-        due_at=None,
-        outcome=Outcome.MUTED,
-        ended_at=bindparam("now"),
-        reason="another sender has reported the move",
-    )
+    .values(due_at=None, outcome=Outcome.MUTED, ended_at=bindparam("now"))
 )
 
 

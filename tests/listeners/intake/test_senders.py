@@ -178,5 +178,6 @@ async def test_a_receipt_says_that_a_report_is_attached(intake_api):
 
     shown = await (await intake_api.show(second["id"])).json()
     assert (shown["state"], shown["outcome"], shown["attached_to"]) == (Outcome.ATTACHED, Outcome.ATTACHED, first["id"])
+    assert shown["reason"] == "Another sender has reported the move."
     shown = await (await intake_api.show(first["id"])).json()
     assert [report["id"] for report in shown["reports"]] == [second["id"]]

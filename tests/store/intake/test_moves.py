@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.decision.reasons import ReasonCode
 from domain.job_change.model import JobChange
 from domain.job_change.moves import move_keys
 from domain.job_change.new import NewJobChange
@@ -71,9 +72,21 @@ async def test_a_second_report_is_attached_to_the_first(database, later):
     assert (second.is_new, second.attached_to) == (True, first.id)
     stored = await database.run(job_changes.find, "T1", second.id)
     assert (stored.outcome, stored.attached_to, stored.ended_at) == (Outcome.ATTACHED, first.id, SOMEDAY)
+    assert (stored.reason, stored.reasons) == (None, (ReasonCode.REPORTED_BEFORE.of(),))
     stored = await database.run(job_changes.find, "T1", first.id)
     assert (stored.outcome, [report.source for report in stored.reports]) == (None, ["b"])
     assert await database.run(due) == [first.id]
+
+
+async def test_a_report_that_an_earlier_version_attached_has_the_same_reason(database):
+    """It stored a sentence."""
+    await add(database, report("a"))
+    [second] = await add(database, report("b"))
+    sentence = update(table).where(table.c.id == second.id).values(reason="another sender has reported the move")
+    await database.run(lambda connection: connection.execute(sentence))
+
+    stored = await database.run(job_changes.find, "T1", second.id)
+    assert stored.reasons == (ReasonCode.REPORTED_BEFORE.of(),)
 
 
 def due(connection) -> list[str]:
