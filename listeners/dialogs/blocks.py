@@ -71,9 +71,10 @@ def button(
     return block | {name: given for name, given in more.items() if given}
 
 
-def confirm(title: str, text: str, yes: str) -> Block:
+def confirm(title: str, text: str, yes: str, *, style: str | None = None) -> Block:
     """The question before a button does something. `yes` is the label of the button that does it."""
-    return {"title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Cancel")}
+    question = {"title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Cancel")}
+    return question | ({"style": style} if style else {})
 
 
 def options(choices: Mapping[str, str]) -> dict[str, Block]:

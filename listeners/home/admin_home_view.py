@@ -34,8 +34,9 @@ from listeners.intake.keys_view import (
     KEY_TITLES,
     MAKE_KEY,
     REVOKE_KEYS,
+    REVOKED_AT_ONCE,
     SENDERS,
-    added_names,
+    added_senders,
 )
 from listeners.intake.mappings_view import MAPPINGS
 from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
@@ -152,8 +153,8 @@ def admin_sections(state: HomeState) -> Iterator[Block]:
 def _senders(state: HomeState) -> Iterator[Block]:
     """The address for senders, and their keys."""
     yield section(
-        f"*Senders*\nPOST job changes to `{state.intake_url}`, signed with a secret or with an API key."
-        f" Senders with a secret of their own: {added_names(state.sender_keys)}.",
+        f"*Senders*\nPOST job changes to `{state.intake_url}` with a signing secret or an API key."
+        f" {added_senders(state.sender_keys)}",
         button("How to send", HOW_TO_SEND),
     )
     keys_of_kinds = (element for kind in KEY_NAMES for element in _key_buttons(kind, state))
@@ -179,7 +180,5 @@ def _key_buttons(kind: str, state: HomeState) -> Iterator[Block]:
     verb = "Rotate" if in_use else "Create"
     yield button(f"{verb} {name}", f"{MAKE_KEY}_{kind}", kind, confirm=question if in_use else None)
     if keys:
-        text = "Requests with it are refused at once. So are those with an earlier one that still works."
-        yield button(
-            f"Revoke {name}…", f"{REVOKE_KEYS}_{kind}", kind, confirm=confirm(f"Revoke the {name}?", text, "Revoke")
-        )
+        question = confirm(f"Revoke the {name}?", REVOKED_AT_ONCE, "Revoke", style="danger")
+        yield button(f"Revoke {name}", f"{REVOKE_KEYS}_{kind}", kind, confirm=question)

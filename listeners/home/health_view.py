@@ -37,7 +37,7 @@ def health_blocks(state: HomeState) -> list[Block]:
     if state.is_set_up:
         return [section(EVERYTHING_WORKS)]
     done = sum(item.is_done for item in state.setup)
-    return [section(f":point_right: *The setup is not finished yet.* {done} of {len(state.setup)} steps are done.")]
+    return [section(f":point_right: *The setup is not finished yet.* {done} of {len(state.setup)} steps done.")]
 
 
 def channel_picker(workspace: Workspace) -> Block:

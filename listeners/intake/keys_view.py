@@ -18,10 +18,16 @@ KEY_NAMES = {SIGNING: "signing secret", BEARER: "API key"}
 KEY_TITLES = {SIGNING: "Signing secret", BEARER: "API key"}
 
 
-def added_names(keys: Sequence[ListedKey]) -> str:
-    """The senders with a key of their own, as Home names them."""
+REVOKED_AT_ONCE = "Requests with it are refused immediately. So are those with an earlier one that is still valid."
+"""What a person confirms who revokes a key."""
+
+
+def added_senders(keys: Sequence[ListedKey]) -> str:
+    """The senders with a key of their own, as a sentence in Home."""
     names = dict.fromkeys(escape(key.sender, 40) for key in keys if key.sender)
-    return ", ".join(names) or "none yet; Common Room, Crustdata, Lusha, Clay and others need three steps"
+    if not names:
+        return "Common Room, Crustdata, Lusha, Clay and others are set up in three steps under *Senders…*."
+    return f"Senders with their own secret: {', '.join(names)}."
 
 
 def key_view(kind: str, key: str, intake_url: str, *, is_rotated: bool) -> View:

@@ -39,7 +39,9 @@ MOST_SHOWN = 45
 LONGEST_SHOWN = 60
 """Characters of a value of the sample beside its path."""
 
-_REMOVE = confirm("Remove this mapping?", "Rows that the sender posts from now on are refused.", "Remove")
+_REMOVE = confirm(
+    "Remove this mapping?", "Rows that the sender posts from now on are refused.", "Remove", style="danger"
+)
 
 NEW = "+"
 """The value of the button that adds a mapping. No sender has this name."""
@@ -69,7 +71,7 @@ def mappings_view(mappings: Mapping[str, Mapping[str, Any]], intake_url: str, no
         fields, sender = counted(len(definition.get("map", {})), "field"), escape(source, 100)
         blocks.append(section(f"*{sender}*: {fields}, posted to `…?source={quote(source, safe='')}`"))
         buttons = actions(
-            button("Edit", EDIT, source), button("Remove…", REMOVE, source, style="danger", confirm=_REMOVE)
+            button("Edit", EDIT, source), button("Remove", REMOVE, source, style="danger", confirm=_REMOVE)
         )
         blocks += [row | {"block_id": f"mapping-{source}"} for row in buttons]
     if len(mappings) > MOST_SHOWN:

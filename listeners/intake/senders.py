@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 
 from domain.preferences import MERGE_REPORTS
-from listeners.dialogs.blocks import View
+from listeners.dialogs.blocks import View, data_of
 from listeners.dialogs.decorators import opens, updates
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
@@ -20,6 +20,7 @@ from listeners.intake.senders_view import (
     PRODUCT,
     REFUSED,
     REVOKE,
+    REVOKE_FORM,
     ROTATE,
     SECRET,
     SEND_AGAIN,
@@ -28,6 +29,7 @@ from listeners.intake.senders_view import (
     add_view,
     refused_view,
     result_line,
+    revoke_view,
     senders_view,
     steps_view,
 )
@@ -47,6 +49,7 @@ def register(app: AsyncApp) -> None:
     app.action(SEND_AGAIN)(send_again)
     app.action(MERGE)(merge)
     app.view(ADD_FORM.callback_id)(add)
+    app.view(REVOKE_FORM.callback_id)(revoke)
 
 
 @opens(TITLE)
@@ -82,14 +85,24 @@ async def do(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKey
     if verb == REFUSED:
         return refused_view(name, await added_senders.refused(workspace_id, name))
     if verb == REVOKE:
-        await intake_keys.revoke(workspace_id, name, dialog.user_id)
-        note = f"The secret of {escape(sender.label, 100)} no longer works."
-        return await _senders_view(dialog, added_senders, note)
+        return revoke_view(sender)
     if verb == TEST:
         sent, why_not = await sample_sender.send(workspace_id, dialog.user_id, registry.read_sample(sender))
         note = f":white_check_mark: A test of {escape(sender.label, 100)} is on its way to you."
         return await _senders_view(dialog, added_senders, note if sent else why_not)
     return steps_view(sender, added_senders.url(workspace_id, name))
+
+
+async def revoke(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKeys) -> None:
+    """An admin has confirmed that the secret of a sender is revoked."""
+
+    async def work(_entered: Entered) -> View:
+        sender = registry.find(data_of(dialog.view)["name"])
+        await intake_keys.revoke(dialog.workspace_id, sender.name, dialog.user_id)
+        return await _senders_view(dialog, added_senders, f"The secret of {escape(sender.label, 100)} no longer works.")
+
+    if await dialog.submit(REVOKE_FORM, work):
+        await dialog.publish_home()
 
 
 @updates(TITLE)

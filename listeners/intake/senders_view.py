@@ -9,6 +9,7 @@ from domain.job_change.validation import InvalidJobChangeError
 from domain.preferences import MERGE_REPORTS
 from listeners.dialogs.blocks import View, actions, button, context, menu, modal, noted, overflow, section
 from listeners.dialogs.form import Choice, Form, Text
+from listeners.intake.keys_view import REVOKED_AT_ONCE
 from services.intake.added_senders import ListedSender, MaskedPayload
 from services.intake.intake import Result, Skipped
 from services.intake.keys import LONGEST_SECRET
@@ -41,11 +42,13 @@ SECRET = Text(
     optional=True,
 )
 ADD_FORM = Form("sender_add_save", "Add a sender", "Add", (PRODUCT, NAME, SECRET))
+REVOKE_FORM = Form("sender_revoke", "Revoke secret", "Revoke", ())
 
 
 def senders_view(senders: Sequence[ListedSender], note: str | None = None, *, merges: bool = True) -> View:
     """`merges`: reports of one move are merged. `note` is the result of what the admin just did, in mrkdwn."""
-    intro = "Each sender has its own address and secret. What it has sent is counted here."
+    intro = "Each sender has its own address and secret, and its job changes are counted here."
+    intro += "" if senders else " None has been added yet."
     blocks = [*noted(note), section(intro), *actions(button("Add a sender…", ADD))]
     for sender in senders[:MOST_SHOWN]:
         choices = {f"{verb}:{sender.name}": label for verb, label in _choices(sender).items()}
@@ -63,7 +66,7 @@ def _choices(sender: ListedSender) -> dict[str, str]:
     choices = {STEPS: "How to set it up", ROTATE: "Rotate the secret"}
     choices |= {} if sender.has_mapping else {TEST: "Send me a test"}
     choices |= {REFUSED: "Refused payloads"} if sender.figures.refused else {}
-    return choices | ({REVOKE: "Revoke the secret"} if sender.keys else {})
+    return choices | ({REVOKE: "Revoke the secret…"} if sender.keys else {})
 
 
 def _latest(sender: ListedSender) -> Iterator[str]:
@@ -77,6 +80,12 @@ def _latest(sender: ListedSender) -> Iterator[str]:
 def add_view(product: str | None = None) -> View:
     """`product` is preselected, to rotate a secret that the vendor has made."""
     return ADD_FORM.view([PRODUCT.block(product), NAME.block(), SECRET.block()])
+
+
+def revoke_view(sender: Sender) -> View:
+    """The question before the secret of a sender is revoked."""
+    question = f"*Revoke the secret of {escape(sender.label, 100)}?* {REVOKED_AT_ONCE}"
+    return REVOKE_FORM.view([section(question)], {"name": sender.name})
 
 
 def steps_view(sender: Sender, url: str, key: str | None = None, note: str | None = None) -> View:

@@ -55,7 +55,12 @@ def webhook_view(webhook: OutgoingWebhook | None, url: str | None, note: str | N
     chosen = [str(event.value) for event in WebhookEvent if event & wanted]
     blocks = [*noted(note), URL.block(url), EVENTS.block(chosen)]
     if webhook:
-        question = confirm("Remove the webhook?", "Nothing is sent any more, and its secret is deleted.", "Remove")
+        question = confirm(
+            "Remove the webhook?",
+            "Events are no longer sent to it, and its secret is deleted.",
+            "Remove",
+            style="danger",
+        )
         remove = button("Remove", REMOVE_WEBHOOK, style="danger", confirm=question)
         test = [button("Send a test", TEST_WEBHOOK)] if webhook.off_at is None else []
         blocks = [section(webhook_line(webhook)), *actions(*test, remove), *blocks, SECRET.block()]

@@ -73,7 +73,7 @@ def version_view(version: PublishedRules, rules: RuleSet | None, labels: Mapping
     ]
     blocks = [
         section(f"*Version {number}*\n{slack_time(version.published_at)} by {mention(version.published_by)}"),
-        *actions(button("Roll back…", f"{ROLL_BACK}_{number}", number, confirm=question)),
+        *actions(button("Roll back", f"{ROLL_BACK}_{number}", number, confirm=question)),
         divider(),
         *sections(lines or ["It has no rules: “Everything else” applies."]),
     ]

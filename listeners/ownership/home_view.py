@@ -22,10 +22,12 @@ def who_is_notified(ownership: OwnershipState) -> str:
     """A sentence for members, who cannot see the rules."""
     if not ownership.version or ownership.published_by is None:
         return (
-            "The owner of the contact in Salesforce, else of its account, else of the lead, else the person named by"
-            " the source of the job change."
+            "The contact owner in Salesforce, else the account owner, else the lead owner, else the person named by the"
+            " source of the job change."
         )
-    return f"The ownership rules decide: version {ownership.version}, published by {mention(ownership.published_by)}."
+    return (
+        f"Decided by the ownership rules, version {ownership.version}, published by {mention(ownership.published_by)}."
+    )
 
 
 def unmatched_line(state: HomeState) -> str:
@@ -36,8 +38,8 @@ def unmatched_line(state: HomeState) -> str:
         return "All owners are matched to Slack members." if is_connected else "Salesforce is not connected yet."
     if ownership.unmatched == 1:
         return (
-            ":warning: 1 owner has no Slack member, so a channel gets their job changes. Match them to a Slack member."
+            ":warning: 1 owner matches no Slack member, so their job changes go to a channel. Match them to a member."
         )
     count = f"{MOST_COUNTED} or more" if ownership.unmatched >= MOST_COUNTED else str(ownership.unmatched)
-    problem = f"{count} owners have no Slack member, so a channel gets their job changes"
-    return f":warning: {problem}. Match them to Slack members."
+    problem = f"{count} owners match no Slack member, so their job changes go to a channel"
+    return f":warning: {problem}. Match them to members."

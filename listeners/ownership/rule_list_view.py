@@ -108,7 +108,9 @@ def _status(book: CurrentRules) -> str:
     if book.problem:
         return f":warning: *This version of the app cannot read the rules:* {escape(book.problem, 300)}"
     count = counted(len(book.rules.in_force), "rule")
-    published = f"*Version {book.version} is published*, with {count}." if book.version else "There are no rules yet."
+    published = (
+        f"*Version {book.version} is published*, with {count} in force." if book.version else "There are no rules yet."
+    )
     if book.draft is None:
         return f":white_check_mark: {published}" if book.version else published
     by = f"{mention(book.draft.changed_by)}, {slack_time(book.draft.changed_at)}"
@@ -121,7 +123,7 @@ def _status(book: CurrentRules) -> str:
 
 
 def _buttons(book: CurrentRules) -> list[Block]:
-    question = confirm("Discard the draft?", "The published rules stay as they are.", "Discard")
+    question = confirm("Discard the draft?", "The published rules stay as they are.", "Discard", style="danger")
     drafting = [
         button("Publish", PUBLISH, style="primary"),
         button("Discard draft", DISCARD, confirm=question),

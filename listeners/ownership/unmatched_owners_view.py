@@ -30,7 +30,10 @@ LINK, UNLINK, SEND, DISMISS = "ownership_link", "ownership_unlink", "ownership_t
 PEOPLE_FROM = "ownership_people_from"
 
 _UNLINK = confirm(
-    "Unlink this owner?", "Their job changes go to the next person in the rules, or to a channel.", "Unlink"
+    "Unlink this owner?",
+    "Their job changes go to the next person in the rules, or to a channel.",
+    "Unlink",
+    style="danger",
 )
 
 A_PAGE = 15
@@ -98,14 +101,14 @@ def unmatched_owners_view(page: UnmatchedOwnersPage) -> View:
         "No Slack member has the email address of these Salesforce owners, so their job changes were sent to a channel."
         " Match them to Slack members: new job changes are then sent to them, and you can send them what they missed."
     )
+    none = "No unmatched owners. Salesforce owners whose email address belongs to no Slack member are listed here."
     turns = [button("First page", f"{PEOPLE_FROM}_start", "-")] if page.after else []
     if len(page.unmatched) > len(owners):
         turns.append(button("Next page", f"{PEOPLE_FROM}_more", owners[-1].owner))
     blocks = [
         *noted(page.note),
-        section(intro),
+        section(intro if owners else none),
         *map(_owner, owners),
-        *([] if owners else [context("All owners are matched to Slack members.")]),
         *actions(*turns),
         divider(),
         *_links(page.links),
@@ -156,7 +159,7 @@ def _links(links: Sequence[tuple[OwnerLink, int]]) -> list[Block]:
     for link, waiting in sorted(links, key=lambda row: -row[1])[:LINKS]:
         text = f"{_named(link.owner, link.name)} → {mention(link.user_id)}, linked by {mention(link.linked_by)}"
         blocks.append(
-            section(text, button("Unlink…", UNLINK, link.owner, confirm=_UNLINK), f"link-{block_of(link.owner)}")
+            section(text, button("Unlink", UNLINK, link.owner, confirm=_UNLINK), f"link-{block_of(link.owner)}")
         )
         if waiting:
             missed = f"{counted(waiting, 'job change')} that {'was' if waiting == 1 else 'were'}"

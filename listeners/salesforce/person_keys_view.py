@@ -21,7 +21,8 @@ KEYS = Text(
 DOMAIN_FIELD = Text(
     "domain_field",
     "Domain field of Account",
-    hint="Holds the company's domain, such as globex.com. Compared before Website, which is found in its usual forms.",
+    hint="Holds the company's domain, such as globex.com. Compared before Website, which is matched in its usual"
+    " forms.",
     longest=80,
     optional=True,
 )
@@ -42,5 +43,5 @@ def person_keys_view(
         if proposed.domain_field:
             lines += f"\nAccount.{proposed.domain_field} (domain)"
         blocks += [section(f"*Found in your org*\n```{lines}```"), *actions(button("Add these", ADD))]
-    blocks.append(context("Fields that are External IDs in Salesforce are indexed, and found quickly."))
+    blocks.append(context("Fields that are External IDs in Salesforce are indexed, so they are searched quickly."))
     return PERSON_KEYS_FORM.view(blocks)

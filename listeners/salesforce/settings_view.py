@@ -64,7 +64,7 @@ def _buttons(state: HomeState) -> list[Block]:
     ]
     if not connection.uses_operator_app:
         text = "Its tokens are revoked. Rules are kept, but owners are not looked up until you connect again."
-        question = confirm("Disconnect Salesforce?", text, "Disconnect")
+        question = confirm("Disconnect Salesforce?", text, "Disconnect", style="danger")
         buttons.append(button("Disconnect", DISCONNECT, confirm=question))
     return buttons
 

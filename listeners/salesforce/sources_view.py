@@ -36,7 +36,12 @@ BEGIN = Choice(
 )
 SOURCE = Form("source_start", SOURCES_TITLE, "Start import", (DEFINITION, BEGIN), close="Close")
 
-_REMOVE = confirm("Remove this import?", "Job changes that were imported stay. Its field mapping is deleted.", "Remove")
+_REMOVE = confirm(
+    "Remove this import?",
+    "Job changes that were imported are kept. Its field mapping is deleted.",
+    "Remove",
+    style="danger",
+)
 
 GROUP = 100
 """Options of one group: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
@@ -66,7 +71,7 @@ def sources_view(sources: Sequence[Source], candidates: Sequence[Proposal], note
     blocks = [*noted(note), section(intro)]
     for source in sources[:MOST_SHOWN]:
         resume_or_pause = ("Resume", RESUME) if source.state == PAUSED else ("Pause", PAUSE)
-        remove = button("Remove…", REMOVE, source.name, style="danger", confirm=_REMOVE)
+        remove = button("Remove", REMOVE, source.name, style="danger", confirm=_REMOVE)
         buttons = button(*resume_or_pause, source.name), remove
         blocks += [divider(), section(health_text(source_line(source))), *actions(*buttons)]
     if len(sources) > MOST_SHOWN:

@@ -35,8 +35,8 @@ PUBLIC_POSTS = "chat:write.public"
 """The scope to post in public channels that the app was not invited to. It is optional."""
 
 _POSTED_THERE = {
-    "unmatched": "It gets the job changes for which no DRI is found.",
-    "everything": "It gets every job change.",
+    "unmatched": "Job changes for which no DRI is found are posted here.",
+    "everything": "Every job change is posted here.",
 }
 """What the default channel gets, by CHANNEL_GETS, as the first message in it says."""
 

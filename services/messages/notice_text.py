@@ -38,7 +38,7 @@ _HOUR_MS = 60 * 60 * 1_000
 _DAY_MS = 24 * _HOUR_MS
 _FOLLOWED_MS = 60 * _DAY_MS
 _ALL_SET = "🎉 *All set.* Job changes are delivered as they arrive."
-_WHERE = "Do the other steps in the *Home* tab of this app. This message follows what you do there."
+_WHERE = "Complete the other steps in the *Home* tab of this app. This message is updated as you do."
 _HINT = (
     "The app posts a short note in the channel you choose. Invite it to a private channel first. Only admins and owners"
     " can choose a channel, here or in the *Home* tab."

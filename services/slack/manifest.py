@@ -19,7 +19,7 @@ REASONS = {
         " that it should post in."
     ),
     "commands": "Answer the command /usergems-status.",
-    "users:read": "See who is active, a guest or an admin, so that only the right people are notified.",
+    "users:read": "See who is active, who is a guest and who is an admin, so that only the right people are notified.",
     "users:read.email": "Match Salesforce owners to Slack members by email address.",
     "channels:read": "List public channels to choose from, and notice when a chosen channel is renamed or archived.",
     "groups:read": "The same for private channels that the app was invited to. It cannot see any others.",

@@ -185,6 +185,7 @@ def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
         ForgedRequest("action", "home_senders", "home", {}, home),
         ForgedRequest("action", "sender_add"),
         ForgedRequest("action", "sender_do", action=option("rotate:clay")),
+        ForgedRequest("view", "sender_revoke", metadata={"name": "clay"}),
         ForgedRequest("action", "sender_merge", action=option("no")),
         ForgedRequest("action", "sender_send_again", action={"value": "1:clay"}),
         ForgedRequest("view", "sender_add_save", values={"product": option("clay"), "name": text(None)}),

@@ -18,7 +18,7 @@ TURN_SCORES = "ownership_scores"
 _LEGEND = (
     "*Acted on*: a person took the job change, finished, reassigned, returned or snoozed it, or reported wrong data."
     f" *Median*: the time until then, over the latest {MOST_TIMED:,} job changes that were acted on. A rule is judged"
-    f" from {LEAST_JUDGED} messages on. Test job changes are not counted."
+    f" once it has sent {LEAST_JUDGED} messages. Test job changes are not counted."
 )
 
 

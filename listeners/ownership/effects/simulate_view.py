@@ -126,7 +126,7 @@ def publication_view(book: CurrentRules, effect: Sequence[Block], labels: Mappin
         lines = [*lines[:MOST_CHANGES], f"And {len(lines) - MOST_CHANGES} more."]
     nothing = "The rules stay the same. Pools, mappings, segments or limits may change."
     differences = sections(
-        [f"*What changes from version {book.version}*" if book.version else "*The first rules*", *(lines or [nothing])]
+        [f"*Changes since version {book.version}*" if book.version else "*The first rules*", *(lines or [nothing])]
     )
     hint = context("Publishing applies to new job changes. You can go back to an earlier version under *History*.")
     return PUBLICATION.view([*differences, divider(), *effect, hint], seen)
@@ -163,7 +163,7 @@ def _recipients(simulated: SimulatedJobChange) -> list[str]:
     if not simulated.deliveries:
         return [f":mute: Nobody would be notified. {escape(for_reader(simulated.reasons), 300)}"]
     return [
-        f":arrow_right: {_recipient(delivery)}: {escape(for_reader(delivery.reasons), 300)}"
+        f":arrow_right: To {_recipient(delivery)}: “{escape(for_reader(delivery.reasons), 300)}”"
         for delivery in simulated.deliveries[:MOST_RECIPIENTS]
     ]
 

@@ -50,7 +50,7 @@ def begin_view(plays: Sequence[Rule], presets: Sequence[Rule], labels: Mapping[s
     return modal(
         BEGIN_TITLE,
         [
-            section("*Start from* an empty rule, or from a sentence. You can change everything before you save."),
+            section("Start from an empty rule or from one of these. You can change everything before you save."),
             *actions(button("An empty rule", START, EMPTY_RULE)),
             header("Common plays"),
             *starts(plays),

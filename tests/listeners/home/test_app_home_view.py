@@ -198,7 +198,7 @@ def test_the_setup_comes_before_every_setting():
     text = [json.dumps(block) for block in blocks]
     first = next(block for block in blocks if "Choose a default channel" in str(block))
 
-    assert "0 of 5 steps are done" in text[3]
+    assert "0 of 5 steps done" in text[3]
     assert "1 job change is on hold until then" in first["text"]["text"]
     assert first["accessory"]["type"] == "conversations_select"
     controls = ["home_choose_channel", "salesforce_connect", "ownership_open", "home_how_to_send", "home_send_test"]
@@ -285,7 +285,7 @@ def test_rotating_a_key_in_use_asks_for_confirmation():
 
     assert (signing["text"]["text"], "confirm" in signing) == ("Create signing secret", False)
     assert (bearer["text"]["text"], "confirm" in bearer) == ("Rotate API key", True)
-    assert (revoke["text"]["text"], "confirm" in revoke) == ("Revoke API key…", True)
+    assert (revoke["text"]["text"], "confirm" in revoke) == ("Revoke API key", True)
 
 
 def health_of(state: HomeState) -> list[tuple[str, str | None]]:

@@ -61,14 +61,18 @@ async def test_a_secret_that_the_vendor_made_has_to_be_entered(office):
 
 
 async def test_a_key_is_rotated_and_revoked(office):
-    """The old one works for another day, a revoked one not at all."""
+    """The old one works for another day, a revoked one not at all. Revoking is confirmed first."""
     first = (await add(office, "clay")).split("```")[1]
     await opened(office)
     second = (await acted(office, "sender_do", "rotate:clay")).split("```")[1]
     assert [await is_valid(office, key, "clay") for key in (first, second)] == [True, True]
 
     await opened(office)
-    assert "no longer works" in await acted(office, "sender_do", "revoke:clay")
+    assert "Revoke the secret of Clay?" in await acted(office, "sender_do", "revoke:clay")
+    assert await is_valid(office, second, "clay")
+    assert (await office.slack.submit_view(office.dana.id, {})).errors == {}
+    await office.settled()
+    assert "no longer works" in modal_of(office)
     assert [await is_valid(office, key, "clay") for key in (first, second)] == [False, False]
 
 

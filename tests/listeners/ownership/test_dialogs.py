@@ -80,7 +80,7 @@ async def test_a_job_change_is_simulated_on_the_draft(acme: SalesforceWorld, dan
     assert dana.options("job_change") == {"Ada Smith: Initech → Globex": job_change}
     assert (await dana.submit(job_change=job_change)).ok
     text = dana.dialog_text()
-    assert f"<@{acme.noor.id}> (as the DRI): You own Globex in Salesforce." in text
+    assert f"To <@{acme.noor.id}> (as the DRI): “You own Globex in Salesforce.”" in text
     assert "The company they join: the rule *Mine* applies." in text
     assert "1. account owner, Noor Haddad: ✅ notified" in text
     assert "The company they leave: the rule *Nobody* applies." in text
@@ -130,7 +130,7 @@ async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(
     await connect_org(acme)
     globex_of(acme, "n.haddad@acme-group.example")
     await accept_and_route(acme)
-    assert "1 owner has no Slack member" in await dana.open_home()
+    assert "1 owner matches no Slack member" in await dana.open_home()
     text = await page(dana, "ownership_people")
     assert "Noor Haddad (n.haddad@acme-group.example)" in text
     assert "is not in Slack" in text
@@ -149,7 +149,7 @@ async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(
     assert "Ada Smith" in next(iter(dms[0].messages.values())).text
 
     assert "Unlinked." in await dana.act("ownership_unlink")
-    assert "All owners are matched" in dana.dialog_text()
+    assert "No unmatched owners" in dana.dialog_text()
 
 
 async def test_a_guest_cannot_be_linked(acme: SalesforceWorld, dana: AdminSession) -> None:
@@ -178,7 +178,7 @@ async def test_what_an_owner_missed_can_be_dismissed(acme: SalesforceWorld, dana
     await dana.act("ownership_link", acme.noor.id, block_id)
     assert "Dismissed" in await dana.act("ownership_forget")
     await dana.act("ownership_unlink")
-    assert "All owners are matched" in dana.dialog_text()
+    assert "No unmatched owners" in dana.dialog_text()
 
 
 async def test_matching_settings_apply_to_all_owners(acme: SalesforceWorld, dana: AdminSession) -> None:

@@ -11,7 +11,7 @@ from tests.listeners.salesforce.salesforce_world import SalesforceWorld
 
 async def test_home_shows_admins_a_button_and_members_a_sentence(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Only admins can open the rules."""
-    assert "The owner of the contact in Salesforce, else of its account, else of the lead" in await dana.open_home()
+    assert "The contact owner in Salesforce, else the account owner, else the lead owner" in await dana.open_home()
     await publish(acme, rule("One"))
     assert "version 1, published by the operator" in await dana.open_home()
     assert "ownership_open" in await dana.open_home()

@@ -108,7 +108,7 @@ async def test_an_ignored_rule_is_narrowed_and_its_effect_is_shown_before_it_is_
     await dana.add_condition("min_score", "50")
     await dana.submit()
     review = dana.dialog_text()
-    assert "*What changes from version 1*" in review
+    assert "*Changes since version 1*" in review
     assert "the draft would deliver 10 differently" in review
 
     await dana.submit()

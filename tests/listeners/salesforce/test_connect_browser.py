@@ -34,7 +34,7 @@ async def test_an_admin_connects_in_a_browser(page: Page, acme: SalesforceWorld)
     await page.get_by_role("button", name="Continue to Salesforce").click()
     await consent(page, acme, "Allow")
 
-    await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
+    await expect(page.get_by_text("Acme Corp in Salesforce is connected to Acme in Slack.")).to_be_visible()
     await expect(page.get_by_text("Ines Integration")).to_be_visible()
     connection = await acme.connection()
     assert connection is not None
@@ -59,7 +59,7 @@ async def test_the_domain_field_works_with_the_keyboard(page: Page, acme: Salesf
     await page.get_by_label("My Domain address").fill(acme.org.url)
     await page.keyboard.press("Enter")
     await consent(page, acme, "Allow")
-    await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
+    await expect(page.get_by_text("Acme Corp in Salesforce is connected to Acme in Slack.")).to_be_visible()
 
 
 async def test_an_admin_who_denies_consent_comes_back_to_the_form(page: Page, acme: SalesforceWorld) -> None:
@@ -81,5 +81,8 @@ async def test_the_form_works_without_scripts_and_on_a_phone(browser: Browser, a
     assert box["x"] + box["width"] <= 360
     await page.get_by_role("button", name="Continue to Salesforce").click()
     await consent(page, acme, "Allow")
-    await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
+    await expect(page.get_by_text("Acme Corp in Salesforce is connected to Acme in Slack.")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    levels = await page.locator("h1, h2, h3").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
+    assert levels == [1, 2]
     await context.close()

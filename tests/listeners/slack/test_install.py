@@ -624,7 +624,7 @@ async def test_the_chosen_channel_is_stored_confirmed_and_announced(acme: Instal
 
     assert "#signals" in page
     assert f"slack://app?team={acme.team.id}&amp;id={acme.slack.app.id}" in page
-    assert "Connect Salesforce" in page
+    assert "Connect your Salesforce org" in page
     workspace = await acme.database.run(workspaces.find, acme.team.id)
     assert workspace is not None
     assert (workspace.default_channel_id, workspace.default_channel_name) == (channel.id, "signals")

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from sandbox.slack.state import User
 from store.database import Database
 from store.slack import workspaces
 from tests.conftest import BROWSER_TEST
@@ -36,9 +37,9 @@ async def install(page: Page, acme: InstallWorld, person: str = "Dana Reyes (adm
     await page.wait_for_url(f"{acme.url}/slack/default-channel**")
 
 
-async def channels_link(page: Page, acme: InstallWorld) -> str:
+async def channels_link(page: Page, acme: InstallWorld, installer: User | None = None) -> str:
     """Install the app and give its cookie to this browser. Return the address of the channels page."""
-    link = await acme.install(acme.dana)
+    link = await acme.install(installer or acme.dana)
     await page.context.add_cookies(
         [{"name": cookie.key, "value": cookie.value, "url": acme.url} for cookie in acme.http.cookie_jar]
     )
@@ -190,7 +191,15 @@ async def test_the_chosen_channel_stays_visible_and_is_submitted(page: Page, acm
     await expect(page.get_by_role("heading", name="Default channel set to #general")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/", "channels", "/nowhere", "/slack/oauth_redirect?error=access_denied"])
+async def address(page: Page, acme: InstallWorld, path: str) -> str:
+    """The address of a page. The channels page tells a member that an admin is needed."""
+    installers = {"channels": acme.dana, "admin needed": acme.noor}
+    return await channels_link(page, acme, installers[path]) if path in installers else acme.url + path
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "channels", "admin needed", "/nowhere", "/slack/oauth_redirect?error=access_denied"]
+)
 async def test_pages_fit_a_phone(browser: Browser, acme: InstallWorld, path: str) -> None:
     """
     At 320 pixels, the narrowest width in the accessibility guidelines, nothing overflows and buttons are large
@@ -198,7 +207,7 @@ async def test_pages_fit_a_phone(browser: Browser, acme: InstallWorld, path: str
     """
     acme.slack.add_channel(acme.team, "x" * 80, is_ext_shared=True)
     page = await browser.new_page(viewport={"width": 320, "height": 640})
-    await page.goto(await channels_link(page, acme) if path == "channels" else acme.url + path)
+    await page.goto(await address(page, acme, path))
 
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
     for button in await page.locator("a.button, button").all():
@@ -207,11 +216,10 @@ async def test_pages_fit_a_phone(browser: Browser, acme: InstallWorld, path: str
         assert box["height"] >= 44
 
 
-@pytest.mark.parametrize("path", ["/", "channels", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "channels", "admin needed", "/nowhere"])
 async def test_headings_are_in_order_and_controls_have_names(page: Page, acme: InstallWorld, path: str) -> None:
     """For screen readers there is one h1, no skipped level and no unnamed control."""
-    url = await channels_link(page, acme) if path == "channels" else acme.url + path
-    await page.goto(url)
+    await page.goto(await address(page, acme, path))
 
     levels = await page.locator("h1, h2, h3").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
     assert levels.count(1) == 1

@@ -91,7 +91,7 @@ async def test_the_first_message_in_the_channel_says_what_it_gets(acme, preferen
     await preferences.choose_default_channel(acme.id, acme.dana.id, acme.wins.id, None)
 
     [message] = acme.wins.messages.values()
-    assert "gets every job change" in message.text
+    assert "Every job change is posted here." in message.text
 
 
 async def test_without_the_optional_permission_the_app_has_to_be_invited(acme, preferences):
