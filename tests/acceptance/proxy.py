@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,18 +34,27 @@ class ForwardProxy:
     tunnels: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     credentials: set[str] = field(default_factory=set)
+    _open: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Serve on a free port and yield the address with a user name and password."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         try:
             yield f"http://gems:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         finally:
             server.close()
+            for connection in self._open:
+                connection.cancel()
+            await asyncio.gather(*self._open, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._serve(reader, writer))
+        self._open.add(connection)
+        connection.add_done_callback(self._open.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with closing(writer), suppress(OSError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             first, *headers = head.splitlines()
             method, target, _version = first.split(" ")
@@ -58,15 +67,13 @@ class ForwardProxy:
                 await asyncio.gather(_copy(reader, upstream[1]), _copy(upstream[0], writer))
             else:
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-        writer.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
+    with closing(writer), suppress(OSError):
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
-    writer.close()
 
 
 def make_certificates(folder: Path, *hosts: str) -> tuple[Path, Path]:
