@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from aiohttp import web
@@ -18,36 +16,10 @@ PAGES_AT_ONCE, PAGES_A_SECOND = 200, 20
 REFUSALS_AT_ONCE, REFUSALS_A_SECOND = 2_000, 50
 """Burst and rate of unauthenticated requests. Above it they are answered with 429 instead of 401 or 403."""
 
-MOST_BYTES_IN_FLIGHT = 32 * 1024 * 1024
-"""The total size of bodies that have not arrived completely."""
-
 _PAGES = ("/slack/install", "/slack/oauth_redirect", "/slack/default-channel", "/salesforce/")
 _REFUSED = frozenset({401, 403})
 _IPV6_PREFIX = 64
 """Bits of an IPv6 address that identify one network. Its clients can choose the rest freely."""
-
-
-class TooManyBytesError(Exception):
-    """The bodies that are arriving take too much memory already."""
-
-
-@dataclass
-class BytesInFlight:
-    """Bounds the memory for bodies that are arriving."""
-
-    most: int = MOST_BYTES_IN_FLIGHT
-    held: int = field(default=0, init=False)
-
-    @contextmanager
-    def reserved(self, size: int) -> Iterator[None]:
-        """Raises TooManyBytesError."""
-        if self.held + size > self.most:
-            raise TooManyBytesError
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
 
 
 def rate_limits(now: Callable[[], int]) -> Middleware:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from secrets import token_hex
 
 from aiohttp import web
@@ -14,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from listeners.http import limits
+from listeners.http.bodies import BODY_SECONDS, FORM_LIMIT, BodyReader
 from listeners.http.logs import REQUEST_ID
 from listeners.pages import Notice, Pages
 from listeners.slack.install import Installing
@@ -23,15 +22,12 @@ from listeners.slack.requests import SlackRequests
 from services.operations.readiness import Readiness
 from store.database import DatabaseUnavailableError
 
-BODY_LIMIT, FORM_LIMIT = 1024 * 1024, 16 * 1024
+BODY_LIMIT = 1024 * 1024
 LONGEST_HEADER, MOST_HEADERS = 8_190, 128
 """Limits of a request's head: bytes per line, including the request line, and number of headers."""
 
 READ_BUFFER = 16 * 1024
 """Bytes of a body that are kept for each connection before anything reads them."""
-
-BODY_SECONDS = 20.0
-"""How long a client may take to send a body."""
 
 IDLE_SECONDS = 75.0
 """How long a connection may be idle. Longer than common proxies keep idle connections to us."""
@@ -49,7 +45,7 @@ def create_web(
     body_seconds: float = BODY_SECONDS,
 ) -> web.Application:
     """`slack` is None if there are no Slack credentials yet. `routes` are those of the other listeners."""
-    pages, reader = installing.pages, _BodyReader(body_seconds)
+    pages, reader = installing.pages, BodyReader(body_seconds)
     app = web.Application(
         client_max_size=BODY_LIMIT,
         middlewares=[_with_request_id, _error_pages(pages), limits.rate_limits(installing.now)],
@@ -106,40 +102,6 @@ def create_runner(
         max_field_size=LONGEST_HEADER,
         max_headers=MOST_HEADERS,
     )
-
-
-@dataclass(frozen=True)
-class _BodyReader:
-    """Reads whole bodies within limits of time and memory, before their handlers run."""
-
-    seconds: float
-    bytes_in_flight: limits.BytesInFlight = field(default_factory=limits.BytesInFlight)
-
-    def wrap(
-        self, handler: Handler, limit: int, is_plausible: Callable[[Mapping[str, str]], bool] | None = None
-    ) -> Handler:
-        """`is_plausible` checks the headers. If it returns False, the handler runs without the body being read."""
-
-        async def handle_with_body(request: web.Request) -> web.StreamResponse:
-            if is_plausible is None or is_plausible(request.headers):
-                await self._read(request, limit)
-            return await handler(request)
-
-        return handle_with_body
-
-    async def _read(self, request: web.Request, limit: int) -> None:
-        if (request.content_length or 0) > limit:
-            raise web.HTTPRequestEntityTooLarge(max_size=limit)
-        try:
-            with self.bytes_in_flight.reserved(request.content_length or limit):
-                async with asyncio.timeout(self.seconds):
-                    await request.read()
-        except limits.TooManyBytesError as error:
-            raise web.HTTPServiceUnavailable(headers={"Retry-After": "1", "Connection": "close"}) from error
-        except TimeoutError as error:
-            raise web.HTTPRequestTimeout from error
-        except (HttpProcessingError, web.RequestPayloadError, ConnectionResetError) as error:
-            raise web.HTTPBadRequest from error
 
 
 @web.middleware

@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic_core import from_json
 
 from domain.job_change.validation import Fault
-from listeners.http.limits import BytesInFlight, TooManyBytesError
+from listeners.http.bodies import BodyTooLargeError, BytesInFlight, TooManyBytesError
 from listeners.http.logs import REQUEST_ID
 from listeners.http.metrics import Metrics
 from listeners.intake import api_view, openapi
@@ -192,14 +192,10 @@ class _Api:
         try:
             if request.content.is_eof():  # the whole body has arrived, as for nearly every request
                 return request.content.read_nowait()
-            with self.bytes_in_flight.reserved(request.content_length or LARGEST_BODY):
-                async with asyncio.timeout(self.body_seconds):
-                    body = bytearray()
-                    async for chunk in request.content.iter_any():
-                        body += chunk
-                        if len(body) > LARGEST_BODY:
-                            raise _too_large()
-                    return bytes(body)
+            async with asyncio.timeout(self.body_seconds):
+                return await self.bytes_in_flight.read(request.content, LARGEST_BODY)
+        except BodyTooLargeError:
+            raise _too_large() from None
         except TooManyBytesError:
             raise _RefusedRequestError(503, "Too many large requests at once. Send it again.", headers=_SOON) from None
         except (HttpProcessingError, web.RequestPayloadError):

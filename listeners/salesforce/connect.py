@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from aiohttp import web
 
 from domain.errors import PermanentError, TransientError
 from domain.workspace import Workspace
+from listeners.http.bodies import FORM_LIMIT, BodyReader
 from listeners.pages import Notice, Pages, sentence_of
 from listeners.slack.links import CONNECT_LIFETIME_SECONDS, CONNECT_PATH, ConnectLink
 from services.salesforce.connect import (
@@ -29,7 +29,6 @@ from store.salesforce.apps import ConnectAttempt
 from store.slack import workspaces
 
 COOKIE = "salesforce_connect"
-BODY_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class ConnectRoutes:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get(CONNECT_PATH, self.show_form, allow_head=False),
-            web.post(CONNECT_PATH, self.start),
+            web.post(CONNECT_PATH, BodyReader().wrap(self.start, FORM_LIMIT)),
             web.get(CALLBACK_PATH, self.finish, allow_head=False),
         ]
 
@@ -58,10 +57,10 @@ class ConnectRoutes:
         opened = await self._open_link(sealed)
         return opened if isinstance(opened, web.Response) else await self._form(opened[1], sealed)
 
-    async def start(self, request: web.Request) -> web.Response:
+    async def start(self, _request: web.Request, body: bytes) -> web.Response:
         """Send the browser to Salesforce, with a cookie that identifies the browser."""
         # The sealed link in the form protects against requests from other sites, which cannot know it.
-        form = dict(parse_qsl((await _body(request)).decode(errors="replace")))
+        form = dict(parse_qsl(body.decode(errors="replace")))
         sealed, choice, domain = (form.get(name, "") for name in ("link", "choice", "domain"))
         opened = await self._open_link(sealed)
         if isinstance(opened, web.Response):
@@ -228,11 +227,3 @@ def _choices(operators: str) -> list[tuple[str, str, str]]:
     login = host if is_own_host else urlsplit(PRODUCTION_LOGIN).netloc
     name = "Your company's org" if is_own_host else "Production"
     return [(PRODUCTION, name, f"You log in at {login}."), sandbox, own]
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error

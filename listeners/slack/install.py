@@ -165,10 +165,10 @@ class Installing:
         ]
         return web.json_response({"channels": channels, "position": listing.position, "wait": listing.wait})
 
-    async def choose_channel(self, request: web.Request) -> web.Response:
+    async def choose_channel(self, request: web.Request, body: bytes) -> web.Response:
         """Save the chosen channel. Choosing the same channel again posts no message in it."""
         # The sealed link in the form prevents cross-site request forgery: other sites cannot know it.
-        form = dict(parse_qsl((await request.read()).decode(errors="replace")))
+        form = dict(parse_qsl(body.decode(errors="replace")))
         sealed, channel_id = form.get("link", ""), form.get("channel", "")
         allowed = await self._allowed(sealed, request.cookies.get(CHANNEL_COOKIE, ""))
         if isinstance(allowed, web.Response):

@@ -84,11 +84,14 @@ class SlackRequests:
         refusals = RefusalLog("Slack's endpoint", Repetitions(recorder.now))
         return cls(bolt, SignatureVerifier(signing_secret, _Clock(wall)), recorder, wall, refusals, measures)
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answer with 401 if Slack did not sign the request, 400 if Slack never sends such a body, or Bolt's answer."""
+    async def handle(self, request: web.Request, raw: bytes) -> web.Response:
+        """
+        Answer with 401 if Slack did not sign the request, 400 if Slack never sends such a body, or Bolt's answer.
+
+        `raw` is the body; it has not been read if the headers do not look signed.
+        """
         if not self.looks_signed(request.headers):
             return self._refuse(401, _NOT_GENUINE)
-        raw = await request.read()
         is_from_doctor = request.headers.get("User-Agent") == DOCTOR_USER_AGENT
         if not self._is_genuine(raw, request.headers):
             if not is_from_doctor:

@@ -575,6 +575,22 @@ async def test_slow_clients_are_disconnected(sqlite_url: str) -> None:
     assert slow_head == b""
 
 
+async def test_bodies_that_are_announced_and_not_sent_keep_nobody_out(acme: InstallWorld) -> None:
+    """Only what has arrived takes memory. Strangers need no secret to send headers that look signed."""
+    headers = "".join(f"{name}: {value}\r\n" for name, value in slack_headers(acme.now()).items())
+    head = f"POST /slack/events HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {BODY_LIMIT}\r\n\r\n"
+    port = urlsplit(acme.url).port
+    connections = [await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET) for _ in range(40)]
+    for _, writer in connections:
+        writer.write(head.encode() + b"x")
+        await writer.drain()
+
+    assert await say(acme, EVENT) == 200
+    for _, writer in connections:
+        writer.close()
+        await writer.wait_closed()
+
+
 async def _said(port: int | None, request: bytes) -> bytes:
     """Everything that the server sends until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET)
