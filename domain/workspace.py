@@ -10,7 +10,7 @@ from domain.messages.card_buttons import CardButton
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 
 SURE_SIGNS = frozenset({"app_uninstalled", "tokens_revoked", "team_access_revoked", "account_inactive", "erased"})
-"""The events and the code of Slack after which a workspace is certainly gone, and erasing by the operator."""
+"""Why a workspace is certainly gone: events of Slack, a code of Slack, or `erase` by the operator."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Journal:
                 _log("accepted" if item.is_new else "duplicate", workspace_id, item.id)
 
     def not_added(self, workspace_id: str, *, refused: int, skipped: int = 0) -> None:
-        """Count what senders posted that was refused, and what was skipped because it is no job change."""
+        """Count what senders posted that was refused, and what was skipped because it is not a job change."""
         for result, count in (("refused", refused), ("skipped", skipped)):
             if count:
                 self.measures.received(result, count)

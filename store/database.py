@@ -143,7 +143,7 @@ class Database:
         return bool(self._codes)
 
     def writes_work(self) -> None:
-        """Note that a write was committed, which ends every outage. Other transactions may have read only."""
+        """Record that a write was committed, which ends every outage. A transaction that only read does not."""
         if self._codes:
             log.warning("The database is available again")
             self._codes.clear()

@@ -21,7 +21,7 @@ _VERBS = {
     ChangeType.DEPARTURE: "left",
     ChangeType.PROMOTION: "promoted",
 }
-"""Other changes are not merged, since two of one person at one company within a month are likely to be two."""
+"""Other changes are not merged: two of them at one company within a month are probably different ones."""
 
 _LEGAL_FORMS = re.compile(r"\b(?:inc|llc|ltd|limited|corp|corporation|co|gmbh|ag|sa|plc|bv)\b")
 _NOT_WORDS = re.compile(r"[^\w]+")

@@ -58,7 +58,7 @@ def status_lines_of(status: WorkspaceStatus) -> Iterator[str]:
     yield f"{status.workspace_name} ({status.workspace_id}){'' if status.is_active else ', app removed'}"
     if status.slack_token_ends_at is not None:
         end = utc_text(status.slack_token_ends_at)
-        yield f"  Slack             no longer renews the token, which ends at {end}. Add the app to Slack again"
+        yield f"  Slack             no longer renews the token, which expires at {end}. Add the app to Slack again"
     yield f"  Default channel   {_channel(status)}"
     for number, line in enumerate(status.salesforce):
         time = f" {utc_text(line.at)}" if line.at is not None else ""

@@ -24,7 +24,7 @@ _SECRETS = re.compile(
     r"|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 )
 _PLAIN_ID = re.compile(r"[0-9a-f-]+|[0-9A-Z]+")
-"""An id of ours or of Slack's. No secret looks like it, and looking for secrets takes as long as all else of a line."""
+"""An id of ours or of Slack's. No secret looks like it, and a search takes as long as the rest of a line."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -60,7 +60,7 @@ class Duplicate(Receipt):
 
 
 class Skipped(Receipt):
-    """A payload, or a part of one, that is no job change. There is no need to send it again."""
+    """A payload, or a part of one, that is not a job change. There is no need to send it again."""
 
     status: Literal["skipped"] = "skipped"
     reason: str

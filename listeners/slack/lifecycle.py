@@ -1,4 +1,4 @@
-"""Where the app is added and removed: uninstalled apps, revoked tokens, and the workspaces of organizations."""
+"""Events that add or remove the app: uninstallations, revoked tokens, and workspaces of organizations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form of what Slack sends: https://docs.slack.dev/reference/interaction-payloads. Pure.
+"""The structure of Slack's payloads: https://docs.slack.dev/reference/interaction-payloads. Pure.
 
 Only the parts are checked that Bolt or a listener reads, so that neither fails on them. Slack adds others at any time.
 """

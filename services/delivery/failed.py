@@ -29,7 +29,7 @@ class FailedJobChanges:
     now: Callable[[], int]
 
     async def page(self, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[FailedJobChange]:
-        """Return the newest first, starting behind the one that ended at `after[0]` and has the id `after[1]`."""
+        """Return the newest first, starting after the one that ended at `after[0]` and has the id `after[1]`."""
         return await self.database.read(failed.page, workspace_id, after, most)
 
     async def retry(self, workspace_id: str, actor: str, job_change_ids: Sequence[str]) -> int:

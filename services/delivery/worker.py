@@ -28,7 +28,7 @@ from store.slack import workspaces
 logger = logging.getLogger(__name__)
 
 MOST_POSTS_AT_ONCE = 64
-"""A crash repeats at most these where the app may not read its messages. With 128, hardly more are sent a second."""
+"""A crash repeats at most this many messages that the app may not read. 128 would hardly be faster."""
 
 MOST_BATCHES_AT_ONCE = 4
 POLL_SECONDS = 1.0

@@ -230,7 +230,7 @@ class HomeNotice:
     """
     The result of what a person did, in mrkdwn.
 
-    `control` is the action_id of the element of Home that they used, beside which it is shown. None is the top.
+    `control` is the action_id of the element of Home that they used, beside which it is shown. None: the top of Home.
     """
 
     text: str

@@ -38,7 +38,7 @@ SMALL = 32 * 1024
 
 @dataclass(frozen=True)
 class Skipped:
-    """A part of a payload that is no job change, and why. Its sender need not know."""
+    """A part of a payload that is not a job change, and why. Its sender need not know."""
 
     reason: str
 
@@ -106,7 +106,7 @@ class Intake:
         if isinstance(result, InvalidJobChangeError):
             raise result
         if isinstance(result, Skipped):
-            raise InvalidJobChangeError([Fault("", f"is no job change: {result.reason}")])
+            raise InvalidJobChangeError([Fault("", f"is not a job change: {result.reason}")])
         return result
 
     async def receive(

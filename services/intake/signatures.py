@@ -38,7 +38,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class FirstUses:
-    """Keeps a signature that does not cover what was requested to the first request that it came with."""
+    """Accepts a signature that does not cover the path for the first path only with which it came."""
 
     _targets: dict[tuple[bytes, bytes], str] = field(default_factory=dict, init=False, repr=False)
 

@@ -140,7 +140,7 @@ def notes(history: History, reader: str) -> Iterator[str]:
     """
     What people did with the job change, the same in each of its messages; `reader` is the destination.
 
-    What the reason of the reader's own message says already is left out.
+    Anything that the reason in the reader's own message says is left out.
     """
     for handling in history.handlings:
         is_reassigned_here = handling.state == HandlingState.REASSIGNED and handling.given_to == reader

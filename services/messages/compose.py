@@ -128,7 +128,7 @@ def _in_groups(cards: Sequence[Card]) -> Iterator[tuple[str | None, Card]]:
     """
     The cards with those together that have a reason in common.
 
-    The first card of such a group comes with the heading that says it once; the cards have what is left of their
+    The first card of such a group comes with the heading that states it once; the cards have what is left of their
     reasons.
     """
     names = list(dict.fromkeys(card.group for card in cards))

@@ -1,4 +1,4 @@
-"""Watches this process's clock: follows the machine's after it was set, and compares that with Slack's."""
+"""Watches the clocks: corrects the app's when the machine's was set, and compares the machine's with Slack's."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ClockWatch:
         """
         Ask Slack for its time if it is not known or differs.
 
-        A process with a wrong clock refuses what Slack sends, so that it may not call Slack for any other reason.
+        A process with a wrong clock refuses Slack's requests, so it may have no other reason to call Slack.
         """
         if self.ask_slack and (self.skew_ms is None or abs(self.skew_ms) > MOST_SKEW_MS):
             with suppress(aiohttp.ClientError, TimeoutError):

@@ -191,7 +191,7 @@ class Doctor:
         return [*shown, *results, *await self._outages(workspace)]
 
     async def _outages(self, workspace: Workspace) -> list[CheckResult]:
-        """What the app's own calls have met, because those of this doctor may succeed or fail differently."""
+        """Report outages that the app's own calls found, because the doctor's calls may succeed or fail differently."""
         found = await self.database.run(pauses.outages, workspace.id)
         return [
             CheckResult(f"{workspace.id} calls to {outage.vendor}", CheckState.FAILED, outage.text(utc_text))
@@ -214,10 +214,10 @@ class Doctor:
     def _rotation(self, rotating: RotatingToken) -> str:
         end_text = utc_text(rotating.expires_at)
         if rotating.refresh_token is None:
-            raise PermanentError(f"Slack no longer renews its token, which ends at {end_text}. Fix: {self._install}")
+            raise PermanentError(f"Slack no longer renews its token, which expires at {end_text}. Fix: {self._install}")
         if rotating.expires_at < self.now():
-            raise UnknownError(f"its token ended at {end_text}. It is renewed as soon as a worker runs")
-        return f"{INSTALLED}. Its token ends at {end_text} and is renewed two hours before"
+            raise UnknownError(f"its token expired at {end_text}. It is renewed as soon as a worker runs")
+        return f"{INSTALLED}. Its token expires at {end_text} and is renewed two hours before"
 
     async def _scopes(self, workspace: Workspace) -> str:
         identity = await self.slack.auth_test(workspace.id)

@@ -27,7 +27,7 @@ APPS = "https://api.slack.com/apps"
 RECENT_MS = 2 * 24 * 3_600 * 1_000
 
 FORGED_MS = 60 * 60 * 1_000
-"""For so long after a correct signature, a wrong one is no proof of a wrong secret: anybody can send one."""
+"""How long after a correct signature a wrong one does not prove a wrong secret: anybody can send one."""
 
 DOCTOR_USER_AGENT = "usergems-slack doctor"
 """The User-Agent of requests that the doctor signs as Slack would, so that they do not count as requests of Slack."""

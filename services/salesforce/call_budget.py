@@ -28,7 +28,7 @@ class CallBudget:
         """
         Return when Salesforce may be asked for the next batch, in milliseconds. None: now, as there are enough calls.
 
-        The faster the calls are used up, the later that is.
+        The faster the calls are used up, the later that time is.
         """
         at = self._covered_at(now)
         return None if at <= now else min(at, now + LONGEST_GATHERING_MS)

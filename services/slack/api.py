@@ -203,7 +203,7 @@ class Slack:
         return {text_of(group, "id"): str(group.get("handle") or group.get("name") or "") for group in groups}
 
     async def users(self, workspace_id: str, cursor: str = "") -> AsyncIterator[tuple[list[SlackUser], str]]:
-        """Pages of users, bots and deactivated ones too, as `_pages`. https://docs.slack.dev/reference/methods/users.list"""
+        """Yield pages of users, including bots and deactivated users, as `_pages` does. https://docs.slack.dev/reference/methods/users.list"""
         team = await self.database.gather(workspaces.slack_teams, workspace_id, reads=True)
         async for page, following in self._pages(workspace_id, "users.list", "members", cursor=cursor):
             yield [SlackUser.of(raw, team) for raw in page], following

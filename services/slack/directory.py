@@ -71,7 +71,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many users may be looked up in this minute and `now`, and in how many seconds more are allowed."""
+    """How many users may be looked up in this minute, how many `now`, and in how many seconds more may be."""
 
     total: int
     now: int
@@ -195,7 +195,7 @@ class Directory:
             raise
 
     async def _allowance(self, workspace_id: str) -> Allowance:
-        """Return what is allowed now, over all replicas. After Slack asked to wait, it grows evenly from nothing."""
+        """Return what is allowed now, over all replicas. After Slack asked to wait, that grows evenly from zero."""
         return await self.database.run(_allowance, workspace_id, self.now())
 
     async def _look_up(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:

@@ -17,7 +17,7 @@ class Meaning(StrEnum):
     IN_DOUBT = "may have been performed: the app checks before it tries again"
     WAIT = "Slack asks to wait"
     MOVING = "the workspace is being moved into an organization, which takes hours to days"
-    EXPIRED = "the token has ended and could not be renewed, which an admin can change"
+    EXPIRED = "the token has expired and could not be renewed, which an admin can fix"
     ABSENT = "what the call names does not exist"
     DESTINATION = "fails this destination"
     MESSAGE = "fails this message as it is rendered"
@@ -250,7 +250,7 @@ BY_METHOD: dict[str, dict[str, ErrorCode]] = {
         **_codes(Meaning.BUG, "missing_profile_id", "not_implemented"),
     },
 }
-"""Codes of single methods, which count before those of every method. It lists every method that the app calls."""
+"""Codes of single methods, which precede those of every method. Every method that the app calls is in it."""
 
 
 def known_error(method: str, code: str) -> ErrorCode | None:

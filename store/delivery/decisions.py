@@ -1,5 +1,5 @@
 """
-What becomes of decisions: corrected when a destination cannot be posted to, and the results of the rules in them.
+Corrects decisions when a destination cannot be posted to, and stores the results of the rules in them.
 
 See services/ownership/choice/delivery_plan.py, and store/home/scorecard.py, which counts the results.
 """

@@ -121,7 +121,7 @@ def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
 
 def _allowed(per_minute: int, posted: int, first_post_at: int | None, now: int) -> int:
     """
-    Return how many messages may be posted now, if so many were `posted` within a minute, the first one at that time.
+    Return how many messages may be posted now. `posted` were within the last minute, the first at `first_post_at`.
 
     A token bucket: a part of the minute's messages at once, and the others evenly over the minute, so that a backlog
     neither exceeds the limit in any minute nor falls silent.

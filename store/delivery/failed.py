@@ -38,7 +38,7 @@ def failures(connection: Connection, workspace_id: str | None = None, limit: int
 
 
 def page(connection: Connection, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[FailedJobChange]:
-    """Return the newest first, starting behind the one that ended at `after[0]` and has the id `after[1]`."""
+    """Return the newest first, starting after the one that ended at `after[0]` and has the id `after[1]`."""
     columns = (job_changes.c.id, job_changes.c.payload, job_changes.c.reason, job_changes.c.ended_at)
     query = select(*columns).where(_has_failed, job_changes.c.workspace_id == workspace_id)
     if after is not None:

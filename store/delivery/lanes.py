@@ -35,7 +35,7 @@ class Claim:
     """
     A lane that is leased until `lease_until`, and the post it sends next.
 
-    `channel` is where to post. For the lane of the default channel it is the channel of this moment.
+    `channel` is where to post. For the lane of the default channel it is the current one.
     `in_doubt` means that an earlier attempt may have been performed. `doubts` counts the ambiguous answers. An attempt
     that died with its process does not count.
     `dm` is the id of the direct message channel, once an earlier post has learnt it.

@@ -80,7 +80,7 @@ _set_outcome = (
         outcome=bindparam("new_outcome"), told=bindparam("notified"), reason=bindparam("why"), ended_at=bindparam("at")
     )
 )
-# The other side of the job change may have been posted in a channel before. The DRI counts more.
+# The other side of the job change may have been posted in a channel before. The DRI takes precedence.
 _set_delivered_outcome = _set_outcome.where(
     or_(
         job_changes.c.ended_at.is_(None),

@@ -227,7 +227,7 @@ def find(connection: Connection, workspace_id: str, job_change_id: str) -> JobCh
 
 
 def _steps_of_rows(job_change: JobChangeRecord) -> Iterator[TraceStep]:
-    """Yield the steps that the rows of a job change tell. How it ended is one only if its trace does not say so."""
+    """Yield the steps that follow from the rows of a job change. Its end is one only if its trace does not have it."""
     yield TraceStep(job_change.id, job_change.accepted_at, Step.ACCEPTED, f"from {job_change.source}")
     if job_change.routed_at is not None:
         yield TraceStep(job_change.id, job_change.routed_at, Step.ROUTED, job_change.decision.rule)

@@ -22,7 +22,7 @@ MEMORY_MS = 30 * 24 * 60 * 60 * 1_000
 """How long a move is remembered. A later report of the same one is delivered."""
 
 MOST_MOVES = 20
-"""How many moves of one identifier are remembered, the latest ones. More in a month are not those of one person."""
+"""How many of the latest moves of one identifier are remembered. No person has more in a month."""
 
 READ_AT_ONCE = 1_000
 ERASED_AT_ONCE = 5_000

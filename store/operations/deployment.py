@@ -1,4 +1,4 @@
-"""What the processes of a deployment tell each other through the database: the newest key, and whether writes work."""
+"""What the processes of a deployment share through the database: the newest key, and whether writes work."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ async def _run_until_stopped(
     loop.add_signal_handler(signal.SIGINT, stop.set)
     async with running(terminal.build, settings, cipher, parts) as app, _ended_when_stuck(app.watchdog):
         # Objects created so far live until the end. Collecting them again and again took a sixth of the time to start,
-        # and a third of the time of an intake batch. Not even once: that would free one in 80. Later objects are
+        # and a third of the time of an intake batch, and would free only one in 80. Later objects are
         # collected in small steps, because a collection blocks all requests: with the 20,000 objects that dropped
         # connections leave behind it took up to 60 ms, with 2,000 it takes 3 ms.
         gc.freeze()
@@ -139,7 +139,7 @@ async def _ended_when_stuck(worker: Watchdog) -> AsyncIterator[None]:
 
 def _exit_when_stuck(watchdogs: Sequence[Watchdog], ends: threading.Event) -> None:
     if stuck_loops := wait_until_stuck(watchdogs, ends.wait):
-        log.critical("The process ends, because this hangs: %s. Nothing is lost.", ", ".join(stuck_loops))
+        log.critical("The process exits, because this hangs: %s. Nothing is lost.", ", ".join(stuck_loops))
         os._exit(1)
 
 

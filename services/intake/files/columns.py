@@ -60,7 +60,7 @@ class RowReader:
             return (flat.read_row(row, source),)
         reading = registry.read(row, source, own)
         if not reading.job_changes:
-            raise InvalidJobChangeError([Fault("", f"is no job change: {'; '.join(reading.skipped)}")])
+            raise InvalidJobChangeError([Fault("", f"is not a job change: {'; '.join(reading.skipped)}")])
         return reading.job_changes
 
     def interpret_columns(self, names: Sequence[str]) -> dict[str, str | None]:

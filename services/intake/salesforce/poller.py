@@ -174,7 +174,7 @@ class SalesforcePoller:
 
 
 def _new_moves(connection: Connection, source: Source, moves: Sequence[Sequence[str]], now: int) -> list[bool]:
-    """Whether each move is new in this workspace; those that are count as reported by this source from now on."""
+    """Whether each move is new in this workspace. New ones are stored as reported by this source."""
     every_key = {key for keys in moves for key in keys}
     reported = imported.other_sources(connection, source.workspace_id, source.name, every_key, now)
     new = [not keys or keys[0] not in reported for keys in moves]
@@ -194,7 +194,7 @@ def _limit_reached(source: Source, connection: SalesforceConnection, daily_limit
 
 
 def _is_nearly_used_up(connection: SalesforceConnection, now: int) -> bool:
-    """Whether the last answer said so. It counts for 15 minutes only, since new answers come only from reading."""
+    """Whether the org's limit is nearly used up. An answer counts for 15 minutes: only reading brings a new one."""
     used, limit, answered_at = connection.api_used, connection.api_limit, connection.last_success_at
     if used is None or limit is None or answered_at is None:
         return False

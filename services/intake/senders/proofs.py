@@ -1,4 +1,4 @@
-"""How senders prove who they are: what each header holds, and what is compared with it. Pure."""
+"""How senders authenticate requests: what each header holds, and what it is compared with. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Proof:
     A way to prove that a request is genuine.
 
     `kind` says which key it needs: SIGNING or BEARER. `read` returns what the headers of a request prove it with.
-    `about` tells admins. The app makes the key, unless the vendor does: then an admin enters it.
+    `about` describes it to admins. The app makes the key, unless the vendor does: then an admin enters it.
     """
 
     kind: str

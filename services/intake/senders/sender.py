@@ -18,7 +18,7 @@ class Reading:
     What a payload contains.
 
     `job_changes` are in the format of JobChange.parse, which checks them. `skipped` says why parts of the payload are
-    no job change. A test is answered and shown to admins, but nobody is notified.
+    not job changes. A test is answered and shown to admins, but nobody is notified.
     """
 
     job_changes: tuple[object, ...] = ()

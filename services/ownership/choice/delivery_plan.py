@@ -1,4 +1,4 @@
-"""From a decision to the deliveries it leads to, or an outcome without any; and the trace that is stored. Pure."""
+"""Turns a choice into deliveries, or into an outcome without any, and into the decision that is stored. Pure."""
 
 from __future__ import annotations
 

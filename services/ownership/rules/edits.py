@@ -162,7 +162,7 @@ class RuleChange:
 
 
 def changes(published: RuleSet, draft: RuleSet) -> list[RuleChange]:
-    """The rules that are new, changed or deleted, in the order of the draft. A rule is the same if its key is."""
+    """The rules that are new, changed or deleted, in the order of the draft. Rules with the same key are the same."""
     before = {rule.key: rule for rule in published.rules}
     after = {rule.key: rule for rule in draft.rules}
     shown = [RuleChange(before.get(key), rule) for key, rule in after.items() if before.get(key) != rule]

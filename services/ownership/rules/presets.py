@@ -1,4 +1,4 @@
-"""Rules to start from: common plays, and a whole rule set for all scenarios. Pure."""
+"""Rules to start from: single rules for common cases, and a whole rule set. Pure."""
 
 from __future__ import annotations
 

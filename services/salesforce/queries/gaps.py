@@ -1,4 +1,4 @@
-"""What the app cannot read or search in an org, and goes on without."""
+"""The fields and objects that the app cannot read or search in an org, and works without."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class PersonIndex:
     """
     Rows by the first 15 characters of the id, and by each key.
 
-    Of several rows with the same key, the one modified last comes first. Deleted rows are found by their id only.
+    Rows with the same key are sorted, the last modified first. Deleted rows are found by their id only.
     """
 
     ids: Mapping[str, Row]

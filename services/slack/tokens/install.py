@@ -99,7 +99,7 @@ class TokenInstall:
         ours = (self.app_token or "").split("-")[2:3]
         if app_id and ours and ours != [app_id]:
             raise PermanentError(
-                f"This token is of another Slack app ({app_id}) than SLACK_APP_TOKEN ({ours[0]}). Copy both from the"
+                f"This token is for another Slack app ({app_id}) than SLACK_APP_TOKEN ({ours[0]}). Copy both from the"
                 " same app"
             )
         return app_id or next(iter(ours), "")

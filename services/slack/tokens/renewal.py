@@ -22,10 +22,10 @@ from store.slack.installations import AsyncInstallationStore
 from store.slack.tokens import RotatingToken
 
 EARLY_MS = 2 * 60 * 60_000
-"""How long before its end a token is renewed. If Slack refuses, admins have this time to add the app again."""
+"""How long before it expires a token is renewed. If Slack refuses, admins have this time to add the app again."""
 
 LAST_MS = 60_000
-"""A token that is about to end is renewed before it is used."""
+"""A token that is about to expire is renewed before it is used."""
 
 LEASE_MS = 30_000
 """How long a replica may take to renew a token. Longer than the timeout of a call."""
@@ -84,7 +84,7 @@ class BotTokens:
                 await self.database.run(tokens.release, renewal.leader, renewal.lease)
 
     async def renew_due(self) -> bool:
-        """Renew the tokens that end soon. Always return False: there is never more to do right away."""
+        """Renew the tokens that expire soon. Always return False: there is never more to do right away."""
         if self.now() < self._due_at:
             return False
         self._due_at = self.now() + EVERY_MS
