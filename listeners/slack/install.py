@@ -79,7 +79,7 @@ class Installing:
         """Redirect to Slack's consent page. The query parameter `team` preselects a workspace there."""
         if self.flow is None or not self.can_redirect:
             raise web.HTTPSeeOther("/")
-        requested_host, public_host = request.url.host, urlsplit(self.public_url).hostname
+        requested_host, public_host = _requested_host(request), urlsplit(self.public_url).hostname
         if requested_host != public_host and is_loopback(requested_host) and is_loopback(public_host):
             # 127.0.0.1 and localhost do not share cookies, and Slack redirects to the public URL.
             raise web.HTTPTemporaryRedirect(f"{self.public_url}{request.rel_url}")
@@ -255,6 +255,14 @@ _EXPIRED = Notice(
     action="Go to the home page",
     status=403,
 )
+
+
+def _requested_host(request: web.Request) -> str | None:
+    """None if the Host header names no host. Anybody can send such a header."""
+    try:
+        return request.url.host
+    except ValueError:
+        return None
 
 
 def _team_id(workspace: Workspace) -> str | None:

@@ -845,6 +845,14 @@ async def test_a_loopback_address_redirects_to_the_public_url(acme: InstallWorld
         assert (answer.status, answer.headers["Location"]) == (307, f"{acme.url}/slack/install?team=T1")
 
 
+@pytest.mark.parametrize("host", ["a:99999999", "[::1", "ex\u00e4mple:x", ""])
+async def test_a_malformed_host_is_no_server_error(acme: InstallWorld, host: str, caplog) -> None:
+    """Otherwise anybody could fill the log with stack traces."""
+    async with acme.http.get(f"{acme.url}/slack/install", headers={"Host": host}, allow_redirects=False) as answer:
+        assert answer.status < 500
+    assert "failed" not in caplog.text
+
+
 def position_in(page: str) -> str:
     """Where the list on the page goes on. Empty if it is complete."""
     _, _, rest = page.partition('data-position="')
