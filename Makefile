@@ -18,7 +18,7 @@ run: $(VENV)/run.stamp ## serve with the settings of .env
 
 # Empty, so that compiled modules are kept: every process of the tests would compile all of them again.
 test: export PYTHONDONTWRITEBYTECODE =
-test: $(VENV)/dev.stamp lint ## run every check that CI runs
+test: $(VENV)/dev.stamp lint ## run the linters and all tests
 	@sh .ci/install_chromium.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 

@@ -99,7 +99,7 @@ REMINDER_HOURS = Preference(
 )
 REMINDER_ESCALATION = Preference(
     "reminder_escalation",
-    "Escalate after as many more",
+    "Escalate after the same time again",
     (NO_ESCALATION, ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL),
     {
         NO_ESCALATION: "Do not escalate",
