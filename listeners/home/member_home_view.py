@@ -51,7 +51,7 @@ def hours_text(hours: NotificationHours) -> str:
     if hours.delivery == DAILY:
         sentences = [f"Daily digest at {clock(hours.digest_at)}."]
     elif hours.delivery == WEEKLY:
-        sentences = [f"Weekly digest on {WEEKDAYS[hours.weekday]} at {clock(hours.digest_at)}."]
+        sentences = [f"Weekly digest on {WEEKDAYS[hours.weekday]}s at {clock(hours.digest_at)}."]
     if hours.quiet_from is not None and hours.quiet_to is not None:
         sentences.append(f"Quiet hours from {clock(hours.quiet_from)} to {clock(hours.quiet_to)}.")
     if hours.quiet_weekends:

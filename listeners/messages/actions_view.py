@@ -42,7 +42,7 @@ REMIND_AT = Choice(
         SnoozeOption.MONDAY: "Next Monday",
         SnoozeOption.NEXT_WEEK: "In a week",
     },
-    hint="You will get it again at 9:00 in your time zone.",
+    hint="You will get it again at 09:00 in your time zone.",
     radio=True,
 )
 SNOOZE = Form("put_off_delivery", "Snooze", "Snooze", (REMIND_AT,), for_members=True)

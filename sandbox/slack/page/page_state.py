@@ -41,6 +41,7 @@ def page_state(world: World, user: User, channel: Channel | None, last_read: Las
         "version": world.version,
         "team": team.name,
         "me": user.id,
+        "tz": user.tz,
         "people": people(world, last_read, team.id),
         "app": {
             "name": app.name,

@@ -214,7 +214,7 @@ async def test_a_digest_quiet_hours_and_weekends_are_chosen_in_one_dialog(office
 
     assert await hours(office, mo) == NotificationHours(WEEKLY, 17 * 60 + 30, 4, 18 * 60, 8 * 60, True, "Europe/Oslo")
     home = await office.home_of(mo)
-    assert "Weekly digest on Friday at 17:30. Quiet hours from 18:00 to 08:00. No messages on weekends." in home
+    assert "Weekly digest on Fridays at 17:30. Quiet hours from 18:00 to 08:00. No messages on weekends." in home
     assert "Times are in Europe/Oslo." in home
 
 

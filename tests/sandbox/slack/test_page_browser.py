@@ -116,7 +116,7 @@ async def site(browser: Browser) -> AsyncIterator[Site]:
     slack, app = SlackSandbox(rate_limits=False), SmallApp()
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
-    sam = slack.add_user(team, "Sam Okafor", "sam@acme.example")
+    sam = slack.add_user(team, "Sam Okafor", "sam@acme.example", tz="Asia/Tokyo")
     token = slack.install(team.id, dana.id)
     slack.app.commands = {"/usergems-status"}
     server_app = web.Application()
@@ -130,7 +130,10 @@ async def site(browser: Browser) -> AsyncIterator[Site]:
 
 
 async def test_a_new_message_appears_in_the_open_conversation(site: Site) -> None:
-    """A person signs in, opens the conversation with an unread message, and sees the next one appear."""
+    """A person signs in, opens the conversation with an unread message, and sees the next one appear.
+
+    Times are in the time zone of the signed-in person, as in Slack.
+    """
     await site.bot.chat_postMessage(channel=site.sam.id, text="*Ada Smith* joined Globex.")
     window = await site.browser.new_page()
     await window.goto(site.url)
@@ -138,10 +141,12 @@ async def test_a_new_message_appears_in_the_open_conversation(site: Site) -> Non
     await window.get_by_role("button", name="Sam Okafor").click()
     await expect(window.locator("article strong")).to_have_text("Ada Smith")
 
-    await site.bot.chat_postMessage(channel=site.sam.id, text="Grace Park left Initech.")
+    await site.bot.chat_postMessage(
+        channel=site.sam.id, text="Grace Park left Initech on <!date^1795000000^{date_short} at {time}|a day>."
+    )
 
     await expect(window.locator("article")).to_have_count(2)
-    await expect(window.locator("article").last).to_contain_text("Grace Park left Initech.")
+    await expect(window.locator("article").last).to_contain_text("Grace Park left Initech on Nov 18, 2026 at 8:06")
 
 
 async def test_markup_in_names_is_shown_as_text(site: Site) -> None:

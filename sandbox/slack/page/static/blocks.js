@@ -2,7 +2,7 @@
 //
 // A surface is the message or view with the blocks:
 // {names, people, channels, values, entered, errors, ask(confirm), act(block, element, value), redraw()}.
-import { h, safeUrl } from "./dom.js";
+import { h, localTime, safeUrl } from "./dom.js";
 import { button, currentValue, field, overflow } from "./fields.js";
 import { anchor, decode, emojiNode, lines, mrkdwn, textObject } from "./mrkdwn.js";
 
@@ -115,7 +115,7 @@ function richSpan(part, { names }) {
     channel: () => [h("span", { class: "mention" }, `#${names(part.channel_id) || part.channel_id}`)],
     usergroup: () => [h("span", { class: "mention" }, "@group")],
     broadcast: () => [h("span", { class: "mention" }, `@${part.range}`)],
-    date: () => [part.fallback || new Date(part.timestamp * 1000).toLocaleString()],
+    date: () => [part.fallback || localTime(new Date(part.timestamp * 1000))],
   };
   const nodes = spans[part.type] ? spans[part.type]() : [note(`(${part.type})`)];
   const tags = { bold: "strong", italic: "em", strike: "s", code: "code" };

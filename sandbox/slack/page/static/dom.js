@@ -14,6 +14,11 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
+/** The moment as text, in the time zone of the signed-in person, as in Slack. */
+export function localTime(moment, style = { dateStyle: "long", timeStyle: "short" }) {
+  return moment.toLocaleString(undefined, { ...style, timeZone: document.documentElement.dataset.timeZone });
+}
+
 /** The URL if it is safe to open, otherwise null. */
 export function safeUrl(url) {
   try {

@@ -1,15 +1,15 @@
 // Renders a message in a conversation.
-import { avatar, h } from "./dom.js";
+import { avatar, h, localTime } from "./dom.js";
 import { renderBlocks } from "./blocks.js";
 import { mrkdwn } from "./mrkdwn.js";
 
 /** The message, preceded by a date divider if `previous` is from another day. */
 export function messageNodes(message, previous, app, surface) {
   const moment = when(message);
-  const newDay = !previous || when(previous).toDateString() !== moment.toDateString();
+  const newDay = !previous || day(when(previous)) !== day(moment);
   const kinds = ["message", message.only_you && "only-you", message.thread_ts && "reply"].filter(Boolean).join(" ");
   return [
-    newDay && h("div", { class: "day" }, moment.toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" })),
+    newDay && h("div", { class: "day" }, day(moment)),
     h(
       "article",
       { class: kinds, "data-ts": message.ts },
@@ -29,8 +29,10 @@ export function messageNodes(message, previous, app, surface) {
 
 const when = (message) => new Date(Number(message.ts) * 1000);
 
+const day = (moment) => localTime(moment, { weekday: "long", day: "numeric", month: "long" });
+
 const clock = (moment) =>
-  h("time", { datetime: moment.toISOString(), title: moment.toLocaleString() }, moment.toLocaleTimeString(undefined, { timeStyle: "short" }));
+  h("time", { datetime: moment.toISOString(), title: localTime(moment) }, localTime(moment, { timeStyle: "short" }));
 
 const content = ({ blocks, text, fallback }, surface) =>
   blocks ? renderBlocks(blocks, surface) : h("div", {}, mrkdwn(text || fallback || "", surface.names));

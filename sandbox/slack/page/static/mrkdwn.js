@@ -1,5 +1,5 @@
 // Renders Slack's mrkdwn as DOM nodes. https://docs.slack.dev/messaging/formatting-message-text
-import { h, safeUrl } from "./dom.js";
+import { h, localTime, safeUrl } from "./dom.js";
 import { EMOJI } from "./emoji.js";
 
 // Formatting starts and ends at word boundaries; words consist of ASCII letters and digits.
@@ -100,8 +100,8 @@ function date(target, fallback) {
     date_pretty: { dateStyle: "long" }, date_short_pretty: { dateStyle: "medium" }, date_long_pretty: { dateStyle: "full" },
     date_num: { dateStyle: "short" }, time: { timeStyle: "short" }, time_secs: { timeStyle: "medium" },
   };
-  const text = format.replace(/\{(\w+)\}/g, (whole, name) => (styles[name] ? moment.toLocaleString(undefined, styles[name]) : whole));
-  return h("time", { datetime: moment.toISOString(), title: moment.toLocaleString() }, decode(text));
+  const text = format.replace(/\{(\w+)\}/g, (whole, name) => (styles[name] ? localTime(moment, styles[name]) : whole));
+  return h("time", { datetime: moment.toISOString(), title: localTime(moment) }, decode(text));
 }
 
 const mention = (text) => h("span", { class: "mention" }, text);

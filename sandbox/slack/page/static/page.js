@@ -146,6 +146,7 @@ function draw() {
     );
   }
   document.body.classList.toggle("menu-open", menuOpen);
+  document.documentElement.dataset.timeZone = state.tz;
   const unread = state.channels.reduce((sum, channel) => sum + channel.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${state.team} - Slack sandbox`;
   region(byId("side"), "side", [state.people, state.channels, state.app, current], () => sidebar(state, current, { signIn, openChannel, openApp }));
