@@ -41,11 +41,10 @@ _OUTCOMES: Mapping[str, str] = {
 def not_found(query: str, *, is_admin: bool) -> str:
     quoted = escape(query, 100)
     if not is_admin:
-        searched = f" among your latest {MOST_SEARCHED_OF_MEMBER:,}" if "@" in query else ""
-        others = "Admins can ask for those that were sent to others."
-        return f"No job change like “{quoted}”{searched} was sent to you. {others}"
-    searched = f" among the latest {MOST_SEARCHED:,}" if "@" in query else ""
-    return f"There is no job change like “{quoted}”{searched} in this workspace."
+        searched = f"None of the latest {MOST_SEARCHED_OF_MEMBER:,} job changes" if "@" in query else "No job change"
+        return f"{searched} sent to you matches “{quoted}”. Admins can look up those that were sent to others."
+    searched = f"None of the latest {MOST_SEARCHED:,} job changes" if "@" in query else "No job change"
+    return f"{searched} in this workspace matches “{quoted}”."
 
 
 def explained_text(explanation: Explanation) -> str:

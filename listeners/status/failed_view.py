@@ -35,8 +35,8 @@ def failed_job_changes_view(
     retry_all = None
     if page:
         intro = (
-            "These job changes could not be delivered, newest first. Retry them when the cause is fixed. A message that"
-            " may have arrived can be there twice after you retry."
+            "These job changes could not be delivered, newest first. Retry them once the cause is fixed. A message that"
+            " may have arrived already can appear twice after a retry."
         )
         question = confirm("Retry all?", "Each job change is routed and sent again.", "Retry all")
         retry_all = button("Retry all", RETRY_ALL, confirm=question)
@@ -64,7 +64,7 @@ def failed_line(failed: FailedJobChange) -> str:
     change = JobChange.if_readable(failed.payload)
     title = sentence(headline(change, bold)) if change else f"{UNREADABLE}."
     reason = sentence(escape(failed.reason or "No reason was recorded", 300))
-    return f"{title}\n{reason} {slack_time(failed.ended_at)}"
+    return f"{title}\n{reason} Failed {slack_time(failed.ended_at)}."
 
 
 def _pager(listed: Sequence[FailedJobChange], after: tuple[int, str] | None) -> list[Block]:

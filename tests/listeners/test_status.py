@@ -289,7 +289,7 @@ async def test_members_can_only_ask_about_what_was_sent_to_them(office, sent):
     assert own in await ask(office, office.mo, own)
     for which in (other, "bo@initech.example", "nobody@initech.example", "jc-no-such"):
         text = await ask(office, office.mo, which)
-        assert "was sent to you. Admins can ask" in text
+        assert "Admins can look up those that were sent to others." in text
         assert "Bo" not in text
     assert other in await ask(office, office.dana, "bo@initech.example")
     assert own in await ask(office, office.dana, own)
@@ -318,8 +318,10 @@ async def test_members_do_not_see_the_history(office, sent):
 async def test_explain_without_an_argument_asks_for_one(office):
     """An unknown person or id is repeated, escaped."""
     assert "and the person's email address" in await ask(office, office.dana, "")
-    assert "no job change like “&lt;!channel&gt;”" in await ask(office, office.dana, "<!channel>")
-    assert "among the latest 5,000 in this workspace" in await ask(office, office.dana, "no@globex.example")
+    assert "No job change in this workspace matches “&lt;!channel&gt;”." in await ask(office, office.dana, "<!channel>")
+    assert "None of the latest 5,000 job changes in this workspace matches “no@globex.example”." in await ask(
+        office, office.dana, "no@globex.example"
+    )
 
 
 async def test_another_workspaces_job_change_is_not_explained(office):
@@ -327,7 +329,7 @@ async def test_another_workspaces_job_change_is_not_explained(office):
     await office.database.run(add_workspace, "T9")
     theirs = await office.database.run(add_job_change, "T9")
 
-    assert f"There is no job change like “{theirs}” in this workspace." in await ask(office, office.dana, theirs)
+    assert f"No job change in this workspace matches “{theirs}”." in await ask(office, office.dana, theirs)
 
 
 def job_change_record(**changes: object) -> JobChangeRecord:

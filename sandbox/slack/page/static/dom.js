@@ -19,6 +19,14 @@ export function localTime(moment, style = { dateStyle: "long", timeStyle: "short
   return moment.toLocaleString(undefined, { ...style, timeZone: document.documentElement.dataset.timeZone });
 }
 
+/** "yesterday", "today", "tomorrow", or null for other days. */
+export function nearbyDay(moment) {
+  const { timeZone } = document.documentElement.dataset;
+  const day = (time) => Date.parse(time.toLocaleDateString("sv-SE", { timeZone })) / 86_400_000; // sv-SE: 2026-11-28
+  const days = day(moment) - day(new Date());
+  return Math.abs(days) > 1 ? null : new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(days, "day");
+}
+
 /** The URL if it is safe to open, otherwise null. */
 export function safeUrl(url) {
   try {

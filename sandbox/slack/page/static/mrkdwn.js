@@ -1,5 +1,5 @@
 // Renders Slack's mrkdwn as DOM nodes. https://docs.slack.dev/messaging/formatting-message-text
-import { h, localTime, safeUrl } from "./dom.js";
+import { h, localTime, nearbyDay, safeUrl } from "./dom.js";
 import { EMOJI } from "./emoji.js";
 
 // Formatting starts and ends at word boundaries; words consist of ASCII letters and digits.
@@ -100,7 +100,8 @@ function date(target, fallback) {
     date_pretty: { dateStyle: "long" }, date_short_pretty: { dateStyle: "medium" }, date_long_pretty: { dateStyle: "full" },
     date_num: { dateStyle: "short" }, time: { timeStyle: "short" }, time_secs: { timeStyle: "medium" },
   };
-  const text = format.replace(/\{(\w+)\}/g, (whole, name) => (styles[name] ? localTime(moment, styles[name]) : whole));
+  const shown = (name) => (name.endsWith("_pretty") && nearbyDay(moment)) || localTime(moment, styles[name]);
+  const text = format.replace(/\{(\w+)\}/g, (whole, name) => (styles[name] ? shown(name) : whole));
   return h("time", { datetime: moment.toISOString(), title: localTime(moment) }, decode(text));
 }
 
