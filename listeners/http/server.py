@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from secrets import token_hex
 
 from aiohttp import web
@@ -30,7 +32,11 @@ READ_BUFFER = 16 * 1024
 """Bytes of a body that are kept for each connection before anything reads them."""
 
 IDLE_SECONDS = 75.0
-"""How long a connection may be idle. Longer than common proxies keep idle connections to us."""
+"""
+How long a connection may be idle, or a client may accept nothing of an answer.
+
+Longer than common proxies keep idle connections to us.
+"""
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -84,13 +90,13 @@ def create_runner(
     Once the process `is_stopping`, connections are closed after their next answer, so that none is cut off.
     """
 
-    async def close_when_stopping(_request: web.Request, response: web.StreamResponse) -> None:
+    async def limit_connection(request: web.Request, response: web.StreamResponse) -> None:
+        _limit_slow_reader(request, idle_seconds)
         if readiness and readiness.is_stopping:
             response.headers["Connection"] = "close"
             response.force_close()
 
-    if readiness:
-        app.on_response_prepare.append(close_when_stopping)
+    app.on_response_prepare.append(limit_connection)
     return web.AppRunner(
         app,
         access_log=None,
@@ -102,6 +108,14 @@ def create_runner(
         max_field_size=LONGEST_HEADER,
         max_headers=MOST_HEADERS,
     )
+
+
+def _limit_slow_reader(request: web.Request, seconds: float) -> None:
+    """Have the system drop the connection if nothing of an answer is accepted: aiohttp would wait for ever."""
+    connection = request.transport.get_extra_info("socket") if request.transport else None
+    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
+        with suppress(OSError):  # the client is gone
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1_000))
 
 
 @web.middleware

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from listeners.http.server import BODY_LIMIT
+from listeners.http.server import BODY_LIMIT, create_runner
 from store.database import Database, DatabaseUnavailableError
 from tests.listeners.slack.install_world import InstallWorld, break_database, open_install_world
 from tests.servers import GENEROUS_TIMEOUT
@@ -573,6 +573,31 @@ async def test_slow_clients_are_disconnected(sqlite_url: str) -> None:
 
     assert slow_body.startswith(b"HTTP/1.1 408")
     assert slow_head == b""
+
+
+async def test_a_client_that_reads_no_answers_is_disconnected() -> None:
+    """It would keep its connection, and what fits into the buffers, for ever."""
+    app = web.Application()
+    app.router.add_get("/", _long_answer)
+    runner = create_runner(app, idle_seconds=0.3)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    assert runner.server
+    with socket.create_connection(runner.addresses[0]) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        async with asyncio.timeout(GENEROUS_TIMEOUT):
+            await _until(lambda: bool(runner.server and runner.server.connections))
+            await _until(lambda: not (runner.server and runner.server.connections))
+    await runner.cleanup()
+
+
+async def _long_answer(_request: web.Request) -> web.Response:
+    return web.Response(body=bytes(1_000_000))
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 - the system drops the connection
+        await asyncio.sleep(0.02)
 
 
 async def test_bodies_that_are_announced_and_not_sent_keep_nobody_out(acme: InstallWorld) -> None:
