@@ -162,7 +162,7 @@ class History:
 
     @property
     def held(self) -> Handling | None:
-        """Who is on the job change or has finished it, whichever message they used. The first one has it."""
+        """Who is on the job change or has finished it, in any of its messages. The first person keeps it."""
         return next((handling for handling in self.handlings if handling.state in HELD), None)
 
     def closed_by(self, delivery_id: int, created_at: int, *, in_person: bool) -> Handling | None:

@@ -26,7 +26,7 @@ class ConnectionStatus:
     is_sandbox: bool | None = None
     user_id: str | None = None
     user_name: str | None = None
-    unreadable: str | None = None  # fields that the user may not read; routing goes on without them
+    unreadable: str | None = None  # fields that the user may not read; routing continues without them
     problem: str | None = None
     connected_by: str | None = None  # a Slack user id; None: the operator
     renewed_at: int | None = None  # when the session was renewed, or when renewing it began

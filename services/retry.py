@@ -15,7 +15,7 @@ MOST_DOUBTS = 2
 """After an ambiguous response that cannot be verified, a message is sent once more and never a third time."""
 
 MOST_ROUTING_ATTEMPTS = 6
-"""After so many crashes or bugs while routing, a job change is marked as failed."""
+"""After this many crashes or bugs while routing, a job change is marked as failed."""
 
 
 def backoff_ms(failures: int, chance: float) -> int:

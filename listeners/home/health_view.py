@@ -25,7 +25,7 @@ EVERYTHING_WORKS = ":white_check_mark: Everything works. Job changes are deliver
 
 
 def health_blocks(state: HomeState) -> list[Block]:
-    """What is not set up yet is no problem: the checklist below has it."""
+    """A missing setup step is not a problem: the checklist below shows it."""
     problems = [
         *_token_problems(state),
         *_channel_problems(state),

@@ -88,7 +88,7 @@ async def change(dialog: Dialog, field_mappings: FieldMappings) -> View:
 
 @updates(TITLE)
 async def show_as_json(dialog: Dialog, field_mappings: FieldMappings) -> View:
-    """Go on with the whole mapping as JSON."""
+    """Continue with the whole mapping as JSON."""
     form = await _entered(dialog, field_mappings)
     definition = as_json(form.definition) if form.definition["map"] else ""
     return json_view(form.original, form.source, definition, form.sample)
@@ -96,7 +96,7 @@ async def show_as_json(dialog: Dialog, field_mappings: FieldMappings) -> View:
 
 @updates(TITLE)
 async def show_as_rows(dialog: Dialog, field_mappings: FieldMappings) -> View:
-    """Go on row by row, unless the JSON that was entered has more than rows can show."""
+    """Continue row by row, unless the JSON that was entered has more than rows can show."""
     entered, before = MAPPING.read(dialog.view), await _stored(dialog, field_mappings)
     source, typed, row = entered[SOURCE], entered[DEFINITION], entered[ROW]
     try:

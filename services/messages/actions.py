@@ -186,7 +186,7 @@ class DeliveryActions:
         return await self._too_late(delivery, actor, ActionKind.REASSIGN)
 
     async def snooze(self, request: ActionRequest, option: SnoozeOption) -> ActionResult:
-        """It comes back in the morning by the actor's clock, or later if their preferences hold it back then."""
+        """It is sent again in the morning by the actor's clock, or later if their preferences hold it back then."""
         actionable = await self.find(request, ActionKind.SNOOZE)
         if isinstance(actionable, str):
             return ActionResult(actionable)

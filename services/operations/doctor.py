@@ -265,7 +265,7 @@ class Doctor:
             other = "" if is_listed else f". {NOT_LISTED}: to use the operator's org here, add {workspace.id} to it"
             raise UnknownError(f"not connected. An admin can connect it in the Home tab of the app{other}")
         status = await self.database.run(connections.status_of, workspace.id)
-        if gaps:  # routing goes on without these
+        if gaps:  # routing continues without these
             raise PermanentError(f"responding, but not complete. {'. '.join(sorted(gaps.values()))}")
         details = [line.text for line in lines(status, workspace.salesforce_daily_calls, self.now()) if line.at is None]
         return f"responding. {'; '.join(details)}"

@@ -9,8 +9,8 @@ LONGEST_ROUND_MS = 25_000
 """A loop that is silent for longer hangs or has ended. No call in a loop may take this long."""
 
 CHECKS, SECONDS_BETWEEN_CHECKS = 12, 5.0
-"""A process ends when a loop is stuck at so many checks in a row. Checks are counted and not seconds, because all loops
-of a process that was suspended are silent at its first check, and at no other."""
+"""A process exits when a loop is stuck at this many checks in a row. Checks are counted, not seconds, because after a
+suspension every loop of a process looks stuck at the first check, but not at the next one."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class SlackInstall:
         most_pages: int | None = None,
     ) -> ChannelList:
         """
-        List the channels that an admin can choose, for so many seconds and pages, from a position.
+        List the channels that an admin can choose, for at most this many seconds and pages, from a position.
 
         Slack allows 20 pages a minute. `team_id` is the id at Slack, if the token is that of an organization.
         https://docs.slack.dev/reference/methods/conversations.list

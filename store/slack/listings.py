@@ -24,7 +24,7 @@ LONGEST_MS = 10 * 60_000
 @dataclass(frozen=True)
 class Listing:
     """
-    A listing under a lease, which goes on at `cursor` (None: at the start) after so many `pages`.
+    A listing under a lease, which continues at `cursor` (None: at the start) after this many `pages`.
 
     `has_emails` is whether any user came with an address: without that permission, a missing one proves nothing.
     """
@@ -42,7 +42,7 @@ class ListingState:
     """
     `finished_at` is the end of the latest complete listing in milliseconds, None if there was none yet.
 
-    `is_running` is whether the first one goes on, and has not taken longer than LONGEST_MS.
+    `is_running` is whether the first one is in progress, and has not taken longer than LONGEST_MS.
     """
 
     finished_at: int | None
