@@ -1,16 +1,11 @@
-"""
-Prints the permission set of the connected user, or the statements that it is made for.
-
-    python -m ops.salesforce                    the permission set
-    python -m ops.salesforce Account.SDR__c …   the same, with these custom fields that rules or imports use
-    python -m ops.salesforce --write [FIELD …]  writes it to where `sf project deploy start` finds it
-    python -m ops.salesforce --statements       every statement, for one person and for 200, one a line
-"""
+"""Prints the permission set of the connected user, or the statements that it is made for."""
 
 from __future__ import annotations
 
 import re
 import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
 from pathlib import Path
 
 from ops.salesforce.permission_set import permission_set
@@ -20,21 +15,31 @@ FILE = Path(__file__).parent / "force-app/main/default/permissionsets/UserGems_S
 _FIELD = re.compile(r"[A-Za-z]\w*\.[A-Za-z]\w*__c")
 
 
-def main(arguments: list[str]) -> int:
-    if arguments == ["--statements"]:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. Raises SystemExit for --help and invalid arguments."""
+    parser = ArgumentParser("python -m ops.salesforce", description=__doc__)
+    parser.add_argument(
+        "fields", nargs="*", type=_field, metavar="FIELD", help="a custom field that rules or imports use"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--write", action="store_true", help="write it to where `sf project deploy start` finds it")
+    what.add_argument(
+        "--statements", action="store_true", help="every statement, for one person and for 200, one a line"
+    )
+    options = parser.parse_args(arguments)
+    if options.statements:
         sys.stdout.writelines(f"{statement}\n" for people in (1, 200) for statement in every_statement(people))
-        return 0
-    fields = [argument for argument in arguments if argument != "--write"]
-    if wrong := [field for field in fields if not _FIELD.fullmatch(field)]:
-        sys.stderr.write(f"Not a custom field such as Account.SDR__c: {', '.join(wrong)}\n{__doc__}")
-        return 2
-    xml = permission_set(fields)
-    if "--write" in arguments:
-        FILE.write_text(xml)
+    elif options.write:
+        FILE.write_text(permission_set(options.fields))
     else:
-        sys.stdout.write(xml)
-    return 0
+        sys.stdout.write(permission_set(options.fields))
+
+
+def _field(text: str) -> str:
+    if not _FIELD.fullmatch(text):
+        raise ArgumentTypeError(f"{text} is not a custom field such as Account.SDR__c")
+    return text
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
