@@ -41,7 +41,7 @@ bench: $(VENV)/dev.stamp ## run the benchmarks and update the figures in the doc
 fuzz: $(VENV)/dev.stamp ## send 10,000 hostile requests to every route
 	$(BIN)/python -m pytest tests/fuzz --requests 10000 $(ARGS)
 
-sbom: $(VENV)/run.stamp ## write sbom.json (a CycloneDX bill of materials) and docs/licences.md
+sbom: $(VENV)/run.stamp ## write sbom.json (a CycloneDX bill of materials) and docs/licenses.md
 	@$(BIN)/python -m ops.supply sbom
 
 audit: $(VENV)/dev.stamp ## check the locked packages for known vulnerabilities

@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements.lock"
-LICENCES = ROOT / "docs/licences.md"
+LICENCES = ROOT / "docs/licenses.md"
 SBOM = ROOT / "sbom.json"
 CLASSIFIER = "License :: OSI Approved :: "
 
@@ -87,7 +87,7 @@ def bill_of_materials() -> dict[str, Any]:
 
 
 def licences() -> str:
-    """The text of docs/licences.md."""
+    """The text of docs/licenses.md."""
     lines = [
         f"| {package.name} | {package.licence or 'not on this system: ' + package.marker} |"
         for package in read_packages()
@@ -145,7 +145,7 @@ from `requirements.lock`.
 
 
 def main(command: str) -> int:
-    """`command` is "audit", or "sbom", which also writes docs/licences.md."""
+    """`command` is "audit", or "sbom", which also writes docs/licenses.md."""
     if command == "audit":
         return audit()
     SBOM.write_text(json.dumps(bill_of_materials(), indent=1) + "\n")
