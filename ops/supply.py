@@ -1,4 +1,4 @@
-"""The supply chain of the app: its bill of materials, the licences, and an audit for known vulnerabilities."""
+"""The supply chain of the app: its bill of materials, the licenses, and an audit for known vulnerabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements.lock"
-LICENCES = ROOT / "docs/licenses.md"
+LICENSES = ROOT / "docs/licenses.md"
 SBOM = ROOT / "sbom.json"
 CLASSIFIER = "License :: OSI Approved :: "
 
@@ -28,7 +28,7 @@ class Package:
     """
     A locked package.
 
-    `marker` names the systems that it is for. `licence` is None if it is not installed on this one. `needed_by` has the
+    `marker` names the systems that it is for. `license` is None if it is not installed on this one. `needed_by` has the
     names of packages, or of this project.
     """
 
@@ -36,19 +36,19 @@ class Package:
     version: str
     marker: str
     hashes: tuple[str, ...]
-    licence: str | None
+    license: str | None
     needed_by: tuple[str, ...]
 
 
 def read_packages(lock: Path = LOCK) -> list[Package]:
     return [
-        Package(name, version, marker.removeprefix(" ; "), _hashes(hashes), licence_of(name), _needed_by(via))
+        Package(name, version, marker.removeprefix(" ; "), _hashes(hashes), license_of(name), _needed_by(via))
         for name, version, marker, hashes, via in _PACKAGE.findall(lock.read_text())
     ]
 
 
-def licence_of(name: str) -> str | None:
-    """The package's SPDX expression, else its classifiers, else the first line of its licence. None: not installed."""
+def license_of(name: str) -> str | None:
+    """The package's SPDX expression, else its classifiers, else the first line of its license. None: not installed."""
     try:
         metadata = distribution(name).metadata.json
     except PackageNotFoundError:
@@ -86,10 +86,10 @@ def bill_of_materials() -> dict[str, Any]:
     }
 
 
-def licences() -> str:
+def licenses() -> str:
     """The text of docs/licenses.md."""
     lines = [
-        f"| {package.name} | {package.licence or 'not on this system: ' + package.marker} |"
+        f"| {package.name} | {package.license or 'not on this system: ' + package.marker} |"
         for package in read_packages()
     ]
     return "\n".join([_HEAD, *lines, ""])
@@ -121,8 +121,8 @@ def _component(package: Package, ref: str) -> dict[str, Any]:
     component: dict[str, Any] = {"type": "library", "bom-ref": ref, "name": package.name}
     component |= {"version": package.version, "purl": ref}
     component["hashes"] = [{"alg": "SHA-256", "content": digest} for digest in package.hashes]
-    if package.licence:
-        component["licenses"] = [{"license": {"name": package.licence}}]
+    if package.license:
+        component["licenses"] = [{"license": {"name": package.license}}]
     return component
 
 
@@ -135,12 +135,12 @@ def _needed_by(comments: str) -> tuple[str, ...]:
     return tuple(re.findall(r"#(?: via)? +([a-z0-9.-]+)", comments.replace("# via\n", "")))
 
 
-_HEAD = """# Licences
+_HEAD = """# Licenses
 
-The licence of each package that is installed to run the app, as the package declares it. `make sbom` writes this page
+The license of each package that is installed to run the app, as the package declares it. `make sbom` writes this page
 from `requirements.lock`.
 
-| package | licence |
+| package | license |
 | --- | --- |"""
 
 
@@ -149,8 +149,8 @@ def main(command: str) -> int:
     if command == "audit":
         return audit()
     SBOM.write_text(json.dumps(bill_of_materials(), indent=1) + "\n")
-    LICENCES.write_text(licences())
-    sys.stdout.write(f"Wrote {SBOM.name} and {LICENCES.relative_to(ROOT)}.\n")
+    LICENSES.write_text(licenses())
+    sys.stdout.write(f"Wrote {SBOM.name} and {LICENSES.relative_to(ROOT)}.\n")
     return 0
 
 

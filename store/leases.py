@@ -50,7 +50,7 @@ class LeaseQueue:
     """
     Rows of one table, each leased by at most one process.
 
-    `key` is the column that identifies a row, among the rows that fulfil `part`. `until` is the column that says until
+    `key` is the column that identifies a row, among the rows that match `part`. `until` is the column that says until
     when a lease holds. Where that is `due_at`, it is the schedule and the time of the next attempt, too. `claimed_at`
     is the column for the time of the latest claim, if there is one.
     """

@@ -117,7 +117,7 @@ class Courier:
         try:
             return await self._look_up(claim)
         except TransientError as error:
-            # The look-up was not an attempt to send, so its failure leaves no doubt of its own.
+            # The lookup was not an attempt to send, so its failure leaves no doubt of its own.
             raise TransientError(str(error), retry_after=error.retry_after) from error
 
     async def _look_up(self, claim: Claim) -> Settlement | None:

@@ -28,11 +28,11 @@ def rows(section: str) -> list[list[str]]:
 
 
 def test_every_threat_names_an_existing_test():
-    """Each row of the table has a defence and a test that shows it."""
+    """Each row of the table has a defense and a test that shows it."""
     threats = rows("Threats")
 
     assert len(threats) >= 40
-    for threat, defence, shown in threats:
+    for threat, defense, shown in threats:
         file, _, name = shown.strip("`").partition("::")
         names = {
             node.name
@@ -40,7 +40,7 @@ def test_every_threat_names_an_existing_test():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         }
         assert name in names, threat
-        assert defence, threat
+        assert defense, threat
 
 
 def test_the_guide_names_every_security_test():

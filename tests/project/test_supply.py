@@ -1,4 +1,4 @@
-"""Dependencies are pinned, have a reason and a free licence, and are in the bill of materials."""
+"""Dependencies are pinned, have a reason and a free license, and are in the bill of materials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.supply import LICENCES, bill_of_materials, read_packages
+from ops.supply import LICENSES, bill_of_materials, read_packages
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
@@ -18,7 +18,7 @@ FREE = re.compile(
     r"\b(MIT|MIT-0|BSD|BSD-[23]-Clause|Apache|Apache-2\.0|ISC|PSF|PSF-2\.0|Python Software Foundation|"
     r"Mozilla Public License 2\.0|MPL-2\.0|LGPL-3\.0-only|Unlicense|0BSD|ZPL|Zlib)\b"
 )
-"""Licences under which anyone can run, change and redistribute the app; LGPL and MPL for unmodified packages."""
+"""Licenses under which anyone can run, change and redistribute the app; LGPL and MPL for unmodified packages."""
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-tracing.lock"])
@@ -50,28 +50,28 @@ def test_every_dependency_has_a_reason():
     assert without_reason == []
 
 
-def test_every_licence_allows_redistribution():
-    """An operator needs no licence other than those of the list above."""
+def test_every_license_allows_redistribution():
+    """An operator needs no license other than those of the list above."""
     wrong = {
-        package.name: package.licence
+        package.name: package.license
         for package in read_packages()
-        if package.licence and not FREE.search(package.licence)
+        if package.license and not FREE.search(package.license)
     }
 
     assert wrong == {}
 
 
-def test_the_page_of_licences_lists_every_locked_package():
-    """`make sbom` writes it. Licences of packages for other systems are not compared."""
-    listed = dict(re.findall(r"^\| (\S+) \| (.+) \|$", LICENCES.read_text(), re.MULTILINE)[1:])
+def test_the_page_of_licenses_lists_every_locked_package():
+    """`make sbom` writes it. Licenses of packages for other systems are not compared."""
+    listed = dict(re.findall(r"^\| (\S+) \| (.+) \|$", LICENSES.read_text(), re.MULTILINE)[1:])
 
     assert listed.keys() - {"---"} == {package.name for package in read_packages()}
-    installed = {package.name: package.licence for package in read_packages() if package.licence}
+    installed = {package.name: package.license for package in read_packages() if package.license}
     assert {name: listed[name] for name in installed} == installed
 
 
 def test_the_bill_of_materials_lists_every_locked_package():
-    """Each has hashes and a licence, and its dependency graph reaches all of them from the project."""
+    """Each has hashes and a license, and its dependency graph reaches all of them from the project."""
     bill = bill_of_materials()
     names = {component["name"] for component in bill["components"]}
     graph = {node["ref"]: node["dependsOn"] for node in bill["dependencies"]}
