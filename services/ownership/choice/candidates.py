@@ -179,19 +179,19 @@ def absent(source: str, kind: str, record: str, context: RuleContext) -> Candida
 def record_user(source: str, role: str, why: Reason, user: SalesforceUser | None) -> Candidate:
     """The user in a field of a record. `role` is what they are to it, such as "the contact's owner"."""
     if user is None:
-        return Candidate(source, role, why, problem=ReasonCode.NOT_SET_OR_HIDDEN.of())
+        return Candidate(source, role, problem=ReasonCode.NOT_SET_OR_HIDDEN.of())
     return _with_user_problem(Candidate(source, f"{role}, {user.name},", why, user))
 
 
 def lookup_user(source: str, role: str, why: Reason, user_id: str | None, case: Case) -> Candidate:
     """The user whose id is in a lookup field."""
     if not user_id:
-        return Candidate(source, role, why, problem=ReasonCode.NOT_SET.of())
+        return Candidate(source, role, problem=ReasonCode.NOT_SET.of())
     if user_id.startswith(_QUEUE):
-        return Candidate(source, role, why, problem=ReasonCode.QUEUE.of())
+        return Candidate(source, role, problem=ReasonCode.QUEUE.of())
     user = case.users.get(user_id[:15])
     if user is None:
-        return Candidate(source, role, why, problem=ReasonCode.NO_USER_IN_FIELD.of())
+        return Candidate(source, role, problem=ReasonCode.NO_USER_IN_FIELD.of())
     return record_user(source, role, why, user)
 
 

@@ -56,6 +56,7 @@ _PATTERNS = {
     "field": "must be an object and a field, such as Account.SDR__c, of Contact, Lead, Account or Opportunity",
     "channel": "must be a channel's id, such as C0123456789",
     "group": "must be a user group's id, such as S0123456789",
+    "context_fields": "must be an object and a field, such as Account.ARR__c, of Contact, Account or Opportunity",
 }
 _TAGS = frozenset(
     {
@@ -112,7 +113,8 @@ def _issues_of(detail: ErrorDetails) -> Iterator[RuleIssue]:
         limit = f"at least {ctx['ge']}" if "ge" in ctx else f"at most {ctx['le']}"
         yield RuleIssue(path, f"must be {limit}")
     elif kind == "string_pattern_mismatch":
-        yield RuleIssue(path, _PATTERNS.get(path.rpartition(".")[2], detail["msg"]))
+        name = next((step for step in reversed(path.split(".")) if not step.isdigit()), "")
+        yield RuleIssue(path, _PATTERNS.get(name, detail["msg"]))
     else:
         yield RuleIssue(path, _MESSAGES.get(kind, detail["msg"]))
 

@@ -22,7 +22,7 @@ def unreachable(rules: Sequence[Rule]) -> list[RuleIssue]:
     """A warning for each enabled rule that no job change can reach, with the rules that cover it."""
     issues: list[RuleIssue] = []
     if len(rules) * sum(rule.when.value_count for rule in rules) > MOST_COMPARISONS:
-        return [RuleIssue("", "there are too many rules and values to look for unreachable rules", is_warning=True)]
+        return [RuleIssue("", "have too many values to look for unreachable ones", is_warning=True)]
     above: list[tuple[int, Rule, frozenset[Kind]]] = []
     for number, rule in enumerate(rules):
         if not rule.enabled:
