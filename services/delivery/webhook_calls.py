@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.helpers import strip_auth_from_url
 from aiohttp.resolver import DefaultResolver
-from yarl import URL
 
 from domain.errors import PermanentError, TransientError
 from services.intake.signatures import secret_of, signature_of
@@ -69,7 +67,6 @@ class WebhookCalls:
         headers = {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signatures}
         headers |= {"Content-Type": "application/json", "User-Agent": f"usergems-slack/{VERSION}"}
         proxy = self.network.proxy_for(url)
-        address, credentials = strip_auth_from_url(URL(proxy)) if proxy else (None, None)
         # A proxy resolves the name itself, and decides what may be called. Its own address may be private.
         is_checked = proxy is None and not (self.allows_loopback and is_loopback(urlsplit(url).hostname))
         connector = aiohttp.TCPConnector(ssl=self.ssl or True, resolver=PublicResolver() if is_checked else None)
@@ -77,13 +74,15 @@ class WebhookCalls:
             # A session for each call: receivers of different workspaces share neither connections nor cookies.
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as http,
-                http.post(
-                    url, data=body, headers=headers, allow_redirects=False, proxy=address, proxy_auth=credentials
-                ) as response,
+                http.post(url, data=body, headers=headers, allow_redirects=False, proxy=proxy) as response,
             ):
                 return _checked(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise TransientError(_problem(error)) from None
+
+
+class PrivateAddressError(OSError):
+    """A name has no public address."""
 
 
 class PublicResolver(AbstractResolver):
@@ -93,11 +92,11 @@ class PublicResolver(AbstractResolver):
         self._resolver = resolver or DefaultResolver()
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
-        """Raises OSError if the name has no public address."""
+        """Raises PrivateAddressError if the name has no public address, and OSError if it cannot be looked up."""
         results = await self._resolver.resolve(host, port, family)
         public = [result for result in results if _may_be_public(result["host"])]
         if not public:
-            raise OSError(_PRIVATE)
+            raise PrivateAddressError(_PRIVATE)
         return public
 
     async def close(self) -> None:
@@ -132,6 +131,6 @@ def _checked(response: aiohttp.ClientResponse) -> int:
 def _problem(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"it did not answer within {TIMEOUT.total:.0f} seconds"
-    if _PRIVATE in str(error):
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PrivateAddressError):
         return "its address is inside of a private network"
     return f"it could not be reached ({type(error).__name__})"
