@@ -34,7 +34,7 @@ class MessageRefusedError(PermanentError):
 
 
 class WorkspaceGoneError(PermanentError):
-    """Slack does not accept our token for the workspace, also when asked again. `code` says why."""
+    """Slack does not accept our token for the workspace, even when asked again. `code` says why."""
 
 
 class TransientError(Exception):

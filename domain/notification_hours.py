@@ -120,15 +120,12 @@ class NotificationHours:
         if not self.is_digest:
             return since
         first = self._local(since).date()
-        days = (first + timedelta(ahead) for ahead in range(2 * _WEEK))
-        return next(
-            (at for day in days if self._has_digest(day) and (at := self._moment(day, self.digest_at)) >= since), since
-        )
-
-    def _has_digest(self, day: date) -> bool:
-        if self.delivery == WEEKLY:
-            return day.weekday() == self.weekday
-        return not (self.quiet_weekends and day.weekday() in WEEKEND)
+        for day in (first + timedelta(ahead) for ahead in range(2 * _WEEK)):
+            is_quiet = self.quiet_weekends and day.weekday() in WEEKEND
+            has_digest = day.weekday() == self.weekday if self.delivery == WEEKLY else not is_quiet
+            if has_digest and (at := self._moment(day, self.digest_at)) >= since:
+                return at
+        return since
 
     def _moment(self, day: date, minute: int, after: int | None = None) -> int:
         """

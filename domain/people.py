@@ -90,7 +90,7 @@ class PersonKey:
         """What people read in "found by …"."""
         if self.field == "Email":
             return "email address"
-        noun = {EMAIL: "email address", LINKEDIN: "LinkedIn URL"}.get(self.kind, f"{self.kind.partition('.')[2]}")
+        noun = {EMAIL: "email address", LINKEDIN: "LinkedIn URL"}.get(self.kind, self.kind.partition(".")[2])
         return f"{noun} in {self.field}"
 
     @property
@@ -143,9 +143,8 @@ class OwnerMatching:
 
     `slack_id_field` of Salesforce's User has a Slack user id, which is tried before any address. `person_keys` are the
     fields by which the people of job changes are found, and `domain_field` of Account the one by which their companies
-    are found before the website. `links` has the Slack user of an owner. `alias_domains` maps a
-    domain to the one that Slack may know instead. `denied` has pairs of an owner and the Slack user who reported that
-    the owner is not them.
+    are found before the website. `links` has the Slack user of an owner. `alias_domains` maps a domain to the one that
+    Slack may know instead. `denied` has pairs of an owner and the Slack user who reported that the owner is not them.
     """
 
     email_field: str | None = None

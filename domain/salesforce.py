@@ -94,7 +94,7 @@ class SalesforceApp:
 
 
 FIRST_MATCH = "first match"
-"""In place of a date field: a record counts from when it is first seen to match. Those that match before do not."""
+"""In place of a date field: a record counts from when it is first seen to match. Records that match already do not."""
 
 ACTIVE = "active"
 PAUSED = "paused"

@@ -124,7 +124,9 @@ class Settings:
         read = _Reader(environ)
         settings = cls._read(read)
         if serving:
-            read.require(SLACK_CREDENTIALS, "copy it from Basic Information of your app at https://api.slack.com/apps")
+            advice = "is missing; copy it from Basic Information of your app at https://api.slack.com/apps"
+            for name in SLACK_CREDENTIALS:
+                read.check(name, bool(read.text(name, "")), advice)
         if serving and not settings.slack_app_token:
             fault = redirect_fault(settings.public_url, settings.slack_api_url)
             read.check("PUBLIC_URL", fault is None, fault or "")
@@ -191,10 +193,6 @@ class _Reader:
     def check(self, name: str, holds: bool, advice: str) -> None:
         if not holds:
             self.faults.append((name, advice))
-
-    def require(self, names: tuple[str, ...], where: str) -> None:
-        for name in names:
-            self.check(name, bool(self.text(name, "")), f"is missing; {where}")
 
     def checked(self, name: str, default: str, fault: Callable[[str], str | None]) -> str:
         value = self.text(name, default)
@@ -263,19 +261,16 @@ def redirect_fault(public_url: str, slack_api_url: str) -> str | None:
     Plain http works only with a sandbox of Slack on this machine.
     https://docs.slack.dev/authentication/installing-with-oauth
     """
-    if public_url.startswith("https://") or is_loopback(_hostname(slack_api_url)):
+    try:
+        is_sandbox = is_loopback(urlsplit(slack_api_url).hostname)
+    except ValueError:
+        is_sandbox = False
+    if public_url.startswith("https://") or is_sandbox:
         return None
     return (
         "must start with https://, because Slack redirects only to https addresses after an installation. Without a"
         " public address, use Socket Mode (docs/operating.md)"
     )
-
-
-def _hostname(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
 
 
 def _outside_url_fault(value: str) -> str | None:

@@ -28,6 +28,14 @@ _THE_DRI = {
     "you": "the DRI",
     "your": "the DRI's",
 }
+_NAMED = {
+    "own": "{} owns",
+    "are": "{} is",
+    "manage": "{} manages",
+    "were": "{} was",
+    "you": "{}",
+    "your": "{}'s",
+}
 _ABOUT_RECORDS = {
     ReasonCode.OWNS_CONTACT,
     ReasonCode.OWNS_LEAD,
@@ -118,7 +126,7 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.NO_RECORD: "Salesforce has no {kind} for {record}",
     ReasonCode.NOT_CONNECTED: "Salesforce is not connected",
     ReasonCode.NOT_CONNECTED_NOR_NAMED: "Salesforce is not connected, and the source did not name a DRI",
-    ReasonCode.SALESFORCE_DOWN: ("the owner could not be looked up, because Salesforce was not available for a while"),
+    ReasonCode.SALESFORCE_DOWN: "the owner could not be looked up, because Salesforce was not available for a while",
     ReasonCode.NO_CONTACT_OR_LEAD: "no contact or lead in Salesforce matches this person",
     ReasonCode.NO_CONTACT_OR_LEAD_BY_ID: "no contact or lead in Salesforce has this person's Salesforce id",
     ReasonCode.NO_REPORT: "no person was found whose manager could be notified",
@@ -194,11 +202,6 @@ def for_others(reasons: Iterable[Reason]) -> str:
     return " ".join(_sentence(reason, _THE_DRI) for reason in reasons)
 
 
-def _words_about(person: str) -> dict[str, str]:
-    verbs = {"own": "owns", "are": "is", "manage": "manages", "were": "was"}
-    return {word: f"{person} {verb}" for word, verb in verbs.items()} | {"you": person, "your": f"{person}'s"}
-
-
 def _sentence(reason: Reason, words: Mapping[str, str]) -> str:
     values: dict[str, object] = {**words, **dict(reason.parameters)}
     values["s"] = "" if values.get("limit") == 1 else "s"
@@ -206,7 +209,8 @@ def _sentence(reason: Reason, words: Mapping[str, str]) -> str:
         values["comment"] = f": “{values['comment']}”" if values["comment"] else "."
     for name, value in reason.parameters:
         if isinstance(value, tuple) and name == "because":
-            third_person = _THEY if reason.code is ReasonCode.DELEGATE else _words_about(str(values["person"]))
+            named = {word: text.format(values["person"]) for word, text in _NAMED.items()}
+            third_person = _THEY if reason.code is ReasonCode.DELEGATE else named
             values[name] = " ".join(_sentence(other, third_person) for other in value if other.code in _ABOUT_RECORDS)
         elif isinstance(value, tuple):
             values[name] = "; ".join(dict.fromkeys(_sentence(other, words) for other in value))

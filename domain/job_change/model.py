@@ -181,7 +181,11 @@ def _all_faults(given: Mapping[str, object], error: ValidationError) -> list[Fau
     if details[0]["type"] == "incomplete":
         return [missing.fault for missing in details[0]["ctx"]["missing"]]
     faults = list(dict.fromkeys(fault_of(detail) for detail in details))
-    missing = _also_missing(_without(given, [detail["loc"] for detail in details]))
+    missing: Sequence[_Missing] = ()
+    try:  # what is missing from the rest
+        JobChange.model_validate(_without(given, [detail["loc"] for detail in details]))
+    except ValidationError as other:
+        missing = other.errors(include_url=False)[0].get("ctx", {}).get("missing", ())
     malformed = [fault.path for fault in faults]
     faults += [
         gap.fault
@@ -193,15 +197,6 @@ def _all_faults(given: Mapping[str, object], error: ValidationError) -> list[Fau
         )
     ]
     return faults[:MOST_FAULTS]
-
-
-def _also_missing(given: Mapping[str, object]) -> Sequence[_Missing]:
-    try:
-        JobChange.model_validate(given)
-    except ValidationError as error:
-        missing: Sequence[_Missing] = error.errors(include_url=False)[0].get("ctx", {}).get("missing", ())
-        return missing
-    return ()
 
 
 def _without(given: Mapping[str, object], places: Sequence[tuple[int | str, ...]]) -> dict[str, object]:

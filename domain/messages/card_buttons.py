@@ -75,8 +75,10 @@ class CardButton(BaseModel):
     @field_validator("url")
     @classmethod
     def _usable_url(cls, url: str, info: ValidationInfo) -> str:
-        is_workflow = info.data.get("kind") is ButtonKind.WORKFLOW
-        _refuse(_trigger_fault(url) if is_workflow else _link_fault(url))
+        if info.data.get("kind") is not ButtonKind.WORKFLOW:
+            _refuse(_link_fault(url))
+        elif not _TRIGGER.fullmatch(url):
+            _refuse("Copy the link that starts the workflow, such as https://slack.com/shortcuts/Ft0123ABC456/…")
         return url
 
     @field_validator("inputs")
@@ -160,11 +162,6 @@ def _link_fault(url: str) -> str | None:
     if "{" in parts.netloc or "}" in parts.netloc or "@" in parts.netloc:
         return "The host has neither placeholders nor a password. Placeholders can follow it."
     return _placeholder_fault(url)
-
-
-def _trigger_fault(url: str) -> str | None:
-    example = "https://slack.com/shortcuts/Ft0123ABC456/…"
-    return None if _TRIGGER.fullmatch(url) else f"Copy the link that starts the workflow, such as {example}"
 
 
 def _placeholder_fault(template: str) -> str | None:

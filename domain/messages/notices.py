@@ -55,7 +55,7 @@ class SetupSteps(IntFlag):
 
     CHANNEL = 1  # there is a default channel, and the app can post in it
     SALESFORCE = 2
-    JOB_CHANGE = 4  # one was received, of a sender or a test
+    JOB_CHANGE = 4  # one was received from a sender, or as a test
     RULES = 8  # ownership rules were published, or the default was kept
     SENDER = 16  # there is a key for a sender, an import from Salesforce, or a job change that is not a test
 
@@ -90,17 +90,14 @@ _TO_DO = {
 
 def checklist(workspace: Workspace, steps: SetupSteps) -> list[ChecklistItem]:
     """The steps of the setup in the order in which they are best done, as the welcome message and Home show them."""
-    items = [ChecklistItem(SetupSteps.CHANNEL, SetupSteps.CHANNEL in steps, _channel_line(workspace, steps))]
+    channel = f"<#{workspace.default_channel_id}>"
+    line = "⬜ *Choose a default channel* for job changes without a DRI"
+    if SetupSteps.CHANNEL in steps:
+        line = f"✅ Default channel: {channel}"
+    elif workspace.default_channel_id:
+        line = f"⚠️ Default channel: the app cannot post in {channel}"
+    items = [ChecklistItem(SetupSteps.CHANNEL, SetupSteps.CHANNEL in steps, line)]
     for step, done in _DONE.items():
         is_done = step in steps
         items.append(ChecklistItem(step, is_done, f"✅ {done}" if is_done else f"⬜ {_TO_DO[step]}"))
     return items
-
-
-def _channel_line(workspace: Workspace, steps: SetupSteps) -> str:
-    channel = f"<#{workspace.default_channel_id}>"
-    if SetupSteps.CHANNEL in steps:
-        return f"✅ Default channel: {channel}"
-    if workspace.default_channel_id:
-        return f"⚠️ Default channel: the app cannot post in {channel}"
-    return "⬜ *Choose a default channel* for job changes without a DRI"

@@ -80,13 +80,6 @@ class Preferences:
             return ChangeResult(False, CHANGED_MEANWHILE if workspace else NOT_INSTALLED)
         if channel_id == workspace.default_channel_id and workspace.default_channel_problem is None:
             return ChangeResult(True, f"<#{channel_id}> is already the default channel.")
-        channel = await self._usable_channel(workspace, channel_id)
-        if isinstance(channel, ChangeResult):
-            return channel
-        return await self._announce_and_store(workspace, actor, channel, seen_version)
-
-    async def _usable_channel(self, workspace: Workspace, channel_id: str) -> ChannelInfo | ChangeResult:
-        """The channel, or why it cannot be used."""
         try:
             channel = await self.slack.channel(workspace.id, channel_id)
         except TransientError:
@@ -94,7 +87,9 @@ class Preferences:
         except PermanentError as error:
             return ChangeResult(False, f"The channel was not saved: {error}")
         problem = channel_problem(channel, workspace.bot_user_id, workspace.scopes)
-        return ChangeResult(False, problem or "") if channel is None or problem else channel
+        if channel is None or problem:
+            return ChangeResult(False, problem or "")
+        return await self._announce_and_store(workspace, actor, channel, seen_version)
 
     async def check_default_channel(self, workspace_id: str, actor: str, seen_version: int | None) -> ChangeResult:
         """Check whether the app can post in the stored default channel again."""
@@ -109,9 +104,11 @@ class Preferences:
         self, workspace: Workspace, actor: str, channel: ChannelInfo, seen_version: int | None
     ) -> ChangeResult:
         warnings = [_shared(channel)] if channel.is_ext_shared else []
+        posted_there = _POSTED_THERE[workspace.channel_gets if workspace.tell_dris else "everything"]
+        note = f"<@{actor}> made this the default channel for job changes. {posted_there}"
         try:
             if channel.id not in workspace.signal_channels.values():  # otherwise it has had a note
-                await self.slack.post_notice(workspace.id, channel.id, _first_line(workspace, actor))
+                await self.slack.post_notice(workspace.id, channel.id, note)
         except PermanentError as error:
             return ChangeResult(False, f"{_named(channel)} was not saved because the app cannot post there: {error}.")
         except TransientError:
@@ -122,7 +119,7 @@ class Preferences:
         before = workspace.default_channel_id
         if before and before != channel.id and before not in workspace.signal_channels.values():
             ended = f"<@{actor}> made <#{channel.id}> the default channel. Job changes are no longer posted here."
-            await tell_old_channel(self.slack, workspace.id, before, ended)
+            await notify_old_channel(self.slack, workspace.id, before, ended)
         warning = " ".join(warnings)
         return ChangeResult(True, f"Saved. <#{channel.id}> is the default channel. {warning}".rstrip(), warning)
 
@@ -170,8 +167,8 @@ def _named(channel: ChannelInfo) -> str:
     return f"#{escape(channel.name, 80)}"
 
 
-async def tell_old_channel(slack: Slack, workspace_id: str, channel_id: str, text: str) -> None:
-    """Post why job changes end in a channel. It may be the channel that the app cannot post in any more."""
+async def notify_old_channel(slack: Slack, workspace_id: str, channel_id: str, text: str) -> None:
+    """Post why the channel gets no more job changes. It may be one that the app cannot post in any more."""
     with suppress(PermanentError, TransientError):
         await slack.post_notice(workspace_id, channel_id, text)
 
@@ -187,11 +184,6 @@ async def shared_warnings(slack: Slack, workspace_id: str, channel_ids: Iterable
 
 def _shared(channel: ChannelInfo) -> str:
     return f":warning: {_named(channel)} is shared with another company. People there will see job changes too."
-
-
-def _first_line(workspace: Workspace, actor: str) -> str:
-    gets = workspace.channel_gets if workspace.tell_dris else "everything"
-    return f"<@{actor}> made this the default channel for job changes. {_POSTED_THERE[gets]}"
 
 
 def _store_channel(

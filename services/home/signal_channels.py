@@ -17,8 +17,8 @@ from services.home.preferences import (
     TRY_AGAIN,
     ChangeResult,
     channel_problem,
+    notify_old_channel,
     shared_warnings,
-    tell_old_channel,
 )
 from services.slack.api import Slack
 from store import audit
@@ -57,7 +57,7 @@ class SignalChannels:
         old = before.get(signal)
         if old and old not in {*channels.values(), workspace.default_channel_id}:
             text = f"“{SIGNALS[signal]}” job changes are no longer posted here: <@{actor}> changed their channel."
-            await tell_old_channel(self.slack, workspace_id, old, text)
+            await notify_old_channel(self.slack, workspace_id, old, text)
         warnings = await shared_warnings(self.slack, workspace_id, [channel_id] if channel_id else [])
         return ChangeResult(True, " ".join(filter(None, ["Saved.", warnings])))
 

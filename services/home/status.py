@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from domain.day_counts import DAY_MS
 from domain.notification_hours import HeldBack
 from domain.preferences import WORKSPACE_PREFERENCES
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
@@ -18,8 +19,6 @@ from store.messages import actions
 from store.salesforce import connections
 from store.salesforce import sources as salesforce_sources
 from store.slack import workspaces
-
-DAY_MS = 24 * 60 * 60 * 1_000
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,10 @@ class DeliveryActions:
         name = (user and user.name) or "A colleague"
         comment = comment.strip()[:LONGEST_COMMENT]
         if to is None:
-            channel = await self._channel_of(actionable) if is_person(delivery.destination) else delivery.destination
+            channel = delivery.destination
+            if is_person(channel):
+                workspace = await self.database.run(workspaces.find, delivery.workspace_id)
+                channel = workspace.channel_of(actionable.job_change.signal) if workspace else DEFAULT_CHANNEL
             reason = ReasonCode.RETURNED.of(person=name, comment=comment)
             new = NewDelivery(delivery.job_change_id, channel, Role.FALLBACK, (reason,), delivery.side)
             reassigned = await self.database.run(actions.return_to_channel, delivery, actor, new, self.now())
@@ -241,10 +244,6 @@ class DeliveryActions:
     async def catch_up(self) -> bool:
         """Send one snoozed job change that is due, or update some messages. False if nothing was due."""
         return await self.database.run(actions.resume_snoozed, self.now()) or await self.redrawer.catch_up()
-
-    async def _channel_of(self, actionable: ActionableDelivery) -> str:
-        workspace = await self.database.run(workspaces.find, actionable.delivery.workspace_id)
-        return workspace.channel_of(actionable.job_change.signal) if workspace else DEFAULT_CHANNEL
 
     async def _too_late(self, delivery: Delivery, actor: str, kind: ActionKind) -> ActionResult:
         """Someone else was faster, or the same person pressed twice."""

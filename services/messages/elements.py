@@ -38,16 +38,17 @@ def added_buttons(card_buttons: Sequence[CardButton]) -> list[Block]:
     The buttons that the admins have added, filled. Slack sends an interaction for those that open a page, and starts
     workflows itself.
     """
-    return [_added_button(number, card_button) for number, card_button in enumerate(card_buttons)]
-
-
-def _added_button(number: int, card_button: CardButton) -> Block:
-    block: Block = {"type": "button", "action_id": f"{LINK}{number}", "text": plain_text(card_button.label)}
-    if not card_button.is_workflow:
-        return block | {"url": card_button.url}
-    inputs = [{"name": name, "value": value} for name, value in card_button.inputs.items()]
-    trigger = {"url": card_button.url} | ({"customizable_input_parameters": inputs} if inputs else {})
-    return block | {"type": "workflow_button", "workflow": {"trigger": trigger}}
+    buttons = []
+    for number, card_button in enumerate(card_buttons):
+        block: Block = {"type": "button", "action_id": f"{LINK}{number}", "text": plain_text(card_button.label)}
+        if card_button.is_workflow:
+            inputs = [{"name": name, "value": value} for name, value in card_button.inputs.items()]
+            trigger = {"url": card_button.url} | ({"customizable_input_parameters": inputs} if inputs else {})
+            block |= {"type": "workflow_button", "workflow": {"trigger": trigger}}
+        else:
+            block["url"] = card_button.url
+        buttons.append(block)
+    return buttons
 
 
 def button(delivery_id: int, action: MessageAction) -> Block:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from domain.day_counts import DAY_MS
 from domain.messages.card_buttons import LONGEST_LABEL
 from domain.messages.notices import (
     ALL_STEPS,
@@ -35,8 +36,7 @@ CHECK_CHANNEL = "notice_check_channel"
 Block = dict[str, Any]
 
 _HOUR_MS = 60 * 60 * 1_000
-_DAY_MS = 24 * _HOUR_MS
-_FOLLOWED_MS = 60 * _DAY_MS
+_FOLLOWED_MS = 60 * DAY_MS
 _ALL_SET = "🎉 *All set.* Job changes are delivered as they arrive."
 _WHERE = "Complete the other steps in the *Home* tab of this app. This message is updated as you do."
 _HINT = (

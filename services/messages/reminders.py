@@ -9,7 +9,7 @@ from random import random
 from uuid import uuid4
 
 from domain.day_counts import counted
-from domain.decision.reasons import ReasonCode, Reasons
+from domain.decision.reasons import ReasonCode
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.errors import PermanentError, TransientError
@@ -202,9 +202,13 @@ class ReminderSender:
         if manager and manager.user_id == reminder.reader:
             manager = None
         name = (reader and reader.name) or "The DRI"
-        reasons = escalation_reasons(name, escalation, to_manager=manager is not None)
+        reasons = [ReasonCode.NOT_ACTED_ON.of(person=name)]
+        if manager:
+            reasons.append(ReasonCode.REPORTS_TO.of())
+        elif escalation == ESCALATE_TO_MANAGER:
+            reasons.append(ReasonCode.MANAGER_NOT_NOTIFIED.of())
         to, role = (manager.user_id, Role.DRI) if manager else (workspace.channel_of(change.signal), Role.CHANNEL)
-        new = NewDelivery(reminder.job_change_id, to, role, reasons, reminder.side)
+        new = NewDelivery(reminder.job_change_id, to, role, tuple(reasons), reminder.side)
         if not await self.database.run(reminders.escalate, reminder, new, self.now()):
             await self.database.run(reminders.finish, [reminder])
 
@@ -236,23 +240,15 @@ def _open_job_change(reminder: Reminder, change: JobChange, urls: dict[Posted, s
 
 
 def reminder_text(job_changes: Sequence[OpenJobChange], hours: int, escalation: str) -> str:
-    """Return the text in mrkdwn. `hours` are the working hours until the escalation, one of REMINDER_ESCALATIONS."""
+    """Return the text in mrkdwn. `hours` are the working hours until the escalation, one of REMINDER_ESCALATION."""
     lines = [
         " ".join(filter(None, [sentence(headline(item.job_change, bold, item.side)), link(item.url, "Open message")]))
         for item in job_changes
     ]
-    time = f"{counted(hours, 'more working hour')}"
+    time = counted(hours, "more working hour")
     if len(lines) == 1:
         after = f" After {time}, {_NEXT[escalation]}." if escalation in _NEXT else ""
         return f"⏰ *Still open*: {lines[0]}\nTake it, reassign it or snooze it with the buttons on its message.{after}"
     after = f" After {time}, {_NEXT_OF_SEVERAL[escalation]}." if escalation in _NEXT_OF_SEVERAL else ""
     title, items = f"⏰ *{len(lines)} job changes are still open*:", (f"• {line}" for line in lines)
     return "\n".join([title, *items, f"Take, reassign or snooze them in their messages.{after}"])
-
-
-def escalation_reasons(reader: str, escalation: str, *, to_manager: bool) -> Reasons:
-    """Why someone else is notified: the manager of the person who was reminded, or a channel."""
-    reason = ReasonCode.NOT_ACTED_ON.of(person=reader)
-    if to_manager:
-        return (reason, ReasonCode.REPORTS_TO.of())
-    return (reason, ReasonCode.MANAGER_NOT_NOTIFIED.of()) if escalation == ESCALATE_TO_MANAGER else (reason,)

@@ -31,7 +31,6 @@ from store.salesforce import connections
 from store.schema.postgresql import is_pooled
 from store.slack import inbound_health, tokens, workspaces
 from store.slack.installations import OtherAppError
-from store.slack.tokens import RotatingToken
 
 NOT_LISTED = "SALESFORCE_WORKSPACES does not list this workspace"
 DEADLINE_SECONDS = 15.0
@@ -62,9 +61,7 @@ class Doctor:
             is_ready = result.state is CheckState.OK
             yield result
         slack = SlackCheck(self.settings, self.http, self.now)
-        for results in await asyncio.gather(
-            self._slack(slack), self._socket_mode(slack), self._address(slack, has_database=is_ready)
-        ):
+        for results in await asyncio.gather(self._slack(slack), self._address(slack, has_database=is_ready)):
             for result in results:
                 yield result
         if not is_ready:
@@ -115,11 +112,6 @@ class Doctor:
         credentials = await self._run_check("Slack credentials", slack.check_credentials())
         return [credentials, clock_result(slack.skew_seconds)]
 
-    async def _socket_mode(self, slack: SlackCheck) -> list[CheckResult]:
-        if not self.settings.slack_app_token:
-            return []
-        return [await self._run_check("Socket Mode", slack.check_app_token())]
-
     async def _address(self, slack: SlackCheck, *, has_database: bool) -> list[CheckResult]:
         """Check how Slack reaches the app. In Socket Mode, only senders and browsers use the public address."""
         url, is_socket = self.settings.public_url, bool(self.settings.slack_app_token)
@@ -129,7 +121,9 @@ class Doctor:
                 " PUBLIC_URL to the https:// address of this app, or use Socket Mode (docs/operating.md)"
             )
             return [CheckResult("public address", CheckState.FAILED, problem)]
-        results = [await self._run_check("public address", slack.check_public_address())]
+        socket_mode = [self._run_check("Socket Mode", slack.check_app_token())] if is_socket else []
+        public_address = self._run_check("public address", slack.check_public_address())
+        results = await asyncio.gather(*socket_mode, public_address)
         if is_socket or not self.settings.slack_signing_secret:
             return results
         health = await self.database.run(inbound_health.read) if has_database else inbound_health.InboundHealth()
@@ -188,30 +182,24 @@ class Doctor:
         results = await asyncio.gather(
             *(self._run_check(f"{workspace.id} {name}", check(workspace)) for name, check in checks.items())
         )
-        return [*shown, *results, *await self._outages(workspace)]
-
-    async def _outages(self, workspace: Workspace) -> list[CheckResult]:
-        """Report outages that the app's own calls found, because the doctor's calls may succeed or fail differently."""
-        found = await self.database.run(pauses.outages, workspace.id)
-        return [
+        # The app's own calls may have failed although the doctor's succeed.
+        outages = [
             CheckResult(f"{workspace.id} calls to {outage.vendor}", CheckState.FAILED, outage.text(utc_text))
-            for outage in found
+            for outage in await self.database.run(pauses.outages, workspace.id)
         ]
+        return [*shown, *results, *outages]
 
     async def _installation(self, workspace: Workspace) -> str:
         rotating = await self.database.run(tokens.find, self.cipher, self.settings.slack_client_id, workspace.id)
-        if rotating:
-            return self._rotation(rotating)
-        try:
-            await self.slack.tokens(workspace.id)
-        except OtherAppError as error:
-            raise PermanentError(
-                f"{workspace.name} installed a different Slack app than the one in SLACK_CLIENT_ID. Fix: restore the"
-                f" client ID {error} and its secrets, or install the app again: {self._install}"
-            ) from error
-        return INSTALLED
-
-    def _rotation(self, rotating: RotatingToken) -> str:
+        if rotating is None:
+            try:
+                await self.slack.tokens(workspace.id)
+            except OtherAppError as error:
+                raise PermanentError(
+                    f"{workspace.name} installed a different Slack app than the one in SLACK_CLIENT_ID. Fix: restore"
+                    f" the client ID {error} and its secrets, or install the app again: {self._install}"
+                ) from error
+            return INSTALLED
         end_text = utc_text(rotating.expires_at)
         if rotating.refresh_token is None:
             raise PermanentError(f"Slack no longer renews its token, which expires at {end_text}. Fix: {self._install}")
@@ -254,9 +242,7 @@ class Doctor:
         return "no message has failed because of it"
 
     async def _salesforce(self, workspace: Workspace) -> str:
-        self.salesforce.moved_orgs.expect_move(
-            workspace.id
-        )  # so that an org that moved to another host is found at once
+        self.salesforce.moved_orgs.expect_move(workspace.id)  # finds an org at once that moved to another host
         required = (await self.decider.rules_in_force(workspace.id)).required
         gaps = await self.salesforce.find_gaps(workspace.id, required)
         if gaps is None:

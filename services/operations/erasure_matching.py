@@ -20,7 +20,6 @@ NOBODY = "erased@erased.invalid"
 _EMAIL = re.compile(r"[^\s@<>,;:|()\"']+@[^\s@<>,;:|()\"']+")
 _BETWEEN_WORDS = re.compile(r"[\s<>,;:|()\"']+")
 _WORD = re.compile(r"[^\s<>,;|()\"']+")
-_TOKEN = re.compile(r"[^\s<>,;|()\"']+")
 _RECIPIENT = "dri_email"
 
 
@@ -115,7 +114,7 @@ class PersonMatcher:
         if self.email:
             parts = (pairwise(word.split("@")) for word in _BETWEEN_WORDS.split(text) if "@" in word)
             return any(f"{local}@{domain}".rstrip(".").lower() == self.email for local, domain in chain(*parts))
-        return "." in text and any(_page(token) == self.page for token in _TOKEN.findall(text))
+        return "." in text and any(_page(word) == self.page for word in _WORD.findall(text))
 
 
 def without_recipient(person: PersonMatcher, payload: dict[str, Any]) -> dict[str, Any]:

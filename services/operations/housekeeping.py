@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from domain.day_counts import DAY_MS
 from domain.errors import PermanentError, TransientError
 from services.operations.day_counts import DayCounts
 from services.slack.api import Slack
@@ -18,7 +19,6 @@ from store.slack import workspaces
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 600.0
-DAY_MS = 24 * 3_600 * 1_000
 
 GONE_DAYS = 30
 """How long the data of a workspace is kept after it uninstalled the app, in case it installs it again."""

@@ -57,7 +57,11 @@ class SalesforceWatch:
             await self._renew(workspace_id)
         for status, notified in await self.sessions.database.run(_statuses_and_notices):
             await self._check(status, notified)
-            await self._add_org_name(status)
+            is_unnamed = not status.user_name and status.last_success_at is not None  # not connected in a browser
+            if is_unnamed and status.workspace_id not in self._named:
+                self._named.add(status.workspace_id)
+                with suppress(PermanentError, TransientError):
+                    await self.describe.refresh_org_details(status.workspace_id)
         return False
 
     async def _check(self, status: ConnectionStatus, notified: frozenset[str]) -> None:
@@ -100,14 +104,6 @@ class SalesforceWatch:
     async def _resolve(self, workspace_id: str, notice: str) -> None:
         before = self.now() - QUIET_MS
         await self.sessions.database.run(workspaces.clear_older_notice, workspace_id, notice, before)
-
-    async def _add_org_name(self, status: ConnectionStatus) -> None:
-        """Read the org's name for a connection that was not made in a browser."""
-        if status.user_name or status.last_success_at is None or status.workspace_id in self._named:
-            return
-        self._named.add(status.workspace_id)
-        with suppress(PermanentError, TransientError):
-            await self.describe.refresh_org_details(status.workspace_id)
 
 
 def _statuses_and_notices(connection: Connection) -> list[tuple[ConnectionStatus, frozenset[str]]]:

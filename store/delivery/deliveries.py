@@ -50,28 +50,22 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
     if not new:
         return
     destinations = {delivery.destination for delivery in new}
-    is_parked = DEFAULT_CHANNEL in destinations and not _default_channel_usable(connection, workspace_id)
+    is_parked = False
+    if DEFAULT_CHANNEL in destinations:
+        # The workspace is locked before any lane, everywhere, so that two replicas cannot deadlock. If an admin repairs
+        # the channel at this moment, their transaction waits for ours, and then makes the lane due that we park.
+        is_parked = not connection.execute(_lock_default_channel, {"workspace_id": workspace_id}).scalar_one()
     lane_ids, hours = _locked_lanes(connection, workspace_id, sorted(destinations))
     rows = [(workspace_id, lane_ids[delivery.destination], now, *_columns(delivery)) for delivery in new]
     _new_deliveries.add(connection, rows)
     if is_parked:
         del lane_ids[DEFAULT_CHANNEL]
     if held := {reader: chosen for reader, chosen in hours.items() if chosen.held_until(now, now) > now}:
-        connection.execute(
-            hold_empty_lane,
-            [
-                {"of_lane": lane_ids.pop(reader), "until": chosen.held_until(now, now)}
-                for reader, chosen in held.items()
-            ],
-        )
-        add_steps(
-            connection,
-            [
-                held_step(delivery.job_change_id, held[delivery.destination], now, now)
-                for delivery in new
-                if delivery.destination in held
-            ],
-        )
+        holds = [{"of_lane": lane_ids.pop(reader), "until": held[reader].held_until(now, now)} for reader in held]
+        connection.execute(hold_empty_lane, holds)
+        held_back = [delivery for delivery in new if delivery.destination in held]
+        steps = [held_step(delivery.job_change_id, held[delivery.destination], now, now) for delivery in held_back]
+        add_steps(connection, steps)
     connection.execute(_make_due, {"ids": list(lane_ids.values()), "now": now})
 
 
@@ -86,12 +80,6 @@ def _columns(new: NewDelivery) -> tuple[str | None, ...]:
     state, role = DeliveryState.PENDING.value, Role(new.role).value
     reason, reasons = for_reader(new.reasons), to_stored(new.reasons)
     return new.job_change_id, state, role, reason, reasons, new.side and str(new.side), new.rule
-
-
-def _default_channel_usable(connection: Connection, workspace_id: str) -> bool:
-    # The workspace is locked before any lane, everywhere, so that two replicas cannot deadlock. If an admin repairs the
-    # channel at this moment, their transaction waits for ours, and then makes the lane due that we leave parked.
-    return bool(connection.execute(_lock_default_channel, {"workspace_id": workspace_id}).scalar_one())
 
 
 _new_lanes = ManyRows(lanes, ("workspace_id", "destination"), unique=("workspace_id", "destination"))

@@ -247,11 +247,11 @@ _join_posts = (
 def _begin_posts(
     connection: Connection, lease: _LeasedLanes, waiting: Mapping[int, tuple[ClaimedDelivery, ...]], now: int
 ) -> list[Claim]:
-    bundles = {lane_id: next_bundle(first) for lane_id, first in waiting.items()}
-    claims = [
-        lease.claim(lane_id, str(uuid4()), now, bundle, digest=_digest(lease.lanes[lane_id], bundle))
-        for lane_id, bundle in bundles.items()
-    ]
+    claims = []
+    for lane_id, first in waiting.items():
+        bundle, hours = next_bundle(first), lease.lanes[lane_id].hours
+        digest = hours.delivery if hours and hours.is_digest and len(bundle) > 1 else None
+        claims.append(lease.claim(lane_id, str(uuid4()), now, bundle, digest=digest))
     if claims:
         state = DeliveryState.SENDING.value
         rows = [(item.post_id, item.workspace_id, item.lane_id, state, now, now, item.digest) for item in claims]
@@ -271,10 +271,6 @@ def next_bundle(waiting: Sequence[ClaimedDelivery]) -> tuple[ClaimedDelivery, ..
             break
         bundle.append(delivery)
     return tuple(bundle)
-
-
-def _digest(lane: Lane, bundle: Sequence[ClaimedDelivery]) -> str | None:
-    return lane.hours.delivery if lane.hours and lane.hours.is_digest and len(bundle) > 1 else None
 
 
 def _by_lane(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, tuple[ClaimedDelivery, ...]]:

@@ -64,9 +64,8 @@ _make_due = (
 
 def mark(connection: Connection, job_change_id: str, now: int) -> None:
     """Mark every message about this job change to be redrawn."""
-    ids = sorted(
-        connection.execute(_posts_of(job_change_id)).scalars()
-    )  # locked in order, see store/delivery/deliveries.py
+    # Locked in order, see store/delivery/deliveries.py.
+    ids = sorted(connection.execute(_posts_of(job_change_id)).scalars())
     if not ids:
         return
     missing = insert_missing(connection, redraws, "post_id")

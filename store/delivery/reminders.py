@@ -142,40 +142,38 @@ _is_over = or_(
 )
 
 
-def _reminders() -> Select[Any]:
-    return (
-        select(
-            reminders.c.delivery_id,
-            reminders.c.job_change_id,
-            deliveries.c.workspace_id,
-            lanes.c.destination,
-            reminders.c.told_at,
-            reminders.c.hours,
-            reminders.c.attempts,
-            reminders.c.begun_at,
-            reminders.c.post_id,
-            reminders.c.thread_ts,
-            reminders.c.reminded_at,
-            posts.c.channel,
-            posts.c.ts,
-            deliveries.c.side,
-            job_changes.c.payload,
-            job_changes.c.decision,
-            _is_over,
-        )
-        .join(deliveries, deliveries.c.id == reminders.c.delivery_id)
-        .join(lanes, lanes.c.id == deliveries.c.lane_id)
-        .join(job_changes, job_changes.c.id == reminders.c.job_change_id)
-        .join(workspaces, workspaces.c.id == deliveries.c.workspace_id)
-        .outerjoin(posts, posts.c.id == deliveries.c.post_id)
+_of_lane: Select[Any] = (
+    select(
+        reminders.c.delivery_id,
+        reminders.c.job_change_id,
+        deliveries.c.workspace_id,
+        lanes.c.destination,
+        reminders.c.told_at,
+        reminders.c.hours,
+        reminders.c.attempts,
+        reminders.c.begun_at,
+        reminders.c.post_id,
+        reminders.c.thread_ts,
+        reminders.c.reminded_at,
+        posts.c.channel,
+        posts.c.ts,
+        deliveries.c.side,
+        job_changes.c.payload,
+        job_changes.c.decision,
+        _is_over,
     )
-
-
+    .join(deliveries, deliveries.c.id == reminders.c.delivery_id)
+    .join(lanes, lanes.c.id == deliveries.c.lane_id)
+    .join(job_changes, job_changes.c.id == reminders.c.job_change_id)
+    .join(workspaces, workspaces.c.id == deliveries.c.workspace_id)
+    .outerjoin(posts, posts.c.id == deliveries.c.post_id)
+    .where(deliveries.c.lane_id == bindparam("of_lane"))
+)
 REMINDERS = LeaseQueue(reminders, reminders.c.delivery_id, reminders.c.due_at)
 _most_overdue_lane = REMINDERS.due(
     select(deliveries.c.lane_id).join(reminders, reminders.c.delivery_id == deliveries.c.id)
 )
-_due = REMINDERS.due(_reminders().where(deliveries.c.lane_id == bindparam("of_lane")), reminders.c.delivery_id)
+_due = REMINDERS.due(_of_lane, reminders.c.delivery_id)
 
 
 def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Reminder]:

@@ -214,27 +214,25 @@ def settle(
         return False
     need_not_last(connection)
     if routed:
-        connection.execute(_set_routed, [_routed_values(item, now) for item in routed])
+        decisions = [
+            {
+                "of_job_change": item.job_change_id,
+                "now": now,
+                "new_decision": item.decision.to_stored(),
+                "new_outcome": item.outcome,
+                "new_reason": item.reason,
+                "ended": now if item.outcome else None,
+            }
+            for item in routed
+        ]
+        connection.execute(_set_routed, decisions)
     if postponed:
-        connection.execute(
-            _set_postponed,
-            [{"of_job_change": item.job_change_id, "due": item.due_at, "error": item.reason} for item in postponed],
-        )
+        rows = [{"of_job_change": item.job_change_id, "due": item.due_at, "error": item.reason} for item in postponed]
+        connection.execute(_set_postponed, rows)
     add_deliveries(connection, batch.workspace_id, [delivery for item in routed for delivery in item.deliveries], now)
     failed = [item.job_change_id for item in routed if item.outcome == Outcome.FAILED]
     webhooks.queue(connection, WebhookEvent.FAILED, failed, now)
     return True
-
-
-def _routed_values(routed: Routed, now: int) -> dict[str, object]:
-    return {
-        "of_job_change": routed.job_change_id,
-        "now": now,
-        "new_decision": routed.decision.to_stored(),
-        "new_outcome": routed.outcome,
-        "new_reason": routed.reason,
-        "ended": now if routed.outcome else None,
-    }
 
 
 def prolong(connection: Connection, batch: Batch, until: int) -> None:

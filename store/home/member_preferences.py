@@ -18,8 +18,8 @@ _lane = select(lanes.c.id, lanes.c.lease, lanes.c.paced_until, lanes.c.kept_unti
 )
 _is_pending = and_(
     deliveries.c.lane_id == bindparam("of_lane"),
-    deliveries.c.state
-    == literal(DeliveryState.PENDING, literal_execute=True),  # a literal, so that SQLite uses the partial index
+    # A literal, so that SQLite uses the partial index.
+    deliveries.c.state == literal(DeliveryState.PENDING, literal_execute=True),
 )
 _pending = select(deliveries.c.job_change_id, deliveries.c.created_at).where(_is_pending).order_by(deliveries.c.id)
 _count_pending = select(func.count(), func.min(deliveries.c.created_at)).where(_is_pending)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -82,8 +82,8 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     """
     locked = connection.execute(_lock_workspaces, {"ids": list({item.workspace_id for item in items})})
     active = {row.id: row.merge_reports for row in locked}
-    ids = _new_ids(len(items))
-    rows = [_row(new_id, item) for new_id, item in zip(ids, items, strict=True) if item.workspace_id in active]
+    new_rows = _new_rows(items)
+    rows = [row for row in new_rows if row[0] in active]
     if not rows:
         return [None] * len(items)
     # Always in the same order, or two replicas that add the same keys could wait for each other.
@@ -91,8 +91,8 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     inserted = _insert_missing.add(connection, rows)
     earlier = {} if inserted == len(rows) else _known_by_key(connection, {row[:2] for row in rows})
     added = [
-        _added(new_id, earlier.get((item.workspace_id, item.key))) if item.workspace_id in active else None
-        for new_id, item in zip(ids, items, strict=True)
+        _added(new_id, earlier.get((workspace_id, key))) if workspace_id in active else None
+        for workspace_id, key, new_id, *_ in new_rows
     ]
     merged = [
         Report(item.workspace_id, result.id, item.source, item.payload, item.move_keys, item.accepted_at)
@@ -104,13 +104,6 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     if receipts := list(_receipts(items, added)):
         senders.note(connection, receipts)
     return added
-
-
-def _new_ids(count: int) -> list[str]:
-    """Return time-ordered ids, UUIDs of version 7. They count up from a random one, since a UUID takes 5 µs."""
-    first = str(uuid7())
-    head, tail = first[:24], int(first[24:], 16) >> 1  # so that it cannot overflow
-    return [f"{head}{tail + number:012x}" for number in range(count)]
 
 
 def _added(new_id: str, earlier: Row[Any] | None) -> Added:
@@ -135,9 +128,15 @@ _insert_missing = ManyRows(
 )
 
 
-def _row(new_id: str, item: NewJobChange) -> _NewRow:
-    at, payload = item.accepted_at, item.payload
-    return (item.workspace_id, item.key, new_id, item.source, payload, at, at, item.request_id)
+def _new_rows(items: Iterable[NewJobChange]) -> list[_NewRow]:
+    """Rows with time-ordered ids, UUIDs of version 7. They count up from a random one, since a UUID takes 5 µs."""
+    first = str(uuid7())
+    head, tail = first[:24], int(first[24:], 16) >> 1  # so that it cannot overflow
+    rows: list[_NewRow] = []
+    for number, item in enumerate(items, tail):
+        new_id, at = f"{head}{number:012x}", item.accepted_at
+        rows.append((item.workspace_id, item.key, new_id, item.source, item.payload, at, at, item.request_id))
+    return rows
 
 
 def _known_by_key(connection: Connection, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from domain.delivery import TraceStep
 from domain.job_change.model import JobChange
@@ -183,14 +183,10 @@ def _read(connection: Connection, reports: Sequence[Report]) -> dict[_Person, li
         people = {person for report in reports if report.workspace_id == workspace_id for person in report.keys.people}
         for part in _parts(people):
             for row in connection.execute(_of_people, {"of_workspace": workspace_id, "people": part}):
-                moves = _moves_of(row)
+                latest = _Move(row.companies.split(), row.job_change_id, row.source, row.at)
+                moves = [latest, *(_Move(*move) for move in json.loads(row.earlier or "[]"))]
                 known[row.workspace_id, row.person] = [move for move in moves if move.at >= remembered_since]
     return known
-
-
-def _moves_of(row: Row[Any]) -> list[_Move]:
-    latest = _Move(row.companies.split(), row.job_change_id, row.source, row.at)
-    return [latest, *(_Move(*move) for move in json.loads(row.earlier or "[]"))]
 
 
 def _write(connection: Connection, known: _Known) -> None:
@@ -238,14 +234,13 @@ def forget(connection: Connection, workspace_id: str, keys: MoveKeys) -> None:
 
 def delete_old(connection: Connection, now: int) -> int:
     """Delete some of the moves that are no longer remembered, and return how many there were."""
-    return sum(_delete_old(connection, table, now - MEMORY_MS) for table in (known_moves, reported_moves))
-
-
-def _delete_old(connection: Connection, table: Table, before: int) -> int:
-    workspace_id, key = table.primary_key.columns
-    old = select(workspace_id, key).where(table.c.at < before).order_by(table.c.at).limit(ERASED_AT_ONCE)
-    rows = [{"of_workspace": row[0], "of_key": row[1]} for row in connection.execute(old)]
-    if rows:
-        of_row = (workspace_id == bindparam("of_workspace")) & (key == bindparam("of_key"))
-        connection.execute(delete(table).where(of_row), rows)
-    return len(rows)
+    deleted = 0
+    for table in (known_moves, reported_moves):
+        workspace_id, key = table.primary_key.columns
+        old = select(workspace_id, key).where(table.c.at < now - MEMORY_MS).order_by(table.c.at).limit(ERASED_AT_ONCE)
+        rows = [{"of_workspace": row[0], "of_key": row[1]} for row in connection.execute(old)]
+        if rows:
+            of_row = (workspace_id == bindparam("of_workspace")) & (key == bindparam("of_key"))
+            connection.execute(delete(table).where(of_row), rows)
+        deleted += len(rows)
+    return deleted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from store.intake import senders
 from store.intake.senders import Receipt
@@ -88,7 +88,7 @@ def remove(connection: Connection, workspace_id: str, payload_id: int) -> None:
 
 
 def delete_old(connection: Connection, now: int) -> None:
-    connection.execute(_delete_old, {"before": now - KEPT_MS})
+    connection.execute(delete(table).where(table.c.received_at < now - KEPT_MS))
 
 
 def all_payloads(connection: Connection) -> list[tuple[int, str]]:
@@ -98,9 +98,6 @@ def all_payloads(connection: Connection) -> list[tuple[int, str]]:
 
 def delete_all(connection: Connection, ids: Sequence[int]) -> int:
     return connection.execute(delete(table).where(table.c.id.in_(ids))).rowcount if ids else 0
-
-
-_delete_old = delete(table).where(table.c.received_at < bindparam("before"))
 
 
 def _of(workspace_id: str, sender: str) -> ColumnElement[bool]:

@@ -83,7 +83,7 @@ _posts = select(posts.c.id, posts.c.channel, posts.c.ts).where(
 
 
 def posts_of(connection: Connection, workspace_id: str, delivery_id: int) -> list[CarryingPost]:
-    """Return the messages that carry the delivery, the earlier ones too. None if it belongs to another workspace."""
+    """Return the messages that carry the delivery, the earlier ones too; none if it is of another workspace."""
     key = {"of_workspace": workspace_id, "of_delivery": delivery_id}
     return [CarryingPost(*row) for row in connection.execute(_posts, key)]
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, exists, insert, literal, or_, select, update
 
+from domain.day_counts import DAY_MS
 from domain.job_change.model import TEST_SOURCE
 from domain.messages.notices import (
     CARD_BUTTONS_REFUSED,
@@ -35,8 +36,6 @@ from store.schema import (
     webhooks,
     workspaces,
 )
-
-DAY_MS = 24 * 60 * 60 * 1_000
 
 
 def add_welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, is_new: bool) -> None:

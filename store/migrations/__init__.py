@@ -80,24 +80,19 @@ def build_indexes_concurrently(connection: Connection) -> None:
         if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({ONE_AT_A_TIME})").scalar_one():
             raise LockedError
         for name, (table, columns) in CONCURRENT_INDEXES.items():
-            if connection.execute(_table, {"name": table}).scalar_one() is not None:
-                _build(connection, name, f"{table} {columns}")
+            if connection.execute(_table, {"name": table}).scalar_one() is None:
+                continue
+            if connection.execute(_is_valid, {"name": name}).scalar_one_or_none() is False:  # an earlier attempt failed
+                connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
+            connection.exec_driver_sql(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {table} {columns}")
 
 
 _table = text("SELECT to_regclass(:name)")
 _is_valid = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
 
 
-def _build(connection: Connection, name: str, target: str) -> None:
-    if connection.execute(_is_valid, {"name": name}).scalar_one_or_none() is False:  # an earlier attempt failed
-        connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
-    connection.exec_driver_sql(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {target}")
-
-
 def upgrade(connection: Connection) -> None:
-    """
-    Run the missing migrations in the transaction of the caller. Raises NewerSchemaError, LockedError.
-    """
+    """Run the missing migrations in the transaction of the caller. Raises NewerSchemaError, LockedError."""
     with _translate_lock_timeout():
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'")
@@ -141,7 +136,11 @@ def may_run(connection: Connection) -> bool:
 
     Every migration of it must have run. If those of a newer version have run, too, that version must allow it.
     """
-    return revision_of(connection) == newest() or (is_newer(connection) and _oldest(connection) <= newest())
+    revision = revision_of(connection) or ""
+    if revision <= newest():
+        return revision == newest()
+    oldest = connection.execute(select(deployment.c.value).where(deployment.c.name == _OLDEST)).scalar_one_or_none()
+    return oldest is not None and oldest <= newest()
 
 
 def is_newer(connection: Connection) -> bool:
@@ -155,12 +154,6 @@ def revision_of(connection: Connection) -> str | None:
         return None
     current: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
     return current
-
-
-def _oldest(connection: Connection) -> str:
-    """Return the revision of the oldest code that may run on the database; the highest one if none is stored."""
-    value = select(deployment.c.value).where(deployment.c.name == _OLDEST)
-    return connection.execute(value).scalar_one_or_none() or "9999"
 
 
 def newest() -> str:

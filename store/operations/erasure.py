@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
@@ -112,6 +112,7 @@ _cancel = (
     .where(one_of(deliveries.c.job_change_id, "ids"), deliveries.c.state == DeliveryState.PENDING)
     .values(state=DeliveryState.FAILED, settled_at=bindparam("now"))
 )
+_payloads = select(job_changes.c.workspace_id, job_changes.c.payload).where(one_of(job_changes.c.id, "ids"))
 _delivered = select(deliveries.c.id).where(
     one_of(deliveries.c.job_change_id, "ids"), deliveries.c.state == DeliveryState.DELIVERED
 )
@@ -150,26 +151,17 @@ def erase(connection: Connection, job_change_ids: Sequence[str], now: int) -> Er
     connection.execute(_lock_lanes, ids).all()
     canceled = connection.execute(_cancel, ids | {"now": now}).rowcount
     messages = len(connection.execute(_delivered, ids).all())
-    _forget_moves(connection, ids)
+    for workspace_id, payload in connection.execute(_payloads, ids).all():
+        job_change = JobChange.if_readable(payload)
+        if job_change and (keys := move_keys(job_change)):  # hashes of what identifies the person
+            moves.forget(connection, workspace_id, keys)
     erased = connection.execute(_erase, ids).rowcount
     ended = connection.execute(_end, ids | {"now": now}).rowcount
     for statement in _erase_details:
         connection.execute(statement, ids)
-    add_steps(
-        connection, [TraceStep(job_change_id, now, ERASED_STEP, "by the operator") for job_change_id in ids["ids"]]
-    )
+    steps = [TraceStep(job_change_id, now, ERASED_STEP, "by the operator") for job_change_id in ids["ids"]]
+    add_steps(connection, steps)
     return Erased(erased, ended, canceled, messages, busy)
-
-
-_payloads = select(job_changes.c.workspace_id, job_changes.c.payload).where(one_of(job_changes.c.id, "ids"))
-
-
-def _forget_moves(connection: Connection, ids: Mapping[str, Sequence[str]]) -> None:
-    """The keys of moves are hashes of what identifies the person."""
-    for workspace_id, payload in connection.execute(_payloads, ids).all():
-        job_change = JobChange.if_readable(payload)
-        if job_change and (keys := move_keys(job_change)):
-            moves.forget(connection, workspace_id, keys)
 
 
 _locked = (

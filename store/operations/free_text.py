@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 
-from sqlalchemy import Column, Connection, Table, func, or_, select, update
+from sqlalchemy import Connection, Table, func, or_, select, update
 
 from store.schema import (
     audit,
@@ -56,15 +55,6 @@ NAMES: Mapping[Table, tuple[str, ...]] = {senders: ("refusal", "test")}
 """Where people are named without their address."""
 
 
-@dataclass(frozen=True)
-class TextMatch:
-    """A value that contains one of the texts, with the key of its row."""
-
-    column: Column[str]
-    key: tuple[object, ...]
-    value: str = field(repr=False)
-
-
 def replace(
     connection: Connection, columns: Mapping[Table, tuple[str, ...]], texts: Collection[str], new: Callable[[str], str]
 ) -> int:
@@ -74,20 +64,12 @@ def replace(
     Return how many were changed.
     """
     changed = 0
-    for match in _containing(connection, columns, texts):
-        if (value := new(match.value)) != match.value:
-            table = match.column.table
-            is_row = [column == part for column, part in zip(table.primary_key, match.key, strict=True)]
-            connection.execute(update(table).where(*is_row).values({match.column: value}))
-            changed += 1
+    for column in (table.c[name] for table, names in columns.items() for name in names):
+        key_columns = tuple(column.table.primary_key)
+        has_text = or_(*(func.lower(column).contains(text, autoescape=True) for text in texts))
+        for value, *key in connection.execute(select(column, *key_columns).where(has_text)).all():
+            if (replaced := new(value)) != value:
+                is_row = [key_column == part for key_column, part in zip(key_columns, key, strict=True)]
+                connection.execute(update(column.table).where(*is_row).values({column: replaced}))
+                changed += 1
     return changed
-
-
-def _containing(
-    connection: Connection, columns: Mapping[Table, tuple[str, ...]], texts: Collection[str]
-) -> Iterator[TextMatch]:
-    for table, names in columns.items():
-        for column in (table.c[name] for name in names):
-            has_text = or_(*(func.lower(column).contains(text, autoescape=True) for text in texts))
-            for value, *key in connection.execute(select(column, *table.primary_key).where(has_text)).all():
-                yield TextMatch(column, tuple(key), value)

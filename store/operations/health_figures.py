@@ -20,12 +20,12 @@ from sqlalchemy import (
     select,
 )
 
+from domain.day_counts import DAY_MS
 from domain.errors import Vendor
 from domain.states import DEFAULT_CHANNEL, DeliveryState, WorkspaceState
 from store.delivery.pauses import outages
 from store.delivery.routing import directory_awaited, salesforce_awaited
 from store.leases import POST, ROUTE
-from store.salesforce.connections import DAY_MS
 from store.schema import deliveries, job_changes, lanes, pauses, posts, turns, workspaces
 from store.schema import salesforce_connections as salesforce
 

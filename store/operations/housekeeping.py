@@ -15,14 +15,13 @@ from store.schema import (
     lanes,
     ownership_unmatched,
     posts,
-    slack_events,
     trace,
     webhooks,
     workspaces,
     wrong_data,
 )
 from store.schema.lists import one_of
-from store.slack import members
+from store.slack import members, seen_events
 
 ERASED_AT_ONCE = 500
 """Job changes that are erased in one transaction, so that other work does not wait long."""
@@ -156,7 +155,7 @@ def give_back_pages(connection: Connection) -> None:
 
 def delete_stale(connection: Connection, now: int) -> None:
     """Delete seen events, replaced keys, refused payloads, cached members and pauses that have expired."""
-    connection.execute(delete(slack_events).where(slack_events.c.seen_at < now - EVENT_MEMORY_MS))
+    seen_events.prune(connection, now - EVENT_MEMORY_MS)
     connection.execute(delete(intake_keys).where(intake_keys.c.expires_at < now))
     replaced = update(webhooks).where(webhooks.c.old_secret_until < now)
     connection.execute(replaced.values(old_secret=None, old_secret_until=None))

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, delete, func, literal, null, or_, select, update
 
+from domain.day_counts import DAY_MS
 from domain.people import Absence
 from domain.rule_versions import PoolAssignment
 from domain.states import DeliveryState, Role
 from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools, posts
 from store.schema.lists import one_of
 from store.schema.upserts import insert_missing, put
-
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ _waiting = (
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .where(
         lanes.c.workspace_id == bindparam("of_workspace"),
-        deliveries.c.state
-        == literal(DeliveryState.PENDING, literal_execute=True),  # a literal, so that the partial index is used
+        # A literal, so that SQLite uses the partial index.
+        deliveries.c.state == literal(DeliveryState.PENDING, literal_execute=True),
         _planned,
     )
 )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Row, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from domain.day_counts import DAY_MS
 from domain.salesforce import (
     CLIENT_CREDENTIALS,
     WEB_SERVER,
@@ -26,8 +27,6 @@ from store.schema.upserts import put
 
 RENEWAL_LEASE_MS = 30_000
 """How long a replica may take to renew a session before another one may try. Longer than that call's timeout."""
-
-DAY_MS = 24 * 60 * 60 * 1_000
 
 _SECRETS = ("access_token", "refresh_token", "client_secret")
 

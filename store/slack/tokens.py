@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    ScalarSelect,
     and_,
     bindparam,
     case,
@@ -68,15 +67,16 @@ class EncryptedToken:
     expires_at: datetime | None
 
 
-def _organization_of(workspace_id: ColumnElement[str]) -> ScalarSelect[str | None]:
-    """The organization whose token a workspace uses, null if it uses its own or does not have the app."""
-    c = workspaces_table.c
-    return (
-        select(c.enterprise_id)
-        .where(c.id == workspace_id, c.is_enterprise_install, workspaces.takes_job_changes)
-        .scalar_subquery()
+_organization = (
+    select(workspaces_table.c.enterprise_id)
+    .where(
+        workspaces_table.c.id == bindparam("of_workspace"),
+        workspaces_table.c.is_enterprise_install,
+        workspaces.takes_job_changes,
     )
-
+    .scalar_subquery()
+)
+"""The organization whose token a workspace uses, null if it uses its own or does not have the app."""
 
 # Reads the encrypted text, because a statement with an EncryptedText column cannot be cached.
 _newest = (
@@ -91,7 +91,7 @@ _newest = (
         or_(
             bots.c.team_id == bindparam("of_workspace"),
             and_(bots.c.team_id.is_(None), bots.c.enterprise_id == bindparam("of_workspace")),
-            and_(bots.c.team_id.is_(None), bots.c.enterprise_id == _organization_of(bindparam("of_workspace"))),
+            and_(bots.c.team_id.is_(None), bots.c.enterprise_id == _organization),
         ),
         bots.c.bot_token.is_not(None),
     )

@@ -115,7 +115,11 @@ def install(connection: Connection, installed: Installed) -> None:
     values |= {"default_channel_problem": None, "token_ends_at": None, "url": None}
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
     if connection.execute(reactivate).rowcount:
-        _continue(connection, installed.id, installed.installed_at)
+        # Route and post at once whatever waits: it may have waited because of the earlier token.
+        now = installed.installed_at
+        pauses.clear(connection, installed.id, "slack")
+        routing.wake(connection, installed.id, now)
+        _schedule(connection, installed.id, now, (lanes.c.due_at > now) | (lanes.c.destination == DEFAULT_CHANNEL))
     else:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
         halves = [{"workspace_id": installed.id, "half": half} for half in (ROUTE, POST)]
@@ -179,13 +183,6 @@ def set_url(connection: Connection, workspace_id: str, url: str) -> None:
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(url=url))
 
 
-def _continue(connection: Connection, workspace_id: str, now: int) -> None:
-    """Route and post at once whatever waits: it may have waited because of the earlier token."""
-    pauses.clear(connection, workspace_id, "slack")
-    routing.wake(connection, workspace_id, now)
-    _schedule(connection, workspace_id, now, (lanes.c.due_at > now) | (lanes.c.destination == DEFAULT_CHANNEL))
-
-
 def open_default_lane(connection: Connection, workspace_id: str, now: int) -> None:
     """Schedule the deliveries that waited for the default channel."""
     _schedule(connection, workspace_id, now, lanes.c.destination == DEFAULT_CHANNEL)
@@ -211,11 +208,6 @@ def was_notified(connection: Connection, workspace_id: str, notice: str) -> bool
     """Whether this notice was sent and not cleared since."""
     stored = select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
     return notice in json.loads(connection.execute(stored).scalar_one_or_none() or "{}")
-
-
-_in_default_lane = (lanes.c.destination == DEFAULT_CHANNEL) & (
-    deliveries.c.state == literal("pending", literal_execute=True)
-)
 
 
 def notified(connection: Connection, notice: str) -> set[str]:
@@ -292,8 +284,10 @@ def mark_default_channel_working(connection: Connection, workspace_id: str, chan
 
 def waiting_for_default_channel(connection: Connection, workspace_id: str) -> int:
     """Return how many deliveries wait for the default channel."""
+    is_pending = deliveries.c.state == literal("pending", literal_execute=True)
+    in_lane = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == DEFAULT_CHANNEL)
     waiting = select(func.count()).select_from(deliveries).join(lanes, lanes.c.id == deliveries.c.lane_id)
-    count: int = connection.execute(waiting.where(lanes.c.workspace_id == workspace_id, _in_default_lane)).scalar_one()
+    count: int = connection.execute(waiting.where(in_lane, is_pending)).scalar_one()
     return count
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from domain.audit import AuditEntry
+from domain.day_counts import DAY_MS
 from domain.decision.reasons import ReasonCode, legacy
 from domain.delivery import MissedJobChange, NewDelivery
 from domain.rule_versions import PoolAssignment
@@ -82,7 +83,7 @@ async def test_deliveries_are_counted_for_a_day(database):
         await database.run(add_deliveries, "T1", [NewDelivery(job_change_id, destination, role, legacy("x"))], SOMEDAY)
 
     counted = await database.run(choice_state.load, "T1", SOMEDAY + 1, count_recent=True)
-    after = await database.run(choice_state.load, "T1", SOMEDAY + choice_state.DAY_MS, count_recent=True)
+    after = await database.run(choice_state.load, "T1", SOMEDAY + DAY_MS, count_recent=True)
     assert (counted.recent_counts, after.recent_counts) == ({"U1": 2}, {})
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.day_counts import DAY_MS
 from domain.job_change.model import JobChange
 from domain.salesforce import PAUSED, WEB_SERVER, Preview, PreviewLine, SalesforceConnection, Source
 from listeners.intake.mappings_view import as_json, mappings_view
@@ -17,7 +18,6 @@ from sandbox.slack.block_kit.blocks import check_view
 from services.intake.salesforce.presets import Proposal
 from services.salesforce.health import lines, source_line
 from services.slack.mrkdwn import escape
-from store.salesforce.connections import DAY_MS
 from tests.conftest import SOMEDAY
 from tests.world import sample_job_change
 

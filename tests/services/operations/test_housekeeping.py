@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from domain.audit import APP, AuditEntry
+from domain.day_counts import DAY_MS
 from domain.delivery import TraceStep
 from domain.states import DEFAULT_CHANNEL
-from services.operations.housekeeping import DAY_MS, Housekeeping
+from services.operations.housekeeping import Housekeeping
 from store import audit
 from store.delivery import pauses
 from store.delivery.posts import settle
