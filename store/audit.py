@@ -38,7 +38,7 @@ def recorded(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> Result:
-    """Call `act(connection, workspace_id, …)`, and record the entry unless it returns False: nothing was changed."""
+    """Call `act(connection, workspace_id, …)`, and record the entry unless it returns False for no change."""
     result = act(connection, workspace_id, *args, **kwargs)
     if result is not False:
         record(connection, workspace_id, entry)

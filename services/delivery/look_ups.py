@@ -36,11 +36,6 @@ class LookUp:
         return self.records.base_url if self.records else None
 
     @property
-    def was_called(self) -> bool:
-        """Return whether the org was queried now."""
-        return self.base_url is not None and self.kept_until is None
-
-    @property
     def calls(self) -> CallsMade | None:
         """Return the API calls that were made now, which are to be recorded, or None if there were none."""
         return self.records.calls if self.records and self.kept_until is None else None
@@ -52,7 +47,8 @@ class LookUp:
     @property
     def has_succeeded(self) -> bool:
         """Return whether Salesforce answered now, or is not connected. False if there was nothing to query."""
-        return self.trouble is None and (self.records is None or self.was_called)
+        has_answered = self.base_url is not None and self.kept_until is None
+        return self.trouble is None and (self.records is None or has_answered)
 
     @property
     def notes(self) -> Reasons:

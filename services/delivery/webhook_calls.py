@@ -1,4 +1,4 @@
-"""Calls to outgoing webhooks: signed, and never to an address inside of the operator's network."""
+"""Calls to outgoing webhooks: signed, and never to an address inside the operator's network."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class PublicResolver(AbstractResolver):
         await self._resolver.close()
 
 
-_PRIVATE = "The address is inside of a private network."
+_PRIVATE = "The address is inside a private network."
 
 
 def _may_be_public(host: str) -> bool:
@@ -132,5 +132,5 @@ def _problem(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"it did not answer within {TIMEOUT.total:.0f} seconds"
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PrivateAddressError):
-        return "its address is inside of a private network"
+        return "its address is inside a private network"
     return f"it could not be reached ({type(error).__name__})"

@@ -55,7 +55,7 @@ While many requests of senders wait to be stored, the worker gives way to them, 
 
 A claim then waits in steps of YIELD_SECONDS, at most this long, and takes fewer lanes. However many requests there are,
 a batch of up to 200 job changes is routed each second, and eight messages are sent each tenth of a second. The first
-batch of a rush waits shorter, since its deliveries open the lanes in which the others then follow together.
+batch of a rush waits for less, since its deliveries open the lanes in which the others then follow together.
 """
 
 GRACE_SECONDS = 8.0

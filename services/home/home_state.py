@@ -230,7 +230,7 @@ class HomeNotice:
     """
     The result of what a person did, in mrkdwn.
 
-    `control` is the action_id of the element of Home that they used, beside which it is shown. None: the top of Home.
+    `control` is the action_id of the element of Home that they used, beside which it is shown. None means at the top.
     """
 
     text: str

@@ -28,10 +28,10 @@ class Card:
     One job change for one destination.
 
     `reason` says why it was sent here; it may contain foreign names, unescaped. `shared` is what it may have in common
-    with other cards of a bundle; None: the reason itself. `contact_url` is the person's contact or lead in Salesforce.
-    `side` is the side whose owner is notified; None means the usual one for the change type. `notes` say in mrkdwn
-    what people did about it; `context` has what the admins want to see of its records, in mrkdwn. `buttons` are those
-    that the admins have added, filled. `users` are mentioned in the reason in place of their addresses or ids.
+    with other cards of a bundle; None means the reason itself. `contact_url` is the person's contact or lead in
+    Salesforce. `side` is the side whose owner is notified; None means the usual one for the change type. `notes` say in
+    mrkdwn what people did about it; `context` has what the admins want to see of its records, in mrkdwn. `buttons` are
+    those that the admins have added, filled. `users` are mentioned in the reason in place of their addresses or ids.
     """
 
     job_change: JobChange
@@ -157,7 +157,7 @@ def notes(history: History, reader: str) -> Iterator[str]:
 
 
 def state_text(history: History, reader: str) -> str | None:
-    """The state of the job change with the time of the action that brought it there. None: it is open."""
+    """The state of the job change with the time of the action that brought it there. None means that it is open."""
     if history.held:
         return _handling_note(history.held, reader)
     if history.reports:

@@ -103,7 +103,7 @@ def next_update_at(kind: str, made_at: int, now: int) -> int | None:
     """
     When to update a message that is not final, even if no setup step has been done.
 
-    None: never, because of its kind or its age.
+    None means never, because of its kind or its age.
     """
     age = now - made_at
     return None if kind in _SENT_ONCE or age > _FOLLOWED_MS else now + _HOUR_MS

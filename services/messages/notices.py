@@ -106,15 +106,15 @@ class Notices:
         recent = await self.database.run(audit.recent_admins, workspace.id)
         candidates = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *recent])))[:MOST_RECENT_ADMINS]
         try:
-            admins = [user_id for user_id in candidates if await self._is_admin(workspace.id, user_id)]
+            admins = []
+            for user_id in candidates:
+                user = await self.slack.user(workspace.id, user_id)
+                if user is not None and user.is_admin and member_of(user).problem is None:
+                    admins.append(user_id)
             return admins or await self._any_admins(workspace.id) or candidates
         except (TransientError, PermanentError) as error:
             log.info("the admins of workspace %s could not be listed: %s", workspace.id, error)
             return candidates
-
-    async def _is_admin(self, workspace_id: str, user_id: str) -> bool:
-        user = await self.slack.user(workspace_id, user_id)
-        return user is not None and user.is_admin and member_of(user).problem is None
 
     async def _any_admins(self, workspace_id: str) -> list[str]:
         admins, pages = list[str](), 0

@@ -39,7 +39,7 @@ class ClockWatch:
 
     `skew_ms` is by how much the machine's clock is ahead of Slack's, None before Slack has answered. `_seen_error_ms`
     is the error of the app's clock at the last check, None if there was none. `ask_slack` calls api.test, see
-    `saw_date`; None: nobody asks.
+    `saw_date`; None means that nobody asks.
     """
 
     clock: SteadyClock

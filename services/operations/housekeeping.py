@@ -26,7 +26,7 @@ GONE_DAYS = 30
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """Any replica may run it, also at the same time as others. Without `slack`, rejected tokens are not tried again."""
+    """Any replica may run it, even while others do. Without `slack`, rejected tokens are not tried again."""
 
     database: Database
     retention_days: int

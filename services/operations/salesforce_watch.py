@@ -35,7 +35,7 @@ QUIET_MS = 24 * 60 * 60_000
 
 @dataclass
 class SalesforceWatch:
-    """Checks all connections once a minute. Any replica may run it, also at the same time as others."""
+    """Checks all connections once a minute. Any replica may run it, even while others do."""
 
     sessions: SalesforceSessions
     describe: SalesforceDescribe

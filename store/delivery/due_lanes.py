@@ -29,7 +29,7 @@ next claim, a few milliseconds later.
 @dataclass(frozen=True)
 class Lane:
     """
-    A lane that is due. `channel` is where it posts now, also for the lane of the default channel.
+    A lane that is due. `channel` is where it posts now, even for the lane of the default channel.
 
     `hours` is None if its reader has not chosen any, or if it is a channel. `buttons` are added to its cards.
     """

@@ -38,7 +38,7 @@ class Claim:
     `channel` is where to post. For the lane of the default channel it is the current one.
     `in_doubt` means that an earlier attempt may have been performed. `doubts` counts the ambiguous answers. An attempt
     that died with its process does not count.
-    `dm` is the id of the direct message channel, once an earlier post has learnt it.
+    `dm` is the id of the direct message channel, once an earlier post has learned it.
     `digest` is daily or weekly, or None if the post is not a digest.
     `hours` is None if its reader has not chosen any. `buttons` are added to the cards.
     """

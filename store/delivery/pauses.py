@@ -79,7 +79,7 @@ def last_until(connection: Connection, workspace_id: str, subject: str) -> int:
 
 
 def paused_until_each(connection: Connection, items: Sequence[tuple[str, str, int]]) -> list[int | None]:
-    """Return the same for many items in order. Each is a workspace, a subject and the time now."""
+    """Do the same as `paused_until` for many items, in order. Each is a workspace, a subject and the time now."""
     rows = connection.execute(_untils, {"workspaces": list({workspace_id for workspace_id, _, _ in items})})
     untils = {(workspace_id, subject): until for workspace_id, subject, until in rows}
     times = [(untils.get((workspace_id, subject), 0), now) for workspace_id, subject, now in items]

@@ -157,8 +157,8 @@ def _release_sent(connection: Connection, sent: Sequence[Sent]) -> dict[int, int
     """Release the lanes of these posts. Return when each is due next."""
     if not sent:
         return {}
-    if learnt := [item for item in sent if item.channel not in {item.claim.channel, item.claim.dm}]:
-        connection.execute(_set_dm, [{"of_lane": item.claim.lane_id, "new_dm": item.channel} for item in learnt])
+    if learned := [item for item in sent if item.channel not in {item.claim.channel, item.claim.dm}]:
+        connection.execute(_set_dm, [{"of_lane": item.claim.lane_id, "new_dm": item.channel} for item in learned])
     values = {"ids": [item.claim.lane_id for item in sent], "next": max(item.at for item in sent) + LANE_GAP_MS}
     return {row.id: row.due_at for row in connection.execute(_release_and_return, values)}
 

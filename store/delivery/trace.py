@@ -23,7 +23,7 @@ EARLIER_WORDS: dict[str, Step] = {
     "passed on": Step.ESCALATED,
     "promised to the owner after all": Step.MATCHED,
 }
-"""Earlier versions stored these words. Their rows keep them, and are read as the steps of today."""
+"""Earlier versions stored these words. Their rows keep them, and are read as today's steps."""
 
 
 def add_steps(connection: Connection, steps: Sequence[TraceStep]) -> None:
@@ -32,7 +32,7 @@ def add_steps(connection: Connection, steps: Sequence[TraceStep]) -> None:
 
 
 def steps_of(connection: Connection, job_change_id: str) -> list[TraceStep]:
-    """Return the steps of one job change, oldest first, in the words of today."""
+    """Return the steps of one job change, oldest first, in today's words."""
     columns = (trace.c.job_change_id, trace.c.at, trace.c.step, trace.c.detail)
     rows = connection.execute(select(*columns).where(trace.c.job_change_id == job_change_id).order_by(trace.c.id))
     return [TraceStep(row.job_change_id, row.at, EARLIER_WORDS.get(row.step, row.step), row.detail) for row in rows]

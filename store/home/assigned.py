@@ -31,7 +31,7 @@ _state = case(
     (exists().where(laters.c.delivery_id == deliveries.c.id, laters.c.due_at.is_not(None)), AssignedState.SNOOZED),
     else_=AssignedState.OPEN,
 ).label("state")
-"""What it asks of the member; null: nothing."""
+"""What it asks of the member; null means nothing."""
 
 _theirs = (
     select(lanes.c.id)

@@ -62,7 +62,7 @@ _find = (
 
 
 def find(connection: Connection, workspace_id: str, delivery_id: int) -> Delivery | None:
-    """Return None also if the delivery belongs to another workspace."""
+    """Return None if there is no such delivery, or if it belongs to another workspace."""
     key = {"of_workspace": workspace_id, "of_delivery": delivery_id}
     row = connection.execute(_find, key).one_or_none()
     if row is None:

@@ -31,7 +31,7 @@ def has_newest_key(connection: Connection, fingerprints: Sequence[str]) -> bool:
 
 
 def check_writable(connection: Connection, now: int) -> None:
-    """Write a row. Raises DatabaseUnavailableError, also at the commit."""
+    """Write a row. Raises DatabaseUnavailableError, perhaps only at the commit."""
     _put(connection, WRITTEN_AT, str(now))
 
 

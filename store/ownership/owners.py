@@ -130,12 +130,8 @@ def link(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
     """Link an owner (an email address in lower case, or a Salesforce user id of 18 characters) to a Slack user."""
     withdraw_denial(connection, workspace_id, owner, user_id)
     key = {"workspace_id": workspace_id, "owner": owner}
-    put(
-        connection,
-        ownership_links,
-        key | {"user_id": user_id, "linked_at": change.at, "linked_by": change.actor},
-        *key,
-    )
+    link_values = {"user_id": user_id, "linked_at": change.at, "linked_by": change.actor}
+    put(connection, ownership_links, key | link_values, *key)
     audit.record(connection, workspace_id, change)
 
 
@@ -180,11 +176,8 @@ def withdraw_denial(connection: Connection, workspace_id: str, owner: str, user_
 def denied_by(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
     """The owners that this Slack user reported as not their account."""
     by_user = (ownership_denials.c.workspace_id == workspace_id) & (ownership_denials.c.user_id == user_id)
-    return list(
-        connection.execute(
-            select(ownership_denials.c.owner).where(by_user).order_by(ownership_denials.c.owner)
-        ).scalars()
-    )
+    denied = select(ownership_denials.c.owner).where(by_user).order_by(ownership_denials.c.owner)
+    return list(connection.execute(denied).scalars())
 
 
 def denials_at(connection: Connection, workspace_id: str, at: int) -> list[tuple[str, str]]:

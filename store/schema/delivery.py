@@ -35,9 +35,8 @@ lanes = Table(
     Column("destination", Text, nullable=False),  # a Slack user id, a channel id, or DEFAULT_CHANNEL
     # Pace, Retry-After, backoff and lease in one: when this lane may post next. Null: empty, or parked.
     Column("due_at", Milliseconds),
-    Column(
-        "paced_until", Milliseconds, nullable=False, server_default="0"
-    ),  # earliest time of the next message, also while empty
+    # The earliest time of the next message, even while the lane is empty.
+    Column("paced_until", Milliseconds, nullable=False, server_default="0"),
     Column("lease", Text),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
     Column("dm", Text),  # of a person: the id of our direct message with them, once it is known
@@ -174,9 +173,8 @@ reminders = Table(  # deliveries whose reader is reminded once if they do not ac
     Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
     Column("told_at", Milliseconds, nullable=False),  # when it was delivered
-    Column(
-        "hours", Integer, nullable=False
-    ),  # working hours to wait before the reminder, and again before the escalation
+    # Working hours to wait before the reminder, and again before the escalation.
+    Column("hours", Integer, nullable=False),
     Column("due_at", Milliseconds),  # schedule and lease in one; null: finished
     Column("lease", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),

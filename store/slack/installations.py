@@ -128,7 +128,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         return stored.token if stored else None
 
     async def stored_token(self, workspace_id: str) -> StoredToken | None:
-        """Return the same with the time when it expires. Also raises OtherAppError."""
+        """Like `bot_token`, with the time when the token expires. Also raises OtherAppError."""
         stored = await self._database.gather(self._newest_tokens, workspace_id, reads=True)
         if stored is None:
             return None
@@ -149,7 +149,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         return await self._database.run(organizations.installed, self._client_id)
 
     async def delete_tokens(self, workspace_id: str) -> None:
-        """See `delete_tokens` below."""
+        """Do what the function `delete_tokens` does, in a transaction."""
         await self._database.run(delete_tokens, workspace_id)
 
     def _within(self, connection: Connection) -> _Installations:

@@ -24,7 +24,7 @@ LONGEST_MS = 10 * 60_000
 @dataclass(frozen=True)
 class Listing:
     """
-    A listing under a lease, which continues at `cursor` (None: at the start) after this many `pages`.
+    A listing under a lease. It continues at `cursor`, after this many `pages`; `cursor` None means at the start.
 
     `has_emails` is whether any user came with an address: without that permission, a missing one proves nothing.
     """
@@ -84,7 +84,11 @@ def advance(
     until: int,
     now: int,
 ) -> bool:
-    """Store the members of a page, by their lower-case addresses, and where the next one begins. False: lost lease."""
+    """
+    Store the members of a page, by their lower-case addresses, and where the next one begins.
+
+    Return False and store nothing if the lease was lost.
+    """
     values = _values(listing, users) | {"cursor": cursor}
     if not LISTINGS.prolong(connection, listing.workspace_id, listing.lease, until, **values):
         return False

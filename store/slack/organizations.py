@@ -96,8 +96,8 @@ def grant(connection: Connection, enterprise_id: str, teams: Iterable[Team], now
     """
     Store that the app was added to these workspaces, according to what Slack said at `as_of`.
 
-    A workspace that already has the app stays as it is, also with an installation of its own. One that had it before
-    gets its preferences back.
+    A workspace that already has the app stays as it is, even if it has an installation of its own. One that had it
+    before gets its preferences back.
     """
     organization = _find(connection, enterprise_id)
     if organization is None:

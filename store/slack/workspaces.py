@@ -40,7 +40,7 @@ def all_active(connection: Connection) -> list[Workspace]:
 
 
 def first_installed(connection: Connection) -> str | None:
-    """Return the id of the workspace that was installed first, even if it has been erased since. None: none was."""
+    """Return the id of the workspace that was installed first, even if it has been erased since; None if none was."""
     stored = select(first_workspace.c.workspace_id)
     first = connection.execute(stored).scalar_one_or_none()
     if first is None:  # nothing stored it before
