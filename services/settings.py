@@ -226,8 +226,11 @@ class _Reader:
     def encryption_keys(self, *, required: bool) -> tuple[str, ...]:
         name, text = "ENCRYPTION_KEYS", self.text("ENCRYPTION_KEYS", "")
         keys = tuple(key.strip() for key in text.split(",") if key.strip())
-        are_valid = all(_is_fernet_key(key) for key in keys)
-        self.check(name, are_valid, f"contains a value that is not a Fernet key; {_KEYS_HINT}")
+        try:
+            for key in keys:
+                Fernet(key)
+        except ValueError:
+            self.faults.append((name, f"contains a value that is not a Fernet key; {_KEYS_HINT}"))
         self.check(name, bool(keys) or not required, f"is required with PostgreSQL; {_KEYS_HINT}")
         return keys
 
@@ -301,11 +304,3 @@ def _direct_fault(value: str) -> str | None:
     if value.startswith("sqlite"):
         return "must start with postgresql://"
     return database_fault(value) if value else None
-
-
-def _is_fernet_key(key: str) -> bool:
-    try:
-        Fernet(key)
-    except ValueError:
-        return False
-    return True

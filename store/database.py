@@ -264,12 +264,22 @@ class Database:
 
 @contextmanager
 def _translate_outages() -> Iterator[None]:
+    """Raise our error with the first line of the driver's text, since the others may hold values. Bugs pass through."""
     try:
         yield
-    except (DBAPIError, PoolTimeoutError) as error:
-        if outage := _outage(error):
-            raise outage from error
-        raise
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailableError("the database did not answer: every connection is in use") from error
+    except DBAPIError as error:
+        # OperationalError covers "cannot connect", "locked" and "server closed the connection". InterfaceError is a
+        # connection that died earlier. The others (integrity, data, syntax) are bugs, except read-only.
+        codes = [getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname")]
+        code = next((str(code) for code in codes if code), type(error.orig).__name__)
+        is_outage = error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
+        if not is_outage and code not in _WRITE_PROBLEMS:
+            raise
+        failure = "refused a write" if code in _WRITE_PROBLEMS else "did not answer"
+        first_line = str(error.orig).partition("\n")[0][:200]
+        raise DatabaseUnavailableError(f"the database {failure}: {code}: {first_line}", code=code) from error
 
 
 async def _until_available(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -280,22 +290,6 @@ async def _until_available(attempt: Callable[[], Awaitable[Result]]) -> Result:
         except DatabaseUnavailableError:
             await asyncio.sleep(wait)
             wait = min(2 * wait, 2.0)
-
-
-def _outage(error: DBAPIError | PoolTimeoutError) -> DatabaseUnavailableError | None:
-    """Return our error with the first line of the driver's text (the others may hold values), or None for a bug."""
-    if isinstance(error, PoolTimeoutError):
-        return DatabaseUnavailableError("the database did not answer: every connection is in use")
-    # OperationalError covers "cannot connect", "locked" and "server closed the connection". InterfaceError is a
-    # connection that died earlier. The others (integrity, data, syntax) are bugs, except read-only.
-    codes = [getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname")]
-    code = next((str(code) for code in codes if code), type(error.orig).__name__)
-    first_line = str(error.orig).partition("\n")[0][:200]
-    is_outage = error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
-    if is_outage or code in _WRITE_PROBLEMS:
-        failure = "refused a write" if code in _WRITE_PROBLEMS else "did not answer"
-        return DatabaseUnavailableError(f"the database {failure}: {code}: {first_line}", code=code)
-    return None
 
 
 def _engine(url: str, *, reading: bool = False, for_import: bool = False) -> Engine:

@@ -71,7 +71,11 @@ class Home:
     async def change_and_read(
         self, workspace_id: str, user_id: str, change: Change, page: AssignedPage = FIRST_PAGE
     ) -> tuple[HomeState | None, ChangeResult | None]:
-        """Make the change if this user is an admin, and read their Home, in one transaction. Else the result is None."""
+        """
+        Make the change if this user is an admin, and read their Home, in one transaction.
+
+        The second value is None if they are not an admin.
+        """
         person = await self.directory.person(workspace_id, user_id)
         return await self._read_and_complete(workspace_id, user_id, person, change, page)
 

@@ -43,7 +43,21 @@ def save(connection: Connection, workspace_id: str, user_id: str, hours: Notific
     is_theirs = (member_preferences.c.workspace_id == workspace_id) & (member_preferences.c.user_id == user_id)
     chosen = {name: getattr(hours, name) for name in NotificationHours.__dataclass_fields__}
     connection.execute(update(member_preferences).where(is_theirs).values(**chosen, changed_at=now))
-    _reschedule(connection, workspace_id, user_id, hours, now)
+    # Create and lock their lane, so that a delivery that is being added at this moment waits or is seen.
+    lane_row = {"workspace_id": workspace_id, "destination": user_id}
+    connection.execute(insert_missing(connection, lanes, "workspace_id", "destination"), [lane_row])
+    lane = connection.execute(_lane.with_for_update(), {"of_workspace": workspace_id, "of_user": user_id}).one()
+    if lane.lease is not None:  # it is being posted to, and `lanes.claim` reads the hours each time
+        return
+    pending = connection.execute(_pending, {"of_lane": lane.id}).all()
+    since = min((row.created_at for row in pending), default=now)
+    until = hours.held_until(since, now)
+    was_held = lane.kept_until is not None and lane.kept_until > now
+    if not pending or until == lane.kept_until or (until == now and not was_held):
+        return
+    held_until = until if until > now else None
+    connection.execute(_schedule, {"of_lane": lane.id, "due": max(until, lane.paced_until), "until": held_until})
+    add_steps(connection, [held_step(row.job_change_id, hours, since, now) for row in pending])
 
 
 def update_time_zone(connection: Connection, workspace_id: str, user_id: str, tz: str | None, now: int) -> None:
@@ -61,21 +75,3 @@ def held_back(connection: Connection, workspace_id: str, user_id: str, now: int)
     count, since = connection.execute(_count_pending, {"of_lane": lane.id}).one()
     held_until = lane.kept_until if count and lane.kept_until is not None and lane.kept_until > now else None
     return HeldBack(count, since, held_until)
-
-
-def _reschedule(connection: Connection, workspace_id: str, user_id: str, hours: NotificationHours, now: int) -> None:
-    # Create and lock their lane, so that a delivery that is being added at this moment waits or is seen.
-    row = {"workspace_id": workspace_id, "destination": user_id}
-    connection.execute(insert_missing(connection, lanes, "workspace_id", "destination"), [row])
-    lane = connection.execute(_lane.with_for_update(), {"of_workspace": workspace_id, "of_user": user_id}).one()
-    if lane.lease is not None:  # it is being posted to, and `lanes.claim` reads the hours each time
-        return
-    pending = connection.execute(_pending, {"of_lane": lane.id}).all()
-    since = min((row.created_at for row in pending), default=now)
-    until = hours.held_until(since, now)
-    was_held = lane.kept_until is not None and lane.kept_until > now
-    if not pending or until == lane.kept_until or (until == now and not was_held):
-        return
-    held_until = until if until > now else None
-    connection.execute(_schedule, {"of_lane": lane.id, "due": max(until, lane.paced_until), "until": held_until})
-    add_steps(connection, [held_step(row.job_change_id, hours, since, now) for row in pending])

@@ -101,7 +101,18 @@ def upgrade(connection: Connection) -> None:
             return
         if is_newer(connection):
             raise NewerSchemaError
-        _run_missing(connection)
+        # Alembic is large, and most starts do not need it.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config()
+        config.set_main_option("script_location", str(HERE).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if connection.dialect.name == "postgresql":
+            for table in HOT_TABLES:
+                connection.exec_driver_sql(f"ALTER TABLE {table} SET ({AUTOVACUUM})")
+        put(connection, deployment, {"name": _OLDEST, "value": OLDEST_REVISION}, "name")
 
 
 @contextmanager
@@ -113,21 +124,6 @@ def _translate_lock_timeout() -> Iterator[None]:
         if type(error.orig).__name__ == "LockNotAvailable":  # of psycopg, which is not installed for SQLite
             raise LockedError from error
         raise
-
-
-def _run_missing(connection: Connection) -> None:
-    # Alembic is large, and most starts do not need it.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(HERE).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    if connection.dialect.name == "postgresql":
-        for table in HOT_TABLES:
-            connection.exec_driver_sql(f"ALTER TABLE {table} SET ({AUTOVACUUM})")
-    put(connection, deployment, {"name": _OLDEST, "value": OLDEST_REVISION}, "name")
 
 
 def may_run(connection: Connection) -> bool:
