@@ -144,7 +144,10 @@ def not_me_view(member: MemberHome) -> View:
     identities = [identity for identity in member.identities if len(identity.owner) <= LONGEST_VALUE]
     owners = {identity.owner: ", ".join(filter(None, [identity.name, identity.owner])) for identity in identities}
     reported = [
-        section(f"You reported {owner_text(owner, name)} as not your account.", button("Undo", UNDO_NOT_ME, owner))
+        section(
+            f"You reported that this is not your account: {owner_text(owner, name)}.",
+            button("Undo", UNDO_NOT_ME, owner),
+        )
         for owner, name in list(member.not_me.items())[:20]
     ]
     if not owners:

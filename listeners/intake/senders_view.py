@@ -15,7 +15,7 @@ from services.intake.intake import Result, Skipped
 from services.intake.keys import LONGEST_SECRET
 from services.intake.senders import registry
 from services.intake.senders.sender import Sender
-from services.messages.wording import slack_time
+from services.messages.wording import sentence, slack_time
 from services.slack.mrkdwn import code, escape
 
 TITLE = "Senders"
@@ -90,8 +90,9 @@ def revoke_view(sender: Sender) -> View:
 
 def steps_view(sender: Sender, url: str, key: str | None = None, note: str | None = None) -> View:
     """How to set up a sender. `key` is shown once; None if it cannot be shown (again)."""
-    secret = "the one above" if key else "the one that you have stored"
-    steps = [f"{number}. {step.format(url=url, secret=secret)}" for number, step in enumerate(sender.steps, 1)]
+    secret = "shown above" if key else "that you have stored"
+    filled = (sentence(step.format(url=url, secret=secret)) for step in sender.steps)
+    steps = [f"{number}. {step}" for number, step in enumerate(filled, 1)]
     blocks = [*noted(note), section(f"*{escape(sender.label, 100)}* {sender.proof.about}.")]
     if key:
         blocks.append(section(f"Copy it now. It is shown only once:\n```{key}```"))
@@ -102,8 +103,8 @@ def steps_view(sender: Sender, url: str, key: str | None = None, note: str | Non
 def refused_view(name: str, payloads: Sequence[MaskedPayload], note: str | None = None) -> View:
     """Refused payloads with their values shortened, each with a button that receives it once more."""
     intro = (
-        f"What was refused of {escape(name, 100)} in the last seven days, with values shortened. After you have"
-        " corrected the field mapping, send it again."
+        f"Payloads from {escape(name, 100)} that were refused in the last seven days, with values shortened. Correct"
+        " the field mapping, then send them again."
     )
     blocks = [*noted(note), section(intro)]
     for payload in payloads:
@@ -115,7 +116,7 @@ def refused_view(name: str, payloads: Sequence[MaskedPayload], note: str | None 
 def sender_line(sender: ListedSender, time: Callable[[int], str]) -> str:
     """The figures of a sender, for people. `time` renders milliseconds."""
     figures = sender.figures
-    parts = [f"{counted(figures.accepted, 'job change')} accepted", f"{figures.duplicate:,} repeated"]
+    parts = [f"{counted(figures.accepted, 'job change')} accepted", counted(figures.duplicate, "duplicate")]
     parts += [f"{figures.skipped:,} skipped"] if figures.skipped else []
     parts += [f"{figures.refused:,} refused"] if figures.refused else []
     parts.append(f"last received {time(figures.received_at)}" if figures.received_at else "nothing received yet")

@@ -44,8 +44,8 @@ def webhook_line(webhook: OutgoingWebhook | None) -> str:
     host = f"`{code(webhook.host, 100)}`"
     if webhook.off_at is not None:
         because = escape(webhook.off_because or "", 200)
-        return f":warning: Nothing is sent to {host} since {slack_time(webhook.off_at)}: {because}."
-    failing = " The last attempt failed, and is repeated." if webhook.failures else ""
+        return f":warning: Nothing has been sent to {host} since {slack_time(webhook.off_at)}: {because}."
+    failing = " The last attempt failed and will be retried." if webhook.failures else ""
     return f"{', '.join(_LABELS[event].partition(':')[0] for event in webhook.events)} → {host}.{failing}"
 
 

@@ -54,7 +54,7 @@ SENDER = Sender(
     documents="https://developers.explorium.ai/reference/webhooks",
     steps=(
         "Have a tool that can set a header (Zapier, Make, n8n) receive Explorium's events, and pass them on to {url}",
-        "Set the header X-Api-Key there to {secret}",
+        "Set the header X-Api-Key there to the value {secret}",
         (
             "In Salesforce, keep Explorium's prospect id in a field of Contact, and add the line"
             f" Contact.YOUR_FIELD__c = custom.{PERSON_FIELD} under Find people."

@@ -104,8 +104,10 @@ def _moves(when: Conditions) -> str:
     # "joins" includes new hires, so they are only named on their own.
     joins = ChangeType.NEW_COMPANY in when.change_type
     named = [change_type for change_type in when.change_type if not (joins and change_type is ChangeType.NEW_HIRE)]
-    moves = dict.fromkeys(_verb(change_type, when.side) for change_type in named)
-    return f"{listed(list(moves))} {where}"
+    moves = list(dict.fromkeys(_verb(change_type, when.side) for change_type in named))
+    if all(move.startswith("is ") for move in moves):  # "is hired by or promoted at"
+        moves[1:] = [move.removeprefix("is ") for move in moves[1:]]
+    return f"{listed(moves)} {where}"
 
 
 def _verb(change_type: ChangeType, side: Side | None) -> str:
@@ -133,7 +135,7 @@ def _field_test(test: FieldTest, names: DisplayNames) -> str:
     sobject = test.field.partition(".")[0].lower()
     label = field_label(test.field, names.labels)
     if test.limit is not None:
-        return f"the {sobject}'s {label} is {test.test.replace('_', ' ')} {test.values[0]}"
+        return f"the {sobject}'s {label} is {test.test.replace('_', ' ')} {test.limit:,.15g}"
     verb = "contains" if test.test == "contains" else "is"
     return f"the {sobject}'s {label} {verb} {listed(_quoted(test.values))}"
 

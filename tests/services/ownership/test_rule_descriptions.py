@@ -68,7 +68,7 @@ JOINS = {"side": "current", "change_type": ["new_company"]}
         ),
         (
             {"when": {"fields": [{"field": "Opportunity.Amount", "test": "at_least", "values": ["50000"]}]}},
-            "When someone changes jobs, where the opportunity's Amount is at least 50000, notify the account owner",
+            "When someone changes jobs, where the opportunity's Amount is at least 50,000, notify the account owner",
         ),
         ({"when": JOINS, "deliver": {"to": "nobody"}}, "When someone joins a company, notify nobody"),
         (
