@@ -26,7 +26,7 @@ def added_senders(keys: Sequence[ListedKey]) -> str:
     """The senders with a key of their own, as a sentence in Home."""
     names = dict.fromkeys(escape(key.sender, 40) for key in keys if key.sender)
     if not names:
-        return "Common Room, Crustdata, Lusha, Clay and others are set up in three steps under *Senders…*."
+        return "Common Room, Crustdata, Lusha, Clay and others are set up in three steps under *Senders*."
     return f"Senders with their own secret: {', '.join(names)}."
 
 
