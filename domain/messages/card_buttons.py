@@ -158,7 +158,7 @@ def _link_fault(url: str) -> str | None:
     if len(url) > LONGEST_TEMPLATE or not url.isascii() or any(character.isspace() for character in url):
         return f"A URL has up to {LONGEST_TEMPLATE:,} ASCII characters and no spaces."
     if parts.scheme != "https" or not parts.hostname or port == 0:
-        return "The URL has to start with https://"
+        return "The URL must start with https://"
     if "{" in parts.netloc or "}" in parts.netloc or "@" in parts.netloc:
         return "The host has neither placeholders nor a password. Placeholders can follow it."
     return _placeholder_fault(url)
@@ -167,6 +167,7 @@ def _link_fault(url: str) -> str | None:
 def _placeholder_fault(template: str) -> str | None:
     unknown = [name for name in _PLACEHOLDER.findall(template) if name not in PLACEHOLDERS]
     if unknown:
-        return f"{{{unknown[0][:80]}}} is unknown. There are {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}."
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        return f"Unknown placeholder {{{unknown[0][:80]}}}. Use {known}."
     has_others = "{" in _PLACEHOLDER.sub("", template) or "}" in _PLACEHOLDER.sub("", template)
     return "A brace has to be part of a placeholder, such as {contact_id}." if has_others else None

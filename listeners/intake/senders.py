@@ -146,5 +146,7 @@ async def _rotated(
     dialog: Dialog, sender: Sender, added_senders: AddedSenders, intake_keys: IntakeKeys, secret: str = ""
 ) -> View:
     key = await intake_keys.make_for(dialog.workspace_id, sender, dialog.user_id, secret)
-    note = f":white_check_mark: {escape(sender.label, 100)} can send now. An earlier secret works for another 24 hours."
+    note = (
+        f":white_check_mark: {escape(sender.label, 100)} can send now. Any earlier secret works for another 24 hours."
+    )
     return steps_view(sender, added_senders.url(dialog.workspace_id, sender.name), key, note)

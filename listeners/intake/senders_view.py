@@ -52,7 +52,8 @@ def senders_view(senders: Sequence[ListedSender], note: str | None = None, *, me
     blocks = [*noted(note), section(intro), *actions(button("Add a sender…", ADD))]
     for sender in senders[:MOST_SHOWN]:
         choices = {f"{verb}:{sender.name}": label for verb, label in _choices(sender).items()}
-        text = f"*{escape(sender.adapter.label, 100)}*\n{sender_line(sender, slack_time)}"
+        line = sender_line(sender, slack_time)
+        text = f"*{escape(sender.adapter.label, 100)}*\n{line[0].upper()}{line[1:]}"
         blocks.append(section(text, overflow(DO, choices), f"sender-{sender.name}"))
         blocks += [context(line) for line in _latest(sender)]
     if len(senders) > MOST_SHOWN:
@@ -116,10 +117,12 @@ def refused_view(name: str, payloads: Sequence[MaskedPayload], note: str | None 
 def sender_line(sender: ListedSender, time: Callable[[int], str]) -> str:
     """The figures of a sender, for people. `time` renders milliseconds."""
     figures = sender.figures
-    parts = [f"{counted(figures.accepted, 'job change')} accepted", counted(figures.duplicate, "duplicate")]
-    parts += [f"{figures.skipped:,} skipped"] if figures.skipped else []
-    parts += [f"{figures.refused:,} refused"] if figures.refused else []
-    parts.append(f"last received {time(figures.received_at)}" if figures.received_at else "nothing received yet")
+    parts = ["nothing received yet"]
+    if figures.received_at:
+        parts = [f"{counted(figures.accepted, 'job change')} accepted", counted(figures.duplicate, "duplicate")]
+        parts += [f"{figures.skipped:,} skipped"] if figures.skipped else []
+        parts += [f"{figures.refused:,} refused"] if figures.refused else []
+        parts.append(f"last received {time(figures.received_at)}")
     if not sender.keys:
         parts.append("its key was revoked")
     return ", ".join(parts)

@@ -69,7 +69,7 @@ async def test(dialog: Dialog, webhooks: Webhooks) -> View:
 async def remove(dialog: Dialog, webhooks: Webhooks) -> None:
     async def make_view() -> View:
         removed = await webhooks.remove(dialog.workspace_id, dialog.user_id)
-        return await _view(dialog, webhooks, "Removed. Nothing is sent any more." if removed else None)
+        return await _view(dialog, webhooks, "Removed. Events are no longer sent." if removed else None)
 
     await dialog.update(TITLE, make_view)
     await dialog.publish_home(control=CHANGE_WEBHOOK)

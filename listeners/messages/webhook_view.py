@@ -15,7 +15,7 @@ _LABELS = {
     WebhookEvent.DELIVERED: "Delivered",
     WebhookEvent.TAKEN: "Taken: a person is on it",
     WebhookEvent.REASSIGNED: "Reassigned",
-    WebhookEvent.DONE: "Done, or not relevant",
+    WebhookEvent.DONE: "Done or not relevant",
     WebhookEvent.WRONG_DATA: "Reported as wrong data",
     WebhookEvent.FAILED: "Failed",
 }

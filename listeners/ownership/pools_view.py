@@ -220,8 +220,9 @@ def named_errors(issues: Sequence[RuleIssue], path: str, field: str) -> FieldErr
     for issue in issues:
         inner = issue.path.removeprefix(path).removeprefix(".")
         member = _MEMBER.fullmatch(inner)
-        prefix = f"{int(member[1]) + 1}: " if member else f"{inner}: " if "@" in inner else ""
-        by_field.setdefault(field if inner else NAME.name, []).append(f"{prefix}{issue.message}")
+        owner = f"“{inner}”: " if inner and field == TABLE.name else ""
+        message = f"{f'Member {int(member[1]) + 1}: ' if member else owner}{issue.message}"
+        by_field.setdefault(field if inner else NAME.name, []).append(f"{message[0].upper()}{message[1:]}")
     return {name: "; ".join(dict.fromkeys(messages))[:500] for name, messages in by_field.items()}
 
 

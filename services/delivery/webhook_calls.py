@@ -50,7 +50,7 @@ class WebhookCalls:
         if self.allows_loopback and is_loopback(parts.hostname) and parts.scheme in {"http", "https"}:
             return None
         if parts.scheme != "https" or not parts.hostname:
-            return "The URL has to start with https://"
+            return "The URL must start with https://"
         return None if _may_be_public(parts.hostname) else _PRIVATE
 
     async def post(self, url: str, secrets: Sequence[str], message_id: str, body: bytes) -> int:

@@ -56,7 +56,8 @@ class Denial:
     @property
     def owner_text(self) -> str:
         """The owner in mrkdwn."""
-        return f"{f'{escape(self.name, 80)}, ' if self.name else ''}`{code(self.owner, 200)}`"
+        address = f"`{code(self.owner, 200)}`"
+        return f"{escape(self.name, 80)} ({address})" if self.name else address
 
 
 @dataclass(frozen=True)

@@ -28,19 +28,19 @@ def faults(*buttons: object) -> dict[tuple[int | None, str], str]:
 @pytest.mark.parametrize(
     ("url", "fault"),
     [
-        ("http://crm.example/{contact_id}", "has to start with https://"),
-        ("javascript:alert({contact_id})", "has to start with https://"),
+        ("http://crm.example/{contact_id}", "must start with https://"),
+        ("javascript:alert({contact_id})", "must start with https://"),
         ("https://{company_domain}/", "neither placeholders nor a password"),
         ("https://crm.example@evil.example/", "neither placeholders nor a password"),
-        ("https://crm.example/{contact}", "{contact} is unknown. There are {contact_id}, {lead_id}"),
-        ("https://crm.example/{email.__class__}", "is unknown"),
+        ("https://crm.example/{contact}", "Unknown placeholder {contact}. Use {contact_id}, {lead_id}"),
+        ("https://crm.example/{email.__class__}", "Unknown placeholder {email.__class__}."),
         ("https://crm.example/{{email}}", "A brace has to be part"),
         ("https://crm.example/}", "A brace has to be part"),
         ("https://crm.example/a b", "no spaces"),
         ("https://crm.example/é", "ASCII"),
         ("https://crm.example:x/", "not a valid URL"),
         ("https://crm.example/" + "x" * 1_000, "up to 1,000"),
-        ("", "has to start with https://"),
+        ("", "must start with https://"),
     ],
 )
 def test_a_link_is_https_with_known_placeholders_after_the_host(url: str, fault: str) -> None:

@@ -108,7 +108,7 @@ def _issues_of(detail: ErrorDetails) -> Iterator[RuleIssue]:
             path, f"must have at most {ctx['max_length']} entries, but has {ctx['actual_length'] or 'more'}"
         )
     elif kind == "too_short":
-        yield RuleIssue(path, "has no members" if path.endswith(".members") else "has no values")
+        yield RuleIssue(path, "needs at least one member" if path.endswith(".members") else "has no values")
     elif kind in {"greater_than_equal", "less_than_equal"}:
         limit = f"at least {ctx['ge']}" if "ge" in ctx else f"at most {ctx['le']}"
         yield RuleIssue(path, f"must be {limit}")

@@ -69,7 +69,7 @@ def test_buttons_on_cards_are_imported_and_exported_as_json(operator, file):
     operator.types("card-buttons", "import", file([{"label": "CRM", "url": "http://x"}, {}]), "--workspace", "T1")
     assert operator.status == 1
     assert operator.err == (
-        "buttons.0.url: The URL has to start with https://\n"
+        "buttons.0.url: The URL must start with https://\n"
         "buttons.1.label: Field required\nbuttons.1.url: Field required\n"
     )
     for wrong, problem in (("{", "is not a JSON file"), (buttons * 2, "at most 2 items")):

@@ -475,7 +475,7 @@ async def test_not_my_account_ends_the_match_and_notifies_the_admins(office, mo,
         if channel.im_user == office.dana.id
         for message in channel.messages.values()
     ]
-    assert len([text for text in texts if "owner Sales Desk, `sales@acme.example` is not their account" in text]) == 1
+    assert len([text for text in texts if "owner Sales Desk (`sales@acme.example`) is not their account" in text]) == 1
     assert (await office.database.run(audit.recent, office.team.id))[0].action == "not_me"
     assert "Sales Desk, `sales@acme.example`: not your account, reported by you" in await office.home_of(mo)
 

@@ -44,9 +44,9 @@ async def test_an_invalid_value_is_refused_at_its_field(office):
     errors = await saved(office, url_0="https://crm.example/{contact}", **second)
 
     assert errors["label_0"] == "A label has 1 to 30 characters."
-    assert "{contact} is unknown. There are {contact_id}, {lead_id}" in errors["url_0"]
+    assert "Unknown placeholder {contact}. Use {contact_id}, {lead_id}" in errors["url_0"]
     assert "Copy the link that starts the workflow" in errors["url_1"]
-    assert "{y} is unknown" in errors["inputs_1"]
+    assert "Unknown placeholder {y}." in errors["inputs_1"]
     assert "one input per line" in (await saved(office, label_0="CRM", inputs_0="contact"))["inputs_0"]
     assert "Only a workflow has inputs" in str(await saved(office, label_0="a", url_0=EXAMPLE, inputs_0="a = b"))
     assert await stored(office) == ()

@@ -66,6 +66,6 @@ async def test_a_webhook_is_set_tested_and_removed(office):
 
 async def test_an_invalid_value_is_refused_at_its_field(office):
     """Nothing is stored."""
-    assert "has to start with https://" in await saved(office, url="http://hooks.example.com/", events=["1"])
+    assert "must start with https://" in await saved(office, url="http://hooks.example.com/", events=["1"])
     assert "private network" in await saved(office, url="https://10.0.0.8/", events=["1"])
     assert await office.database.run(webhooks.find, office.team.id) is None

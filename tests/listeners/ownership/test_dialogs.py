@@ -201,7 +201,7 @@ async def test_pools_are_added_and_changed(acme: SalesforceWorld, dana: AdminSes
     """A pool that a rule uses cannot be deleted. Rules use its new name."""
     await page(dana, "ownership_more")
     await dana.act("ownership_new_named_pools")
-    assert (await dana.submit(name="SDRs")).errors == {"others": "has no members"}
+    assert (await dana.submit(name="SDRs")).errors == {"others": "Needs at least one member"}
     assert (await dana.submit(others="ann@acme.example x")).errors == {
         "others": "Line 1: enter a person, then a whole number as the weight."
     }

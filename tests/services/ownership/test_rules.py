@@ -112,7 +112,7 @@ def test_all_errors_are_reported_at_once():
         "rules.2.deliver": "needs a channel",
         "rules.3": "needs a person above it, or 'of'",
         "rules.4.fallback.channel": "must be a channel's id, such as C0123456789",
-        "pools.P.members": "has no members",
+        "pools.P.members": "needs at least one member",
         "pools.Q.members.0.user": "must be an email address, a Slack user id or a Salesforce user id",
         "pools.Q.members.0.weight": "must be at least 1",
         "mappings.T.nobody": "must be an email address, a Slack user id or a Salesforce user id",
