@@ -104,10 +104,10 @@ def _moves(when: Conditions) -> str:
     # "joins" includes new hires, so they are only named on their own.
     joins = ChangeType.NEW_COMPANY in when.change_type
     named = [change_type for change_type in when.change_type if not (joins and change_type is ChangeType.NEW_HIRE)]
-    moves = list(dict.fromkeys(_verb(change_type, when.side) for change_type in named))
-    if all(move.startswith("is ") for move in moves):  # "is hired by or promoted at"
-        moves[1:] = [move.removeprefix("is ") for move in moves[1:]]
-    return f"{listed(moves)} {where}"
+    if set(named) == {ChangeType.NEW_HIRE, ChangeType.PROMOTION} and when.side != "past":
+        return f"is hired by or promoted at {where}"
+    moves = dict.fromkeys(_verb(change_type, when.side) for change_type in named)
+    return f"{listed(list(moves))} {where}"
 
 
 def _verb(change_type: ChangeType, side: Side | None) -> str:
