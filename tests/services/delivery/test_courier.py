@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.decision.reasons import ReasonCode
 from domain.decision.sentences import candidate_result
-from domain.states import Outcome, WorkspaceState
+from domain.states import DeliveryState, Outcome, WorkspaceState
 from services.delivery import courier
+from services.journal import Journal
 from services.operations.housekeeping import Housekeeping
 from services.slack.api import NO_CHANNEL
 from store.delivery import lanes, pauses
 from store.delivery.failed import failures
+from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes
 from store.schema import lanes as lane_rows
@@ -54,6 +57,117 @@ def next_due_at(connection):
 
 def posts(world):
     return [call for call in world.slack.calls if call.method == POST]
+
+
+@dataclass(frozen=True)
+class Settlements(Journal):
+    """Keeps how each attempt to post was settled, and when it began."""
+
+    kept: list[Settlement] = field(default_factory=list)
+    began_at: list[int] = field(default_factory=list)
+
+    def settled(self, settlement, began_at=0):
+        self.kept.append(settlement)
+        self.began_at.append(began_at)
+
+    async def after(self, world, *faults):
+        """Deliver while Slack fails in these ways. Return the id, and how the attempts that failed were settled."""
+        self.kept.clear()
+        self.began_at.clear()
+        for method, fault in faults:
+            world.slack.faults.add(method, **fault)
+        job_change_id = await world.deliver(source_event_id=f"{world.clock()}")
+        await pass_time(world, 34, step=2)
+        assert self.began_at == [settlement.at for settlement in self.kept]
+        return job_change_id, [settled(item) for item in self.kept if not isinstance(item, Sent)]
+
+
+def settled(settlement):
+    """Return what a settlement says: its kind, and its values with the wait until its lane is due, in milliseconds."""
+    values = {name: value for name, value in vars(settlement).items() if name not in {"claim", "at"}}
+    if "due_at" in values:
+        values["due_at"] -= settlement.at
+    return type(settlement), values
+
+
+@pytest.fixture
+def settlements(world):
+    kept = Settlements()
+    world.worker = replace(world.worker, courier=replace(world.worker.courier, journal=kept))
+    return kept
+
+
+NEW_CODE = {"error": "some_new_error", "undocumented": True}
+LIMITED = {"error": "ratelimited", "status": 429, "retry_after": 30}
+
+
+def postponed(wait, reason, code="", *, is_failure=True, simplify=False):
+    values = {"due_at": wait, "reason": reason, "code": code, "is_failure": is_failure, "simplify": simplify}
+    return Postponed, values
+
+
+def in_doubt(wait, reason, *, by_answer):
+    return InDoubt, {"due_at": wait, "reason": reason, "by_answer": by_answer}
+
+
+def moved(code, problem, reason):
+    return Moved, {"reasons": (reason.of(error=problem),), "problem": problem, "code": code}
+
+
+async def test_each_answer_to_a_direct_message_is_settled_in_its_own_way(world, dana, settlements):
+    """How long it waits, whether that counts as a failure or a doubt, and the code that status and traces show."""
+    limited, unconfirmed = "Slack rate limit reached", "Slack responded with HTTP 500"
+    unknown, refused = "Slack responded with some_new_error", "Slack rejected the message (invalid_blocks)"
+    first_wait, second_wait = pytest.approx(750, abs=250), pytest.approx(1_500, abs=500)
+
+    async def after(*faults):
+        return (await settlements.after(world, *faults))[1]
+
+    asked_to_wait = await after((POST, LIMITED))
+    unknown_code = await after((POST, NEW_CODE | {"times": 3}))
+    refused_blocks = await after((POST, {"error": "invalid_blocks"}))
+    unusable = await after((POST, {"error": "restricted_action"}))
+    not_slack = await after((POST, {"status": 404, "body": b"not here"}))
+    ambiguous = await after((POST, {"status": 500}), (POST, LIMITED))
+    look_up_limited = await after((POST, {"status": 500}), ("conversations.history", LIMITED))
+    look_up_failed = await after((POST, {"status": 500}), ("conversations.history", {"status": 500}))
+    dead_token = await after((POST, {"error": "token_revoked"}), ("auth.test", {"error": "token_revoked"}))
+
+    doubt, wait_in_doubt = in_doubt(1_000, unconfirmed, by_answer=True), in_doubt(30_000, limited, by_answer=False)
+    assert asked_to_wait == [postponed(30_000, limited, is_failure=False)]
+    assert unknown_code == [
+        postponed(1_000, unknown, "some_new_error"),
+        postponed(second_wait, unknown, "some_new_error"),
+        moved("some_new_error", unknown, ReasonCode.DRI_NOT_NOTIFIED),
+    ]
+    assert refused_blocks == [postponed(0, refused, "invalid_blocks", simplify=True)]
+    only_some = "only some people may post there"
+    assert unusable == [moved("restricted_action", only_some, ReasonCode.NO_DRI_NOTIFIED)]
+    assert not_slack == [postponed(first_wait, "Slack sent an invalid response (HTTP 404)")]
+    assert ambiguous == look_up_limited == [doubt, wait_in_doubt]
+    assert look_up_failed == [doubt, in_doubt(second_wait, unconfirmed, by_answer=False)]
+    assert dead_token == [postponed(0, "the app's token was revoked", is_failure=False)]
+    assert (await world.database.run(workspaces.find, world.workspace_id)).gone_because == "token_revoked"
+
+
+async def test_each_answer_in_the_default_channel_is_settled_in_its_own_way(world, channel, settlements):
+    """Nothing can be moved from there: a message becomes plainer and then fails, or the channel waits for an admin."""
+    unknown, code = "Slack responded with some_new_error", "some_new_error"
+
+    failed_id, unknown_code = await settlements.after(world, (POST, NEW_CODE | {"times": 5}))
+    _, archived = await settlements.after(world, (POST, {"error": "is_archived"}))
+
+    second_wait = pytest.approx(1_500, abs=500)
+    assert unknown_code == [
+        postponed(1_000, unknown, code),
+        postponed(second_wait, unknown, code),
+        postponed(0, unknown, code, simplify=True),
+        postponed(0, unknown, code, simplify=True),
+        (Failed, {"reason": unknown, "code": code}),
+    ]
+    assert archived == [(Parked, {"reason": "the channel is archived", "code": "is_archived"})]
+    (delivery,) = (await world.find(failed_id)).deliveries
+    assert (delivery.state, delivery.attempts, delivery.last_error) == (DeliveryState.FAILED, 5, unknown)
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "user_disabled", "is_archived", "restricted_action"])
@@ -482,3 +596,4 @@ async def test_pauses_are_lifted_by_the_first_success(world, dana):
 
     until = await world.database.run(pauses.paused_until, world.workspace_id, "slack", world.clock())
     assert until is None
+    assert await world.database.run(pauses.outages, world.workspace_id) == ()
