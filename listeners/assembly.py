@@ -99,13 +99,12 @@ def _build_app(
     pages = Pages.of(slack.manifest.name)
     connect = SalesforceConnect(salesforce.api.sessions, slack.directory, salesforce.describe, settings.public_url)
     connect_routes = ConnectRoutes(connect, pages, foundation.cipher, foundation.wall)
-    # Verbs that do not serve work without Slack's credentials, so there may be no flow and no Bolt app.
-    flow = _build_oauth(foundation, services, pages) if settings.has_slack_credentials else None
-    bolt = _build_bolt(foundation, services, flow) if flow else None
+    # Verbs that do not serve work without Slack's credentials, so there may be no Bolt app.
+    bolt = _build_bolt(foundation, services, pages) if settings.has_slack_credentials else None
     if bolt:
         arguments = _listener_arguments(foundation, services) | {"patience": patience}
         register_listeners(bolt, database, now, **arguments, connect_routes=connect_routes)
-    installing = _build_installing(foundation, services, pages, flow)
+    installing = _build_installing(foundation, services, pages, bolt.oauth_flow if bolt else None)
     readiness = Readiness(database, services.database_watch, clock_watch)
     is_public = settings.public_url.startswith("https://")
     monitoring = health.routes(
@@ -129,7 +128,14 @@ def _build_app(
         doctor=build_doctor(foundation, services),
         intake_keys=services.intake_keys,
         added_senders=services.added_senders,
-        token_install=_build_token_install(foundation, services),
+        token_install=TokenInstall(
+            slack.client,
+            slack.installations,
+            slack.manifest,
+            settings.slack_app_token,
+            now,
+            slack.organizations.try_sync,
+        ),
     )
 
 
@@ -152,25 +158,16 @@ def _build_installing(
     )
 
 
-def _build_token_install(foundation: Foundation, services: Services) -> TokenInstall:
-    slack, app_token = services.slack, foundation.settings.slack_app_token
-    sync = slack.organizations.try_sync
-    return TokenInstall(slack.client, slack.installations, slack.manifest, app_token, foundation.now, sync)
-
-
-def _build_oauth(foundation: Foundation, services: Services, pages: Pages) -> AsyncOAuthFlow:
+def _build_bolt(foundation: Foundation, services: Services, pages: Pages) -> AsyncApp:
     slack, states = services.slack, AsyncOAuthStateStore(foundation.database, foundation.cipher, foundation.wall)
     parts = OAuthParts(slack.installations, states, slack.install, slack.organizations, foundation.cipher, pages)
-    return create_oauth(foundation.settings, slack.manifest, parts)
-
-
-def _build_bolt(foundation: Foundation, services: Services, flow: AsyncOAuthFlow) -> AsyncApp:
+    flow = create_oauth(foundation.settings, slack.manifest, parts)
     return AsyncApp(
         name="usergems-slack",  # otherwise Bolt takes 0.2 s to find the name of this file
-        client=services.slack.client,
+        client=slack.client,
         signing_secret=foundation.settings.slack_signing_secret,
-        authorize=Authorize(services.slack.installations, services.slack.tokens.current),  # type: ignore[arg-type]  # Bolt accepts it; its annotation does not
-        installation_store=services.slack.installations,
+        authorize=Authorize(slack.installations, slack.tokens.current),  # type: ignore[arg-type]  # Bolt accepts it; its annotation does not
+        installation_store=slack.installations,
         user_facing_authorize_error_message=(
             f"The app is not installed in this workspace. Add it at {foundation.settings.public_url}"
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import unescape
 
 from sqlalchemy import Connection
@@ -54,15 +54,11 @@ def _explanation(connection: Connection, job_change_id: str) -> list[str] | None
         return None
     lines = list(_lines(origin, job_change))
     addresses = members.emails_by_user(connection, origin.workspace_id, ids_in(lines))
-    names = _names(job_change, addresses)
-    return [with_names(line, names) for line in lines]
-
-
-def _names(job_change: JobChangeRecord, addresses: Mapping[str, str]) -> dict[str, str]:
-    """Return for each Slack user id the name that Salesforce had at the time, or the email address, with the id."""
     considered = job_change.decision.considered
+    # The names that Salesforce had at the time. People without one are shown with their email address.
     names = {candidate.email.lower(): candidate.name for candidate in considered if candidate.email}
-    return {user_id: f"{names.get(address) or address} ({user_id})" for user_id, address in addresses.items()}
+    shown = {user_id: f"{names.get(address) or address} ({user_id})" for user_id, address in addresses.items()}
+    return [with_names(line, shown) for line in lines]
 
 
 def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:

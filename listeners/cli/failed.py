@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from domain.day_counts import counted
@@ -46,12 +46,15 @@ def add_retry_arguments(parser: ArgumentParser) -> None:
 def retry_failed(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         if options.all:
-            count = len(_retry(database, _all_failed(database, options.workspace)))
+            # Only what has failed until now: what fails again at once must not be retried forever.
+            until, count = SteadyClock()(), 0
+            while oldest := database.run_sync(failed.oldest, until, MOST_FOUND, options.workspace):
+                count += len(_retry(database, oldest))
             terminal.write(f"{counted(count, 'job change')} will be retried.")
             return 0
         ids = list(dict.fromkeys(options.ids))
         chosen = database.run_sync(failed.failed_among, options.workspace, ids) if options.workspace else ids
-        retried = _retry(database, _batches(chosen))
+        retried = _retry(database, chosen)
         terminal.write(f"{len(retried):,} of {counted(len(ids), 'job change')} will be retried.")
         others = [job_change_id for job_change_id in ids if job_change_id not in set(retried)]
         for job_change_id in others:
@@ -59,20 +62,11 @@ def retry_failed(options: Namespace, terminal: Terminal) -> int:
     return 1 if others else 0
 
 
-def _all_failed(database: Database, workspace_id: str | None) -> Iterator[Sequence[str]]:
-    # Only what has failed until now: what fails again at once must not be retried forever.
-    until = SteadyClock()()
-    while ids := database.run_sync(failed.oldest, until, MOST_FOUND, workspace_id):
-        yield from _batches(ids)
-
-
-def _retry(database: Database, batches: Iterable[Sequence[str]]) -> list[str]:
+def _retry(database: Database, ids: Sequence[str]) -> list[str]:
+    """Return the job changes among them that will be retried."""
     now = SteadyClock()
+    batches = (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
     return [job_change_id for batch in batches for job_change_id in database.run_sync(failed.retry, batch, now())]
-
-
-def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
 
 
 def _why_not(database: Database, job_change_id: str, workspace_id: str | None) -> str:

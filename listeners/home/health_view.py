@@ -27,8 +27,7 @@ EVERYTHING_WORKS = ":white_check_mark: Everything works. Job changes are deliver
 def health_blocks(state: HomeState) -> list[Block]:
     """A missing setup step is not a problem: the checklist below shows it."""
     problems = [
-        *_token_problems(state),
-        *_channel_problems(state),
+        *_slack_problems(state),
         *_salesforce_problems(state),
         *_other_problems(state),
     ]
@@ -63,13 +62,10 @@ def on_hold(state: HomeState) -> str:
     return f" {counted(state.waiting, 'job change')} {'is' if state.waiting == 1 else 'are'} on hold until then."
 
 
-def _token_problems(state: HomeState) -> Iterator[Block]:
-    if ends_at := state.workspace.token_ends_at:
-        yield section(f":warning: {token_ends_text(ends_at, state.install_url)}")
-
-
-def _channel_problems(state: HomeState) -> Iterator[Block]:
+def _slack_problems(state: HomeState) -> Iterator[Block]:
     workspace = state.workspace
+    if workspace.token_ends_at:
+        yield section(f":warning: {token_ends_text(workspace.token_ends_at, state.install_url)}")
     if workspace.default_channel_problem:
         why = escape(workspace.default_channel_problem, 300)
         text = f":warning: *The app cannot post in <#{workspace.default_channel_id}>:* {why}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -141,14 +140,10 @@ async def save(dialog: Dialog, entered: Entered, field_mappings: FieldMappings, 
     definition = _typed(entered) if DEFINITION in entered else await _of_rows(dialog, field_mappings)
     await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
     note = f":white_check_mark: Saved. New rows from {escape(name, 100)} use this mapping."
-    return await _mappings_view(dialog, field_mappings, home, note + _warning(definition))
-
-
-def _warning(definition: Mapping[str, Any]) -> str:
-    """What no row of this valid mapping contains, although every job change needs it. Empty if there is nothing."""
     mapping = RowMapping.parse(definition)
-    lines = missing([*chain.from_iterable(mapping.paths.values()), *mapping.always])
-    return "".join(f"\n:warning: Nothing is mapped to {line}, so its rows are refused." for line in lines)
+    for line in missing([*chain.from_iterable(mapping.paths.values()), *mapping.always]):
+        note += f"\n:warning: Nothing is mapped to {line}, so its rows are refused."
+    return await _mappings_view(dialog, field_mappings, home, note)
 
 
 def _typed(entered: Entered) -> dict[str, Any]:

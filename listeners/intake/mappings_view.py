@@ -114,14 +114,13 @@ def rows_view(form: MappingForm, received: object = None, note: str | None = Non
 
 
 def _row(row: MappingRow, sample: object) -> Iterator[Block]:
-    text = replace(row.input, hint=_value_hint(row.text, sample)) if sample and row.text else row.input
-    yield text.block(row.text) | {"dispatch_action": True}
+    path_input = row.input
+    if sample and row.text:
+        value = value_at(sample, row.text) if isinstance(sample, dict) else None
+        hint = "Not in the sample." if value is None else f"In the sample: {_shown(value)}"
+        path_input = replace(path_input, hint=hint)
+    yield path_input.block(row.text) | {"dispatch_action": True}
     yield row_block(f"row-{row.number}", row.menu.control(row.field), button("Remove", REMOVE_ROW, str(row.number)))
-
-
-def _value_hint(path: str, sample: object) -> str:
-    value = value_at(sample, path) if isinstance(sample, dict) else None
-    return "Not in the sample." if value is None else f"In the sample: {_shown(value)}"
 
 
 def _shown(value: object) -> str:

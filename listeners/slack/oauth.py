@@ -211,7 +211,10 @@ def failure(reason: str, public_url: str) -> Notice:
     `reason` is a code of Bolt's, or the `error` parameter of Slack's redirect. Anyone can forge that parameter.
     """
     again = public_url + INSTALL_PATH  # the only page that sets the cookie that the callback requires
-    return replace(_FAILURES.get(reason, _unknown(reason)), action="Start again", url=again)
+    error = f"Slack's error code is {reason}." if re.fullmatch(r"[a-z_]{1,60}", reason) else "Slack gave no reason."
+    text = (f"{error} Nothing has changed in your workspace.",)
+    unknown = Notice(title="Slack did not install the app", text=text, status=400)
+    return replace(_FAILURES.get(reason, unknown), action="Start again", url=again)
 
 
 _FAILURES = {
@@ -244,9 +247,3 @@ _FAILURES = {
         status=400,
     ),
 }
-
-
-def _unknown(reason: str) -> Notice:
-    error = f"Slack's error code is {reason}." if re.fullmatch(r"[a-z_]{1,60}", reason) else "Slack gave no reason."
-    text = (f"{error} Nothing has changed in your workspace.",)
-    return Notice(title="Slack did not install the app", text=text, status=400)

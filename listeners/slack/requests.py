@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -176,10 +176,6 @@ class _Clock(Clock):
 def _has_valid_ids(context: Mapping[str, object]) -> bool:
     """Check the ids and the URL that Bolt found in the payload, before they are used in statements and calls."""
     url = context.get("response_url")
-    return _are_texts(context.get(name) for name in _IDS) and (
+    return all(isinstance(context.get(name), str | None) for name in _IDS) and (
         url is None or (isinstance(url, str) and url.startswith(("https://", "http://")))
     )
-
-
-def _are_texts(values: Iterable[object]) -> bool:
-    return all(isinstance(value, str | None) for value in values)

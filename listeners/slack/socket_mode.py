@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.response import BoltResponse
 
 from domain.errors import PermanentError, TransientError
 from listeners.slack.requests import answer_of
@@ -109,14 +108,18 @@ class SocketMode:
     async def _answer(self, socket: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
         payload = envelope.get("payload")
         body = payload if isinstance(payload, dict) else {}
-        answer = await answer_of(self.bolt, body, self.measures, mode="socket_mode", headers=_retry_headers(envelope))
+        # The headers that a repeated event has when it is sent by HTTP.
+        names = {"x-slack-retry-num": "retry_attempt", "x-slack-retry-reason": "retry_reason"}
+        headers = {header: str(envelope[name]) for header, name in names.items() if envelope.get(name)}
+        answer = await answer_of(self.bolt, body, self.measures, mode="socket_mode", headers=headers)
         if answer is None:
             self.measures.slack_refused(400)
         elif answer.status != 200:
             return  # as with HTTP, Slack repeats an event, and shows an error to a person
         acknowledgement: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
         if answer is not None and answer.body and envelope.get("accepts_response_payload"):
-            acknowledgement["payload"] = _payload(answer)
+            is_json = answer.first_headers().get("content-type", "").startswith("application/json")
+            acknowledgement["payload"] = json.loads(answer.body) if is_json else {"text": answer.body}
         try:
             await socket.send_json(acknowledgement)
         except (aiohttp.ClientError, OSError):
@@ -126,15 +129,3 @@ class SocketMode:
 def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-def _retry_headers(envelope: dict[str, Any]) -> dict[str, str]:
-    """The headers that a repeated event has when it is sent by HTTP."""
-    names = {"x-slack-retry-num": "retry_attempt", "x-slack-retry-reason": "retry_reason"}
-    return {header: str(envelope[name]) for header, name in names.items() if envelope.get(name)}
-
-
-def _payload(answer: BoltResponse) -> object:
-    if answer.first_headers().get("content-type", "").startswith("application/json"):
-        return json.loads(answer.body)
-    return {"text": answer.body}

@@ -36,21 +36,18 @@ def _clues(body: Mapping[str, Any]) -> Clues:
     container, actions = part_of(body, "container"), body.get("actions")
     action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
     written = workspace_in(part_of(body, "view"))
-    message = None
+    message = delivery = None
     if container.get("type") == "message":
         message = (str(container.get("channel_id")), str(container.get("message_ts")))
+        value = part_of(action, "selected_option").get("value") or action.get("value")
+        if isinstance(value, str) and str(action.get("action_id")).startswith(ACTION):
+            delivery = _DELIVERY.fullmatch(value)
     return Clues(
         workspace_id=written or (str(action.get("value")) if message else None),
-        delivery_id=_delivery_id(action) if message else None,
+        delivery_id=int(delivery[1]) if delivery else None,
         message=message,
         team_ids=tuple(dict.fromkeys(_team_ids(body))),
     )
-
-
-def _delivery_id(action: Mapping[str, Any]) -> int | None:
-    value = part_of(action, "selected_option").get("value") or action.get("value")
-    delivery = _DELIVERY.fullmatch(value) if isinstance(value, str) else None
-    return int(delivery[1]) if delivery and str(action.get("action_id")).startswith(ACTION) else None
 
 
 def _team_ids(body: Mapping[str, Any]) -> Iterator[str]:

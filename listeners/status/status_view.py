@@ -62,11 +62,17 @@ def sent_test_text(job_change_id: str) -> str:
 
 def status_lines(status: WorkspaceStatus, *, is_admin: bool) -> list[str]:
     """Lines of mrkdwn that contain everything. Only admins see what exactly Salesforce answered."""
+    lines = [f"*Job changes in {escape(status.workspace_name, 100)}*"]
+    if status.slack_token_ends_at:
+        lines.append(
+            ":warning: Slack no longer renews the app's access to this workspace, which ends"
+            f" {slack_time(status.slack_token_ends_at)}. An admin has to add the app to Slack again. Job changes wait"
+            " until then."
+        )
     return [
-        f"*Job changes in {escape(status.workspace_name, 100)}*",
-        *([_token(status.slack_token_ends_at)] if status.slack_token_ends_at else []),
+        *lines,
         _channel(status),
-        *(_salesforce_for_admins(status) if is_admin else _salesforce_for_members(status)),
+        *_salesforce(status, is_admin=is_admin),
         *(f":hourglass: {outage_text(outage, with_error=is_admin)}" for outage in status.outages),
         *_activity(status),
     ]
@@ -107,13 +113,6 @@ def failed_blocks(listed: Sequence[FailedJobChange], count: int, workspace_id: s
     return [section(title, button("Review", SHOW_FAILED, workspace_id)), *map(section, lines)]
 
 
-def _token(ends_at: int) -> str:
-    return (
-        f":warning: Slack no longer renews the app's access to this workspace, which ends {slack_time(ends_at)}. An"
-        " admin has to add the app to Slack again. Job changes wait until then."
-    )
-
-
 def _channel(status: WorkspaceStatus) -> str:
     if not status.is_active:
         return f":warning: {NOT_INSTALLED}"
@@ -126,14 +125,12 @@ def _channel(status: WorkspaceStatus) -> str:
     return f":white_check_mark: Default channel: {channel}"
 
 
-def _salesforce_for_admins(status: WorkspaceStatus) -> list[str]:
-    texts = health_texts(status.salesforce)
-    more = len(texts) - _MOST_SALESFORCE_LINES
-    return [*texts[:_MOST_SALESFORCE_LINES], *([f"… and {more:,} more in the Home tab"] if more > 0 else [])]
-
-
-def _salesforce_for_members(status: WorkspaceStatus) -> list[str]:
+def _salesforce(status: WorkspaceStatus, *, is_admin: bool) -> list[str]:
     lines = status.salesforce
+    if is_admin:
+        texts = health_texts(lines)
+        more = len(texts) - _MOST_SALESFORCE_LINES
+        return [*texts[:_MOST_SALESFORCE_LINES], *([f"… and {more:,} more in the Home tab"] if more > 0 else [])]
     if any(line.health is Health.BAD for line in lines):
         return [_SALESFORCE_NEEDS_ADMIN]
     return health_texts([line for line in lines if line.health is Health.GOOD or line is lines[0]])

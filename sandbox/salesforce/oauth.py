@@ -90,7 +90,8 @@ class OAuth:
         """Raise the OAuthErrors that are shown in the browser and not sent to the callback."""
         if params.get("client_id") != self.client_id:
             raise OAuthError("invalid_client_id", "client identifier invalid")
-        if not self._is_registered(params.get("redirect_uri", "")):
+        redirect_uri = params.get("redirect_uri")
+        if not redirect_uri or (self.redirect_uris is not None and redirect_uri not in self.redirect_uris):
             raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
         if params.get("response_type") != "code":
             raise OAuthError("unsupported_response_type", "response type not supported")
@@ -150,9 +151,6 @@ class OAuth:
             "urls": {"rest": f"{self.url()}/services/data/v{{version}}/"},
         }
 
-    def _is_registered(self, redirect_uri: str) -> bool:
-        return bool(redirect_uri) and (self.redirect_uris is None or redirect_uri in self.redirect_uris)
-
     def _is_active(self, user_id: str) -> bool:
         user = self.org.stored(user_id) if user_id.startswith("005") else None
         return user is not None and user["IsActive"] is True
@@ -172,8 +170,11 @@ class OAuth:
             raise OAuthError("invalid_grant", "expired authorization code")
         if params.get("redirect_uri") != code.redirect_uri:
             raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
-        if code.challenge is not None and not _verifies(params.get("code_verifier", ""), code.challenge):
-            raise OAuthError("invalid_grant", "invalid code verifier")
+        if code.challenge is not None:  # PKCE with S256, the only method that Salesforce supports: RFC 7636
+            verifier = params.get("code_verifier", "")
+            digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
+            if not (43 <= len(verifier) <= 128 and hmac.compare_digest(digest, code.challenge.encode())):
+                raise OAuthError("invalid_grant", "invalid code verifier")
         code.is_used = True
         family = next(self._families)
         return self._token_response(code.user_id, family, code.scope) | self._new_refresh_token(
@@ -225,9 +226,3 @@ class OAuth:
             "token_type": "Bearer",
             "issued_at": issued_at,
         }
-
-
-def _verifies(verifier: str, challenge: str) -> bool:
-    """PKCE with S256, the only method that Salesforce supports: RFC 7636."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
-    return 43 <= len(verifier) <= 128 and hmac.compare_digest(digest, challenge.encode())

@@ -121,12 +121,15 @@ def _key_beside(file: Path | None) -> str:
     if file is None:
         raise RefusedError("DATABASE_URL names no file, so nothing would survive a restart.", status=2)
     place = file.parent / KEY_FILE
-    if not place.exists() and file.exists() and _has_secrets(file):
-        raise RefusedError(
-            f"{file} holds secrets that only the key in {place} can decrypt, and that file is missing. Restore it from"
-            " a backup, or set ENCRYPTION_KEYS to its content.",
-            status=2,
-        )
+    if file.exists() and not place.exists():
+        with opened(f"sqlite:///{file}") as database:
+            has_secrets = database.run_sync(secrets.has_any)
+        if has_secrets:
+            raise RefusedError(
+                f"{file} holds secrets that only the key in {place} can decrypt, and that file is missing. Restore it"
+                " from a backup, or set ENCRYPTION_KEYS to its content.",
+                status=2,
+            )
     try:
         key = key_in(file.parent)
     except OSError as error:
@@ -136,11 +139,6 @@ def _key_beside(file: Path | None) -> str:
             f"{place} decrypts every secret, and every user of this machine can read it. Run: chmod 600 {place}"
         )
     return key
-
-
-def _has_secrets(file: Path) -> bool:
-    with opened(f"sqlite:///{file}") as database:
-        return database.run_sync(secrets.has_any)
 
 
 def is_readable_by_others(file: Path) -> bool:

@@ -103,7 +103,10 @@ def choices_of(
     most = min(MOST_OPTIONS, OPTIONS_IN_ALL // max(slots, 1))
     room = max(0, most - len(INFORMED_NEEDING_FIELD) - 2 - len(owners) - len(others))
     roles = list(_roles(org))[: room // 3] if org else []
-    named = list(_pools_and_mappings(rules))[: room // 3]
+    named: list[Source] = [Pool(pool=name) for name in sorted(rules.pools)[:10]]
+    for table in sorted(rules.mappings)[:5]:
+        named += [Mapped(table=table, of=Owner(of="account")), Mapped(table=table, of=Owner(of="contact"))]
+    named = named[: room // 3]
     fields = list(_fields(org)) if org else []
     shown = fields[: room - len(roles) - len(named)]
     groups: dict[str, Sequence[Source]] = {
@@ -173,12 +176,6 @@ def _roles(org: OrgSchema) -> Iterator[Source]:
         yield TeamRole(of="account", role=role)
     for role in sorted(org.roles.get("opportunity", ()))[:12]:
         yield TeamRole(of="opportunity", role=role)
-
-
-def _pools_and_mappings(rules: RuleSet) -> Iterator[Source]:
-    yield from (Pool(pool=name) for name in sorted(rules.pools)[:10])
-    for table in sorted(rules.mappings)[:5]:
-        yield from (Mapped(table=table, of=Owner(of="account")), Mapped(table=table, of=Owner(of="contact")))
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,12 @@ def _row_entered(number: int, version: int, entered: Entered, inputs: Mapping[st
     for block_id, value in entered.values.items():
         of_value = _VALUE.fullmatch(block_id)
         if of_value and int(of_value[1]) == number and of_value[3] == field:
-            values = value if isinstance(value, list) else _values_of(value, Kind(of_value[2]))
+            if isinstance(value, list):
+                values = value
+            elif Kind(of_value[2]) is Kind.WORDS:
+                values = read_words(value)
+            else:
+                values = [value] if value else []
             return ConditionRow(number, field, operator, tuple(values), version, block_id)
     return ConditionRow(number, field, operator, version=version)
 
@@ -166,12 +171,6 @@ def has_values(rows: Sequence[ConditionRow], states: Mapping[str, Mapping[str, A
     return {(int(value[1]), value[3]) for value in values if value} == {
         (row.number, row.field) for row in rows if row.shown and row.field and not row.lacks_operator
     }
-
-
-def _values_of(text: str, kind: Kind) -> list[str]:
-    if kind is Kind.WORDS:
-        return read_words(text)
-    return [text] if text else []
 
 
 def field_meant(row: ConditionRow, org: OrgSchema | None) -> str | None:

@@ -193,17 +193,15 @@ class ConditionRow:
         if about is None or not self.operator:
             return None
         kind = about.with_operator(self.operator).operators[self.operator].kind
-        if kind is Kind.SEVERAL and not self._fits_menu(about):
+        options = {*about.choices, *self.values}
+        fits_menu = 0 < len(options) <= MOST_OPTIONS and all(len(option) <= LONGEST_VALUE for option in options)
+        if kind is Kind.SEVERAL and not fits_menu:
             return Kind.WORDS
         if kind is Kind.NUMBER and not all(_NUMBER.fullmatch(value) for value in self.values):
             return Kind.WORDS
         if kind is Kind.CHOICE and (len(self.values) > 1 or not set(self.values) <= set(about.choices)):
             return Kind.WORDS
         return kind
-
-    def _fits_menu(self, about: ConditionField) -> bool:
-        values = {*about.choices, *self.values}
-        return 0 < len(values) <= MOST_OPTIONS and all(len(value) <= LONGEST_VALUE for value in values)
 
     def with_operator(self, about: ConditionField | None) -> ConditionRow:
         """The row with the default operator of its field if it has none that fits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from domain.day_counts import counted
 from listeners.dialogs.blocks import Block, View, actions, button, context, data_of, header, modal, section
@@ -130,21 +131,17 @@ def _add(label: str, action_id: str, is_possible: bool) -> list[Block]:
 
 def _chain(chain: Chain, choices: Choices) -> Iterator[Block]:
     fields = chain.fields
+    handles = {group: f"@{handle}" for group, handle in sorted(choices.user_groups.items(), key=itemgetter(1))}
     for number, slot in enumerate(chain.slots):
         field = fields.slot_field(number, groups_of(choices, slot, chain.original, fields.needing))
         yield _dispatching(field.block(slot.value))
         if slot.needs:
-            handles = _handles(choices.user_groups, slot.more) if slot.needs == A_GROUP else None
-            more = fields.more_field(number, slot.needs, handles)
+            # The group that was chosen is in the menu, even if Slack no longer lists it.
+            chosen = {slot.more: slot.more} if handles and slot.more and slot.more not in handles else {}
+            more = fields.more_field(number, slot.needs, handles | chosen if slot.needs == A_GROUP else None)
             if slot.needs == A_FIELD and choices.more_fields:
                 more = replace(more, hint=f"{more.hint} {choices.more_fields} more fields are not in the menu.")
             yield _dispatching(more.block(slot.more))
-
-
-def _handles(user_groups: Mapping[str, str], chosen: str | None) -> dict[str, str]:
-    """The labels of user groups by id, in order. The chosen one is among them, unless there are none."""
-    handles = {group: f"@{handle}" for group, handle in sorted(user_groups.items(), key=lambda item: item[1])}
-    return handles | ({chosen: chosen} if handles and chosen and chosen not in handles else {})
 
 
 def _unchanged(form: RuleForm, choices: Choices) -> list[Block]:

@@ -117,8 +117,12 @@ class Select:
         return field
 
     def _relationship(self, sobject: SObject, name: str) -> Field:
-        field = sobject.relationship(name)
-        if field is None or not self.org.is_visible_field(sobject, field) or not self._can_follow(field):
+        field, readable = sobject.relationship(name), {sobject.name for sobject in self.org.sobjects()}
+        if (
+            field is None
+            or not self.org.is_visible_field(sobject, field)
+            or not (field.is_polymorphic or field.refers_to[0] in readable)
+        ):
             raise SalesforceError(
                 400,
                 "INVALID_FIELD",
@@ -127,10 +131,6 @@ class Select:
                 "name. Please reference your WSDL or the describe call for the appropriate names.",
             )
         return field
-
-    def _can_follow(self, field: Field) -> bool:
-        """Whether the user may read the object that the relationship leads to."""
-        return field.is_polymorphic or any(sobject.name == field.refers_to[0] for sobject in self.org.sobjects())
 
     def _resolve(self, sobject: SObject, path: str) -> tuple[list[Field], SObject, Field]:
         """The relationship fields on the path, the last object and its field. Raises INVALID_FIELD."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sandbox.slack.block_kit.inputs import values_of
 from sandbox.slack.shapes import message_json, view_json
-from sandbox.slack.state import Channel, Json, Message, User, View
+from sandbox.slack.state import Channel, Json, User, View
 from sandbox.slack.world import World
 
 MAX_PEOPLE = 300
@@ -52,7 +52,7 @@ def page_state(world: World, user: User, channel: Channel | None, last_read: Las
         },
         "channels": [_channel_json(conversation, user, last_read) for conversation in conversations(world, user)],
         "open": channel.id if channel else None,
-        "messages": [_message_json(world, message) for message in _messages(world, user, channel)] if channel else [],
+        "messages": _messages(world, user, channel) if channel else [],
         "home": _view_json(world, world.homes.get(user.id)),
         "modal": _view_json(world, stack[-1] if stack else None),
         "modals": len(stack),
@@ -77,13 +77,13 @@ def _can_read(user: User, channel: Channel, bot: str | None) -> bool:
     return user.id in channel.members or not (channel.is_private or user.is_restricted or user.is_ultra_restricted)
 
 
-def _messages(world: World, user: User, channel: Channel) -> list[Message]:
+def _messages(world: World, user: User, channel: Channel) -> list[Json]:
     private = [m for m in world.ephemerals if m.channel_id == channel.id and m.ephemeral_to == user.id]
-    return sorted([*channel.messages.values(), *private], key=lambda message: message.ts)[-MAX_MESSAGES:]
-
-
-def _message_json(world: World, message: Message) -> Json:
-    return message_json(message, world.app, with_metadata=False) | {"only_you": message.ephemeral_to is not None}
+    messages = sorted([*channel.messages.values(), *private], key=lambda message: message.ts)
+    return [
+        message_json(message, world.app, with_metadata=False) | {"only_you": message.ephemeral_to is not None}
+        for message in messages[-MAX_MESSAGES:]
+    ]
 
 
 def _channel_json(channel: Channel, user: User, last_read: LastRead) -> Json:

@@ -14,7 +14,8 @@ def page(call: Call, items: Sequence[T], default: int, maximum: int = 999, clamp
     """The requested page, with at most `clamp` items, and the cursor of the next one, which is empty on the last."""
     start = _position(call.text("cursor"), len(items))
     end = start + min(limit(call, default, maximum), clamp)
-    return items[start:end], _cursor(end) if end < len(items) else ""
+    cursor = base64.b64encode(f"next:{end}".encode()).decode()
+    return items[start:end], cursor if end < len(items) else ""
 
 
 def limit(call: Call, default: int, maximum: int = 999) -> int:
@@ -26,10 +27,6 @@ def limit(call: Call, default: int, maximum: int = 999) -> int:
     if not 0 < size <= maximum:
         raise ApiError("invalid_limit")
     return size
-
-
-def _cursor(position: int) -> str:
-    return base64.b64encode(f"next:{position}".encode()).decode()
 
 
 def _position(cursor: str, length: int) -> int:
