@@ -40,8 +40,12 @@ async def _run(terminal: Terminal, *, as_json: bool) -> int:
 
 
 async def _results(terminal: Terminal) -> AsyncIterator[CheckResult]:
-    for result in _settings_results(terminal):
-        yield result
+    try:
+        terminal.settings(serving=True)
+        yield CheckResult("settings", CheckState.OK, "all required settings are set")
+    except SettingsError as error:
+        for fault in error.faults:
+            yield CheckResult("settings", CheckState.FAILED, fault)
     try:
         settings = terminal.settings()
     except SettingsError:
@@ -60,14 +64,6 @@ async def _results(terminal: Terminal) -> AsyncIterator[CheckResult]:
     async with terminal.build(settings, cipher) as app:
         async for result in app.doctor.run():
             yield result
-
-
-def _settings_results(terminal: Terminal) -> list[CheckResult]:
-    try:
-        terminal.settings(serving=True)
-    except SettingsError as error:
-        return [CheckResult("settings", CheckState.FAILED, fault) for fault in error.faults]
-    return [CheckResult("settings", CheckState.OK, "all required settings are set")]
 
 
 def _cipher(settings: Settings) -> Cipher:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from listeners.cli.running.preparing import migrate
 from listeners.cli.terminal import RefusedError, Terminal, opened
 from services.settings import database_fault
-from store.database import Database, DatabaseUnavailableError
+from store.database import DatabaseUnavailableError
 from store.encryption import KEY_FILE
 from store.operations import moving
 from store.operations.moving import TableChecksum
@@ -44,7 +44,11 @@ def move(options: Namespace, terminal: Terminal) -> int:
             ) from None
         if filled_tables := target.run_sync(moving.non_empty_tables):
             raise RefusedError(f"The new database is not empty: {', '.join(filled_tables)}. Nothing was copied.")
-        sums = _move_all(source, target, terminal)
+        # Everything is copied in one transaction, which is committed only if all rows are the same.
+        with source.begin() as old, target.begin() as new:
+            sums = [(table.name, _copy(old, new, table, terminal)) for table in moving.TABLES]
+            for table in moving.TABLES:
+                moving.reset_sequence(new, table)
     for table_name, table_sum in sums:
         terminal.write(f"{table_name:<24}{table_sum.rows:>12,}")
     terminal.write(f"{'Rows copied, compared':<24}{sum(table_sum.rows for _, table_sum in sums):>12,}")
@@ -52,15 +56,6 @@ def move(options: Namespace, terminal: Terminal) -> int:
     terminal.note(f"All data was moved. Set DATABASE_URL to the new address{keys}, then start the app.")
     terminal.note(f"{file} was not changed.")
     return 0
-
-
-def _move_all(source: Database, target: Database, terminal: Terminal) -> Sequence[tuple[str, TableChecksum]]:
-    """Copy every table in one transaction, which is committed only if all rows are the same."""
-    with source.begin() as old, target.begin() as new:
-        sums = [(table.name, _copy(old, new, table, terminal)) for table in moving.TABLES]
-        for table in moving.TABLES:
-            moving.reset_sequence(new, table)
-    return sums
 
 
 def _copy(old: Connection, new: Connection, table: Table, terminal: Terminal) -> TableChecksum:

@@ -23,7 +23,6 @@ from listeners.home.admin_dialogs_view import (
     chosen_limits,
     limits_view,
     signal_channels_view,
-    signal_of,
     statistics_view,
 )
 from listeners.home.admin_home_view import CHANGE_REQUIRED, SHOW_STATISTICS
@@ -60,7 +59,7 @@ async def show_signal_channels(dialog: Dialog, home: Home) -> View:
 @updates(SIGNALS_TITLE, publishes_home=True)
 async def save_signal_channel(dialog: Dialog, home: Home, signal_channels: SignalChannels) -> View:
     """A channel was picked, or the button that goes back to the default channel was pressed."""
-    signal = signal_of(dialog.action["action_id"])
+    signal = Signal(dialog.action["action_id"].removeprefix(PICK_CHANNEL).removeprefix(USE_DEFAULT_CHANNEL))
     channel_id = dialog.action.get("selected_conversation")
     seen = seen_version(dialog.view)
     result = await signal_channels.choose(dialog.workspace_id, dialog.user_id, signal, channel_id, seen)

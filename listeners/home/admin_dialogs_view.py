@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from domain.day_counts import MOST_POSTS_COUNTED, counted
 from domain.job_change.parts import Signal
-from domain.preferences import DAILY_CALLS, PATIENCE, POSTS_PER_MINUTE, RETENTION, Value, duration
+from domain.preferences import DAILY_CALLS, PATIENCE, POSTS_PER_MINUTE, RETENTION, Value
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, View, actions, button, context, divider, modal, noted, plain, section
 from listeners.dialogs.form import Choice, Entered, Form
@@ -54,13 +54,6 @@ def statistics_view(statistics: Statistics) -> View:
     )
 
 
-def signal_channels_line(workspace: Workspace) -> str:
-    """The signals that have a channel of their own."""
-    channels = workspace.signal_channels
-    own = [f"{label}: <#{channels[signal]}>" for signal, label in SIGNALS.items() if signal in channels]
-    return " · ".join(own) if own else "All signals use the default channel."
-
-
 def signal_channels_view(workspace: Workspace, shown_at: int, note: str | None = None) -> View:
     """
     Each choice is stored at once. `note` is the result of the last one, in mrkdwn.
@@ -74,22 +67,6 @@ def signal_channels_view(workspace: Workspace, shown_at: int, note: str | None =
     blocks = [block for signal in Signal for block in _signal_blocks(signal, workspace, shown_at)]
     seen = {"version": workspace.version}
     return modal(SIGNALS_TITLE, [*noted(note), section(intro), *blocks, context(CHANNEL_HINT)], seen)
-
-
-def signal_of(action_id: str) -> Signal:
-    """The signal whose picker or button was used."""
-    return Signal(action_id.removeprefix(PICK_CHANNEL).removeprefix(USE_DEFAULT_CHANNEL))
-
-
-def limits_line(workspace: Workspace, retention_days: int, *, has_salesforce: bool) -> str:
-    """`retention_days` is the operator's upper limit."""
-    kept = min(workspace.retention_days or retention_days, retention_days)
-    calls = f" and calls it up to {workspace.salesforce_daily_calls:,} times a day" if has_salesforce else ""
-    return (
-        f"Up to {workspace.posts_per_minute:,} messages a minute."
-        f" Waits up to {duration(workspace.salesforce_patience_minutes)} for Salesforce{calls}."
-        f" Keeps personal data for {counted(kept, 'day')}."
-    )
 
 
 def limits_view(workspace: Workspace, retention_days: int, note: str | None = None) -> View:

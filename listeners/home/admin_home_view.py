@@ -12,10 +12,11 @@ from domain.preferences import (
     REMINDER_ESCALATION,
     REMINDER_HOURS,
     TELL_DRIS,
+    duration,
     working_hours,
 )
 from domain.workspace import ListedKey
-from listeners.dialogs.blocks import Block, actions, button, confirm, context, divider, header, section
+from listeners.dialogs.blocks import Block, actions, button, confirm, context, header, section
 from listeners.dialogs.preference_menus import fresh_block_id, preference_menu
 from listeners.home.admin_dialogs_view import (
     CHANGE_LIMITS,
@@ -23,10 +24,7 @@ from listeners.home.admin_dialogs_view import (
     CHANNEL_HINT,
     LIMITS,
     SIGNALS_TITLE,
-    limits_line,
-    signal_channels_line,
 )
-from listeners.home.day_count_chart import summary
 from listeners.home.health_view import channel_picker, on_hold
 from listeners.intake.keys_view import (
     HOW_TO_SEND,
@@ -43,12 +41,12 @@ from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
 from listeners.messages.card_buttons_view import CHANGE_BUTTONS, buttons_line
 from listeners.messages.card_buttons_view import TITLE as BUTTONS_TITLE
 from listeners.messages.webhook_view import CHANGE_WEBHOOK, webhook_line
-from listeners.ownership.home_view import KEEP_DEFAULT, ownership_blocks, unmatched_line
+from listeners.ownership.home_view import KEEP_DEFAULT, unmatched_line, who_is_notified
 from listeners.ownership.rule_list_view import OPEN, PEOPLE
 from listeners.ownership.rule_list_view import TITLE as OWNERSHIP_TITLE
 from listeners.salesforce.settings_view import CONNECT, salesforce_blocks
 from services.home.home_state import HomeState
-from services.home.mute_options import labels
+from services.home.mute_options import SIGNALS, labels
 from services.messages.wording import slack_time
 
 SHOW_STATISTICS = "home_busiest"
@@ -57,14 +55,6 @@ SEND_TEST = "home_send_test"
 """The action_ids of the buttons and menus."""
 
 _MOST_KEYS = 8
-
-
-def statistics_blocks(state: HomeState) -> Iterator[Block]:
-    """The last 30 days in one line, with the dialog that has more."""
-    if state.overview and state.overview.has_counts:
-        yield section(
-            f"*Last 30 days*\n{summary(state.overview.day_counts)}", button("Statistics…", SHOW_STATISTICS), "figures"
-        )
 
 
 def setup_blocks(state: HomeState) -> Iterator[Block]:
@@ -112,9 +102,13 @@ def routing_blocks(state: HomeState) -> Iterator[Block]:
         text = f"*Default channel*\n<#{workspace.default_channel_id}>"
         yield section(text, channel_picker(workspace), fresh_block_id("channel", state))
         yield context(CHANNEL_HINT)
-    signals = f"*{SIGNALS_TITLE}*\n{signal_channels_line(workspace)}"
-    yield section(signals, button("Change…", CHANGE_SIGNAL_CHANNELS), "signals")
-    yield from ownership_blocks(state)
+    channels = workspace.signal_channels
+    own = [f"{label}: <#{channels[signal]}>" for signal, label in SIGNALS.items() if signal in channels]
+    signals = " · ".join(own) or "All signals use the default channel."
+    yield section(f"*{SIGNALS_TITLE}*\n{signals}", button("Change…", CHANGE_SIGNAL_CHANNELS), "signals")
+    draft = " There is an unpublished draft." if state.ownership.has_draft else ""
+    rules = f"*{OWNERSHIP_TITLE}*\n{who_is_notified(state.ownership)}{draft}"
+    yield section(rules, button("Change…", OPEN), "ownership")
     unmatched = f"*Unmatched owners*\n{unmatched_line(state)}"
     yield section(unmatched, button("Match owners…", PEOPLE), "unmatched")
 
@@ -137,17 +131,17 @@ def policy_blocks(state: HomeState) -> Iterator[Block]:
 
 
 def limits_blocks(state: HomeState) -> Iterator[Block]:
+    workspace = state.workspace
     yield header(LIMITS.title)
-    limits = limits_line(state.workspace, state.retention_days, has_salesforce=state.salesforce is not None)
+    days = min(workspace.retention_days or state.retention_days, state.retention_days)  # which the operator limits
+    calls = f" and calls it up to {workspace.salesforce_daily_calls:,} times a day" if state.salesforce else ""
+    limits = (
+        f"Up to {workspace.posts_per_minute:,} messages a minute."
+        f" Waits up to {duration(workspace.salesforce_patience_minutes)} for Salesforce{calls}."
+        f" Keeps personal data for {counted(days, 'day')}."
+    )
     yield section(limits, button("Change…", CHANGE_LIMITS), "pace")
     yield section(f"*Outgoing webhook*\n{webhook_line(state.webhook)}", button("Change…", CHANGE_WEBHOOK), "webhook")
-
-
-def admin_sections(state: HomeState) -> Iterator[Block]:
-    """The settings of the workspace."""
-    for blocks in (sources_blocks, routing_blocks, policy_blocks, limits_blocks):
-        yield divider()
-        yield from blocks(state)
 
 
 def _senders(state: HomeState) -> Iterator[Block]:

@@ -10,9 +10,17 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from listeners.dialogs.blocks import Block, View, context, divider, header, section
-from listeners.home.admin_home_view import admin_sections, setup_blocks, statistics_blocks
+from listeners.dialogs.blocks import Block, View, button, context, divider, header, section
+from listeners.home.admin_home_view import (
+    SHOW_STATISTICS,
+    limits_blocks,
+    policy_blocks,
+    routing_blocks,
+    setup_blocks,
+    sources_blocks,
+)
 from listeners.home.assigned_view import assigned_blocks, page_data
+from listeners.home.day_count_chart import summary
 from listeners.home.health_view import EVERYTHING_WORKS, health_blocks
 from listeners.home.member_home_view import preference_blocks
 from listeners.ownership.home_view import who_is_notified
@@ -32,9 +40,13 @@ def home_view(state: HomeState, notice: HomeNotice | None = None) -> View:
 
 def _for_admins(state: HomeState) -> Iterator[Block]:
     yield from health_blocks(state)
-    yield from statistics_blocks(state)
+    if state.overview and state.overview.has_counts:
+        figures = f"*Last 30 days*\n{summary(state.overview.day_counts)}"
+        yield section(figures, button("Statistics…", SHOW_STATISTICS), "figures")
     yield from setup_blocks(state)
-    yield from admin_sections(state)
+    for blocks in (sources_blocks, routing_blocks, policy_blocks, limits_blocks):
+        yield divider()
+        yield from blocks(state)
     if state.member:
         yield divider()
         yield from preference_blocks(state.member, has_salesforce=state.salesforce is not None)

@@ -91,7 +91,8 @@ class Metrics(Measures):
         self._events_limited.inc()
 
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None:
-        self._answers.labels(vendor, method, _kind(status)).inc()
+        kind = "none" if status is None else "429" if status == 429 else f"{status // 100}xx"
+        self._answers.labels(vendor, method, kind).inc()
         self._seconds.labels(vendor, method).observe(seconds)
 
     def turned_away(self, status: int) -> None:
@@ -107,12 +108,6 @@ class Metrics(Measures):
         figures = CollectorRegistry()
         figures.register(_Figures(snapshot, now, worker_is_up))
         return generate_latest(self._registry) + generate_latest(figures)
-
-
-def _kind(status: int | None) -> str:
-    if status is None:
-        return "none"
-    return "429" if status == 429 else f"{status // 100}xx"
 
 
 @dataclass(frozen=True, eq=False)  # a registry keeps it in a set

@@ -149,7 +149,9 @@ def _error_pages(pages: Pages) -> Middleware:
         except DatabaseUnavailableError:  # logged once, when it begins
             return _error_response(pages, request, 503, {"Retry-After": "10"})
         except Exception:  # the outermost handler: any bug is logged once, here
-            log.exception("%s %s failed", request.method, _route(request))
+            # The pattern, not the path: paths and query strings contain ids and sealed links.
+            resource = request.match_info.route.resource
+            log.exception("%s %s failed", request.method, resource.canonical if resource else "(no route)")
             return _error_response(pages, request, 500, {})
 
     return handle_errors
@@ -180,12 +182,6 @@ _ERRORS = {
         "The server is busy, or its database is not responding. Nothing was saved. Try again.",
     ),
 }
-
-
-def _route(request: web.Request) -> str:
-    # The pattern, not the path: paths and query strings contain ids and sealed links.
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else "(no route)"
 
 
 def _security_headers(*, is_https: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:

@@ -89,7 +89,14 @@ def buttons_view(workspace: Workspace) -> View:
         blocks.append(section(_problem_line(workspace)))
     for place, fields in enumerate(_BUTTONS):
         button = workspace.card_buttons[place] if place < len(workspace.card_buttons) else None
-        blocks += [divider(), *_field_blocks(fields, button)]
+        inputs = "\n".join(f"{name} = {value}" for name, value in button.inputs.items()) if button else ""
+        blocks += [
+            divider(),
+            fields.label.block(button.label if button else None),
+            fields.kind.block(button.kind if button else None),
+            fields.url.block(button.url if button else None),
+            fields.inputs.block(inputs),
+        ]
     return FORM.view([*blocks, context(_SEEN)], {"version": workspace.version})
 
 
@@ -102,16 +109,6 @@ def chosen_buttons(entered: Entered) -> tuple[CardButton, ...]:
     except InvalidButtonsError as error:
         errors = {vars(used[place or 0])[name].name: fault for (place, name), fault in error.faults.items()}
         raise InvalidFormError(errors) from None
-
-
-def _field_blocks(fields: _ButtonFields, button: CardButton | None) -> list[Block]:
-    inputs = "\n".join(f"{name} = {value}" for name, value in button.inputs.items()) if button else ""
-    return [
-        fields.label.block(button.label if button else None),
-        fields.kind.block(button.kind if button else None),
-        fields.url.block(button.url if button else None),
-        fields.inputs.block(inputs),
-    ]
 
 
 def _problem_line(workspace: Workspace) -> str:

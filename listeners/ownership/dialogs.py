@@ -15,7 +15,6 @@ from services.home.preferences import NOT_INSTALLED, channel_problem, shared_war
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.check import OrgSchema, check
-from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
 from services.ownership.user_groups import UserGroups
@@ -82,12 +81,9 @@ class OwnershipDialogs:
     async def list_view(self, workspace_id: str, page: int = 0, note: str | None = None) -> View:
         """The list with the current rules."""
         book = await self.rulebook.read(workspace_id)
-        return list_view(book, await self._context(workspace_id, book), page, note)
-
-    async def _context(self, workspace_id: str, book: CurrentRules) -> ListContext:
         org, problem = await self.org(workspace_id)
         issues = await asyncio.to_thread(check, book.shown, org)  # in a thread: hundreds of rules take a while
-        return ListContext(issues, org, problem)
+        return list_view(book, ListContext(issues, org, problem), page, note)
 
     async def redraw(self, dialog: Dialog, note: str | None = None, place: int = 0) -> None:
         """Update the list behind the dialog, or in it, at the page with the rule at `place`; and update Home."""

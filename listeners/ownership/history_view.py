@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from domain.audit import AuditEntry
 from domain.rule_versions import ACTION, PublishedRules
 from listeners.dialogs.blocks import (
-    Block,
     View,
     actions,
     button,
@@ -37,8 +36,11 @@ _USER = re.compile(r"\b[UW][A-Z0-9]{8,20}\b")
 def history_view(versions: Sequence[PublishedRules], changes: Sequence[AuditEntry], note: str | None = None) -> View:
     """`versions` and `changes` are newest first."""
     blocks = [*noted(note), section("*Versions*")]
-    for number, version in enumerate(versions[:VERSIONS]):
-        blocks.append(_version(version, is_current=number == 0))
+    for place, version in enumerate(versions[:VERSIONS]):
+        number = str(version.version)
+        text = f"*Version {number}*{'' if place else ' · current'}\n"
+        text += f"{slack_time(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
+        blocks.append(section(text, button("View…", f"{VIEW_VERSION}_{number}", number) if place else None))
     if not versions:
         blocks.append(context("No version has been published yet."))
     blocks += [divider(), section("*Changes*")]
@@ -49,15 +51,6 @@ def history_view(versions: Sequence[PublishedRules], changes: Sequence[AuditEntr
 def seen_version(view: View) -> int:
     """The version that was published when the history was shown."""
     return int(data_of(view)["version"])
-
-
-def _version(version: PublishedRules, *, is_current: bool) -> Block:
-    text = f"*Version {version.version}*{' · current' if is_current else ''}\n"
-    text += f"{slack_time(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
-    if is_current:
-        return section(text)
-    number = str(version.version)
-    return section(text, button("View…", f"{VIEW_VERSION}_{number}", number))
 
 
 def version_view(version: PublishedRules, rules: RuleSet | None, labels: Mapping[str, str], seen: int) -> View:

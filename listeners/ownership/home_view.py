@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from listeners.dialogs.blocks import Block, button, section
 from listeners.dialogs.mentions import mention
-from listeners.ownership.rule_list_view import OPEN
 from services.home.home_state import HomeState, OwnershipState
 
 KEEP_DEFAULT = "home_keep_default_owners"
 MOST_COUNTED = 100
-
-
-def ownership_blocks(state: HomeState) -> list[Block]:
-    """The section about the rules, for admins."""
-    draft = " There is an unpublished draft." if state.ownership.has_draft else ""
-    text = f"*Ownership (DRIs)*\n{who_is_notified(state.ownership)}{draft}"
-    return [section(text, button("Change…", OPEN), "ownership")]
 
 
 def who_is_notified(ownership: OwnershipState) -> str:

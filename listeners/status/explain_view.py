@@ -59,13 +59,16 @@ def explained_blocks(explanation: Explanation, reader: str | None) -> list[Block
     deliveries = [delivery for delivery in record.deliveries if reader in {None, delivery.destination}]
     history = [_step(step) for step in record.trace[-MOST_STEPS:]] if reader is None else []
     other_ids = ", ".join(f"`{other}`" for other in explanation.others)
+    other_senders = dict.fromkeys(escape(report.source, 80) for report in record.reports)
+    senders = escape(record.source, 80)
+    senders += f" (also reported by {', '.join(other_senders)})" if other_senders else ""
     return [
         section(news),
         section(f"*Outcome*\n{_outcome(record)}"),
         *_decided(record.decision),
         *_titled("*Deliveries*", [_delivery(delivery, record.doubts) for delivery in deliveries[:MOST_DELIVERIES]]),
         *_titled("*History*", history),
-        context(f"`{record.id}`, received from {_senders(record)} {slack_time(record.accepted_at)}"),
+        context(f"`{record.id}`, received from {senders} {slack_time(record.accepted_at)}"),
         *([context(f"Earlier job changes of this person: {other_ids}")] if other_ids else []),
     ]
 
@@ -81,13 +84,6 @@ def _outcome(record: JobChangeRecord) -> str:
     outcome = _SENT_TO.get(record.sent_to or "") or _OUTCOMES.get(record.outcome or "", "Delivered")
     reason = with_mentions(escape(for_others(record.reasons), 500), record.decision.nameless_users)
     return f"{outcome} {slack_time(record.ended_at)}.{f' {sentence(reason)}' if record.reasons else ''}"
-
-
-def _senders(record: JobChangeRecord) -> str:
-    """The sender, and those that have reported the same move later."""
-    others = dict.fromkeys(report.source for report in record.reports)
-    also = f" (also reported by {', '.join(escape(name, 80) for name in others)})" if others else ""
-    return f"{escape(record.source, 80)}{also}"
 
 
 def _decided(decision: Decision) -> Iterator[Block]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.salesforce.errors import SalesforceError, malformed_id, malformed_query, not_found, query_timeout
-from sandbox.salesforce.org import Org, Record
+from sandbox.salesforce.org import Org
 from sandbox.salesforce.schema import SObject, Value
 from sandbox.salesforce.soql.parser import Query, parse
 from sandbox.salesforce.soql.query import Row, Select
@@ -94,7 +94,10 @@ class RestApi:
     def _query(self, request: Request, version: str, rest: list[str], *, with_deleted: bool = False) -> Answer:
         allow_methods(request, "GET")
         if rest:
-            return self._next_page(rest[0], version)
+            cursor, _, start = rest[0].rpartition("-")
+            if cursor not in self._cursors or not start.isdigit():
+                raise SalesforceError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+            return self._page(self._cursors[cursor], int(start), version, cursor)
         if not request.params.get("q"):
             raise malformed_query("A query string has to be specified")
         if any(text in request.params["q"] for text in self.slow_queries):
@@ -109,12 +112,6 @@ class RestApi:
             return self._page(select.rows(query), 0, version)
         except SalesforceError as error:
             raise error.located(request.params["q"]) from None
-
-    def _next_page(self, locator: str, version: str) -> Answer:
-        cursor, _, start = locator.rpartition("-")
-        if cursor not in self._cursors or not start.isdigit():
-            raise SalesforceError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-        return self._page(self._cursors[cursor], int(start), version, cursor)
 
     def _page(self, rows: list[Row], start: int, version: str, cursor: str | None = None) -> Answer:
         """The page of rows from `start`, with the URL of the next one.
@@ -165,17 +162,14 @@ class RestApi:
         allow_methods(request, "GET", "PATCH", "DELETE")
         if request.method == "GET":
             names = [name for name in request.params.get("fields", "").split(",") if name]
-            return Answer(200, self._read(sobject, record, names, version))
+            names = names or [field.name for field in self.org.readable_fields(sobject)]
+            query = Query(sobject.name, tuple(names), None, (), None, 0)
+            return Answer(200, Select(self.org, version).rows_of(sobject, [record], query)[0])
         if request.method == "PATCH":
             self.org.update(record_id, **fields_of(request.body))
         else:
             self.org.delete(record_id)
         return Answer(204)
-
-    def _read(self, sobject: SObject, record: Record, names: list[str], version: str) -> Row:
-        names = names or [field.name for field in self.org.readable_fields(sobject)]
-        query = Query(sobject.name, tuple(names), None, (), None, 0)
-        return Select(self.org, version).rows_of(sobject, [record], query)[0]
 
     def _collection(self, request: Request, version: str, rest: list[str]) -> Answer:
         """Records in the order of the requested ids, with null for unknown, hidden and malformed ids.

@@ -17,7 +17,7 @@ from sandbox.salesforce.errors import CONCURRENT_LIMIT, DAILY_LIMIT, OAuthError,
 from sandbox.salesforce.faults import Fault, Faults
 from sandbox.salesforce.oauth import OAuth
 from sandbox.salesforce.org import Org
-from sandbox.salesforce.rest import VERSIONS, Answer, Request, RestApi
+from sandbox.salesforce.rest import VERSIONS, Request, RestApi
 from sandbox.salesforce.schema import Value
 
 # "The URI of a REST request may be up to 16,384 bytes", beyond which Salesforce answers 414:
@@ -212,16 +212,15 @@ class SalesforceSandbox:
         if self.api.api_used >= self.api.api_limit:
             raise limit_exceeded(DAILY_LIMIT)
         self.api.api_used += 1
-        answer = self._answer(Request(request.method, request.path, dict(request.query), await _json_body(request)))
+        api_request = Request(request.method, request.path, dict(request.query), await _json_body(request))
+        version, _, resource = request.path.removeprefix("/services/data/v").partition("/")
+        if version in VERSIONS and resource.strip("/") == "composite" and request.method == "POST":
+            answer = Composite(self.api).answer(api_request.body)
+        else:
+            answer = self.api.answer(api_request)
         if answer.body is None:
             return web.Response(status=answer.status, headers=dict(answer.headers))
         return _json(answer.status, answer.body, dict(answer.headers))
-
-    def _answer(self, request: Request) -> Answer:
-        version, _, resource = request.path.removeprefix("/services/data/v").partition("/")
-        if version in VERSIONS and resource.strip("/") == "composite" and request.method == "POST":
-            return Composite(self.api).answer(request.body)
-        return self.api.answer(request)
 
     async def _page(self, request: web.Request) -> web.Response:
         """The page of a record, which messages in Slack link to."""

@@ -200,6 +200,9 @@ def enterprise_json(team: Team) -> Json | None:
 def install_json(token: Token, app: App, teams: dict[str, Team], now: float) -> Json:
     """The response of oauth.v2.access. https://docs.slack.dev/reference/methods/oauth.v2.access"""
     member = next(team for team in teams.values() if token.installed_in in (team.id, team.enterprise_id))
+    rotation: Json = {}
+    if token.expires_at is not None:
+        rotation = {"refresh_token": token.refresh_token, "expires_in": round(token.expires_at - now)}
     return {
         "ok": True,
         "access_token": token.value,
@@ -211,11 +214,5 @@ def install_json(token: Token, app: App, teams: dict[str, Team], now: float) -> 
         "enterprise": enterprise_json(member),
         "authed_user": {"id": token.installed_by},
         "is_enterprise_install": token.is_enterprise_install,
-        **_rotation(token, now),
+        **rotation,
     }
-
-
-def _rotation(token: Token, now: float) -> Json:
-    if token.expires_at is None:
-        return {}
-    return {"refresh_token": token.refresh_token, "expires_in": round(token.expires_at - now)}

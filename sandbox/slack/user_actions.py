@@ -10,7 +10,7 @@ from sandbox.slack.outgoing import payloads
 from sandbox.slack.outgoing.app_client import AppClient, Reply
 from sandbox.slack.outgoing.payloads import Actor
 from sandbox.slack.shapes import view_json
-from sandbox.slack.state import Channel, Json, Message, View
+from sandbox.slack.state import Json, Message, View
 from sandbox.slack.web_api.response_urls import ResponseUrls
 from sandbox.slack.world import World
 
@@ -58,7 +58,8 @@ class UserActions:
     ) -> Reply:
         """Use an element of a message. `value` is the choice, or the value of the button if several share an id."""
         conversation, message = self.world.channels[channel], self.world.message(channel, ts)
-        if message is None or message.ephemeral_to not in (None, user_id) or not self._can_read(user_id, conversation):
+        can_read = user_id in conversation.members or not (conversation.is_private or conversation.is_im)
+        if message is None or message.ephemeral_to not in (None, user_id) or not can_read:
             raise LookupError(f"{user_id} cannot see a message {ts} in {channel}")
         block, element = find_element(message.blocks or [], action_id, value, block_id)
         if element["type"] == "workflow_button":
@@ -167,9 +168,6 @@ class UserActions:
             raise LookupError(f"{user_id} is deactivated")
         trigger_id = self.world.new_trigger(user, root_view_id, team_id)
         return Actor(self.world.app, token, self.world.teams[team_id], user, trigger_id)
-
-    def _can_read(self, user_id: str, channel: Channel) -> bool:
-        return user_id in channel.members or not (channel.is_private or channel.is_im)
 
 
 def _use_element(input_states: dict[tuple[str, str], Json], block: Json, element: Json, value: Value, ts: str) -> Json:

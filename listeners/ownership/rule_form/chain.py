@@ -45,7 +45,13 @@ class Chain:
 
     def resolved(self, org: OrgSchema) -> Chain:
         """The chain with API names of fields instead of labels."""
-        return replace(self, slots=tuple(self._resolved(slot, org) for slot in self.slots))
+        slots = []
+        for slot in self.slots:
+            name = None
+            if slot.more and slot.needs in {A_FIELD, A_CHANNEL_FIELD}:
+                name = field_named(org, slot.more, _possible(slot.needs, org))
+            slots.append(replace(slot, more=name) if name else slot)
+        return replace(self, slots=tuple(slots))
 
     def raw(self) -> tuple[list[object], list[int]]:
         """The sources as JSON, and the slot of each."""
@@ -75,11 +81,6 @@ class Chain:
                 similar = fields_like(org, slot.more, _possible(slot.needs, org))
                 better[block] = errors[block] + (f" Similar fields: {', '.join(similar)}." if similar else "")
         return better
-
-    def _resolved(self, slot: Slot, org: OrgSchema) -> Slot:
-        if slot.needs not in {A_FIELD, A_CHANNEL_FIELD} or not slot.more:
-            return slot
-        return replace(slot, more=field_named(org, slot.more, _possible(slot.needs, org)) or slot.more)
 
 
 def _possible(needs: str, org: OrgSchema) -> list[str]:

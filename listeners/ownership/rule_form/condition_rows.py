@@ -45,11 +45,6 @@ def row_id(number: int, version: int) -> str:
     return f"when-{number}-{version}" if version else f"when-{number}"
 
 
-def value_id(row: ConditionRow, kind: Kind) -> str:
-    """The id of the value. It differs by field, because Slack keeps what was entered under an id."""
-    return f"value-{row.number}-{kind}-{row.field}"
-
-
 def condition_blocks(rows: Sequence[ConditionRow], org: OrgSchema | None, labels: Mapping[str, str]) -> Iterator[Block]:
     """Two blocks for each row: its field, operator and *Remove*, and its value."""
     shown = [row for row in rows if row.shown]
@@ -97,9 +92,13 @@ def _operator_menu(number: int, version: int, field: str, operators: Mapping[str
 
 
 def _value_field(row: ConditionRow, kind: Kind, about: ConditionField | None, org: OrgSchema | None) -> Field[Any, Any]:
-    name = value_id(row, kind)
+    name = f"value-{row.number}-{kind}-{row.field}"  # with the field, because Slack keeps what was entered under an id
     if about is None:
-        return Text(name, "Salesforce field", hint=_name_hint(row, org), longest=120, action_id=VALUE_ACTION)
+        hint = _HOW_TO_NAME
+        if row.values and org:
+            similar = ", ".join(fields_like(org, row.values[0], _keys(org)))
+            hint = f"Not found. Similar fields: {similar}." if similar else f"Not found. {_HOW_TO_NAME}"
+        return Text(name, "Salesforce field", hint=hint, longest=120, action_id=VALUE_ACTION)
     label = f"{about.label} {about.with_operator(row.operator).operators[row.operator].label}"
     values = {value: value for value in row.values if value not in about.choices}
     return replace(_field_of_kind(name, kind, {**about.choices, **values}), label=label, optional=False)
@@ -114,13 +113,6 @@ def _field_of_kind(name: str, kind: Kind, choices: Mapping[str, str] | None = No
     if kind is Kind.NUMBER:
         return Number(name, "", decimals=True, action_id=VALUE_ACTION, optional=True)
     return Text(name, "", hint="Separate several with commas.", action_id=VALUE_ACTION, optional=True)
-
-
-def _name_hint(row: ConditionRow, org: OrgSchema | None) -> str:
-    if not row.values or org is None:
-        return _HOW_TO_NAME
-    similar = fields_like(org, row.values[0], _keys(org))
-    return f"Not found. Similar fields: {', '.join(similar)}." if similar else f"Not found. {_HOW_TO_NAME}"
 
 
 def _shown_value(row: ConditionRow, kind: Kind) -> Any:

@@ -15,7 +15,6 @@ from listeners.ownership.rule_form.form_values import read_words, shown_words
 from services.messages.labels import CHANGE_TYPES, SIGNALS
 from services.ownership.rules.check import NUMBER_TYPES, OrgSchema
 from services.ownership.rules.labels import field_label
-from services.ownership.rules.presets import TO_ENTER
 from services.ownership.rules.rule_set import Conditions
 
 
@@ -214,10 +213,6 @@ class ConditionRow:
     @property
     def lacks_operator(self) -> bool:
         return self.field not in {"", OTHER_FIELD} and not self.operator
-
-    def to_fill_in(self) -> ConditionRow:
-        """The row of a new rule, without a value if the admin has to enter one."""
-        return replace(self, values=()) if self.values == (TO_ENTER,) else self
 
     def is_unchanged_from(self, other: ConditionRow) -> bool:
         """Whether it is the same condition, apart from what a dialog cannot show, such as line breaks."""

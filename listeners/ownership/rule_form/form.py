@@ -41,7 +41,7 @@ from listeners.ownership.rule_form.fields import (
 from services.ownership.rules.check import OrgSchema, check
 from services.ownership.rules.issues import RuleIssue, issues_of
 from services.ownership.rules.owner_sources import NamedChannel, NamedUser, is_slack_user
-from services.ownership.rules.presets import GROUP_TO_CHOOSE
+from services.ownership.rules.presets import GROUP_TO_CHOOSE, TO_ENTER
 from services.ownership.rules.rule_set import Conditions, Rule, RuleSet
 
 MOST_INFORMED = 5
@@ -83,7 +83,9 @@ class RuleForm:
         rows = rows_of(rule.when)
         tell = tuple(slot_of(source, number) for number, source in enumerate(rule.tell)) or (EMPTY,)
         if is_new:
-            rows = tuple(row.to_fill_in() for row in rows) or (ConditionRow(0),)
+            # A new rule has no value where the admin has to enter one.
+            rows = tuple(replace(row, values=()) if row.values == (TO_ENTER,) else row for row in rows)
+            rows = rows or (ConditionRow(0),)
             tell = tuple(replace(slot, more=None) if slot.more == GROUP_TO_CHOOSE else slot for slot in tell)
         informed = rule.also_notify or ()
         also = tuple(slot_of(source, number) for number, source in enumerate(informed[:MOST_INFORMED]))
@@ -214,7 +216,8 @@ class RuleForm:
         errors = dict[str, str]()
         for issue in issues:
             block = self._field_of(issue.path, conditions) or NAME.name
-            text = _sentence(issue.message)
+            text = f"{issue.message[:1].upper()}{issue.message[1:]}"
+            text = text if text.endswith((".", "!")) else f"{text}."
             errors[block] = f"{errors[block]} {text}" if block in errors else text
         return errors
 
@@ -240,9 +243,3 @@ class RuleForm:
             return NAME.name  # of a source that is not shown
         needs = chain.slots[places[number]].needs
         return chain.fields.more_id(places[number], needs) if needs else chain.fields.slot_id(places[number])
-
-
-def _sentence(text: str) -> str:
-    """The text as a sentence."""
-    sentence = text[:1].upper() + text[1:]
-    return sentence if sentence.endswith((".", "!")) else f"{sentence}."

@@ -86,9 +86,10 @@ def next_row_of(view: View) -> int:
 
 def rule_view(form: RuleForm, choices: Choices, org: OrgSchema | None, *, is_new: bool, narrow: bool = False) -> View:
     """The form of a rule, below the rule as a sentence."""
+    rule, nobody = form.draft(), "_Choose whom to notify to read the rule here._"
     blocks = [
         *([context(_NARROW)] if narrow else []),
-        section(_sentence(form, choices)),
+        section(shown_sentence(rule, choices.labels, 2_000) if rule else nobody),
         NAME.block(form.entries[NAME.name]),
         PLACE.block(form.place),
         header("When"),
@@ -113,11 +114,6 @@ def rule_view(form: RuleForm, choices: Choices, org: OrgSchema | None, *, is_new
         new_rule = form.original.model_dump(mode="json", exclude_none=True)
         return replace(RULE, title="New rule").view(blocks, data | {"new": new_rule})
     return RULE.view(blocks, data | {"mark": mark_of(form.original)} | ({"narrow": True} if narrow else {}))
-
-
-def _sentence(form: RuleForm, choices: Choices) -> str:
-    rule = form.draft()
-    return shown_sentence(rule, choices.labels, 2_000) if rule else "_Choose whom to notify to read the rule here._"
 
 
 def _dispatching(block: Block) -> Block:

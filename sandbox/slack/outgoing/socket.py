@@ -96,7 +96,10 @@ class Sockets:
         self._waiting[envelope_id] = acknowledgement
         try:
             async with asyncio.timeout(seconds):
-                await self._send_envelope(envelope)
+                await self.wait_for_connection()
+                self.sent.append(envelope)
+                # The newest one: after a refresh request the app is about to close the others.
+                await self.connections[-1].send_json(envelope)
                 return await acknowledgement
         except (TimeoutError, ConnectionError):
             return None
@@ -132,12 +135,6 @@ class Sockets:
         for websocket in list(self.connections):
             with suppress(ConnectionError):
                 await websocket.close()
-
-    async def _send_envelope(self, envelope: Json) -> None:
-        await self.wait_for_connection()
-        self.sent.append(envelope)
-        # The newest one: after a refresh request the app is about to close the others.
-        await self.connections[-1].send_json(envelope)
 
     def _acknowledge(self, acknowledgement: Json) -> None:
         envelope_id = acknowledgement.get("envelope_id")

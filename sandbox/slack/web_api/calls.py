@@ -134,13 +134,8 @@ class Call:
         channel = self.world.channels.get(self.required(name))
         if channel is None or not self.can_see(channel):
             raise ApiError("channel_not_found")
-        self.require_access(channel)
-        return channel
-
-    def require_access(self, channel: Channel) -> None:
-        """Raise an error for a channel of another workspace. A direct message belongs to none."""
-        if channel.is_im or self.can_access_team(channel.team_id):
-            return
+        if channel.is_im or self.can_access_team(channel.team_id):  # a direct message belongs to no workspace
+            return channel
         is_in_org = self.world.teams[channel.team_id].enterprise_id == self.bot.enterprise_id
         not_granted = self.bot.is_enterprise_install and is_in_org
         raise ApiError("team_access_not_granted" if not_granted else "channel_not_found")
