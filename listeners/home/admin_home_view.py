@@ -15,7 +15,6 @@ from domain.preferences import (
     duration,
     working_hours,
 )
-from domain.workspace import ListedKey
 from listeners.dialogs.blocks import Block, actions, button, confirm, context, header, section
 from listeners.dialogs.preference_menus import fresh_block_id, preference_menu
 from listeners.home.admin_dialogs_view import (
@@ -153,15 +152,15 @@ def _senders(state: HomeState) -> Iterator[Block]:
     )
     keys_of_kinds = (element for kind in KEY_NAMES for element in _key_buttons(kind, state))
     yield from actions(*keys_of_kinds, button("Senders…", SENDERS))
-    if keys := "\n".join(_key_line(key) for key in state.keys[:_MOST_KEYS]):
-        more = f"\nand {counted(len(state.keys) - _MOST_KEYS, 'more key')}" if len(state.keys) > _MOST_KEYS else ""
-        yield context(keys + more)
-
-
-def _key_line(key: ListedKey) -> str:
-    creator = "the operator" if key.made_by == OPERATOR else f"<@{key.made_by}>"
-    until = f", valid until {slack_time(key.expires_at)}" if key.expires_at else ""
-    return f"{KEY_TITLES[key.kind]}: created {slack_time(key.made_at)} by {creator}{until}"
+    lines = []
+    for key in state.keys[:_MOST_KEYS]:
+        creator = "the operator" if key.made_by == OPERATOR else f"<@{key.made_by}>"
+        until = f", valid until {slack_time(key.expires_at)}" if key.expires_at else ""
+        lines.append(f"{KEY_TITLES[key.kind]}: created {slack_time(key.made_at)} by {creator}{until}")
+    if len(state.keys) > _MOST_KEYS:
+        lines.append(f"and {counted(len(state.keys) - _MOST_KEYS, 'more key')}")
+    if lines:
+        yield context("\n".join(lines))
 
 
 def _key_buttons(kind: str, state: HomeState) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from domain.states import AssignedState, HandlingState, Role, Side
 from listeners.dialogs.blocks import ASSIGNED_FILTER, Block, View, actions, button, data_of, header, menu, section
 from listeners.home.member_home_view import held_back_blocks
 from services.home.home_state import FILTERS, PAGE_SIZE, TO_DO, Assigned, AssignedJobChange, AssignedPage, MemberHome
-from services.messages.available_actions import AvailableActions, available_actions, claimed_actions
+from services.messages.available_actions import available_actions, claimed_actions
 from services.messages.cards import state_text
 from services.messages.elements import action_row
 from services.messages.wording import background, headline, sentence, slack_time
@@ -47,7 +47,11 @@ def assigned_blocks(member: MemberHome) -> Iterator[Block]:
     )
     for job_change in assigned.job_changes:
         yield _summary(job_change, assigned.link_to(job_change), member.user_id)
-        yield action_row(f"assigned_{job_change.delivery_id}", job_change.delivery_id, _available(job_change))
+        held = job_change.history.held
+        state = HandlingState(held.state) if held else HandlingState.OPEN
+        claimed = claimed_actions(state) if job_change.is_claimed else None
+        available = claimed or available_actions(Role.DRI, state, in_person=True)
+        yield action_row(f"assigned_{job_change.delivery_id}", job_change.delivery_id, available)
     newer = [button("Newer", NEWER, str(max(0, page.skip - PAGE_SIZE)))] if page.skip else []
     following = page.skip + PAGE_SIZE
     older = [button("Older", OLDER, str(following))] if following < assigned.total else []
@@ -78,11 +82,3 @@ def _summary(item: AssignedJobChange, url: str | None, user_id: str) -> Block:
     lines = [sentence(headline(item.job_change, bold, side)), background(item.job_change, side), last_line]
     block = section("\n".join(filter(None, lines)))
     return block | {"text": block["text"] | {"verbatim": True}}
-
-
-def _available(item: AssignedJobChange) -> AvailableActions:
-    held = item.history.held
-    state = HandlingState(held.state) if held else HandlingState.OPEN
-    if item.is_claimed:
-        return claimed_actions(state)
-    return available_actions(Role.DRI, state, in_person=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from domain.day_counts import counted
 from domain.job_change.validation import InvalidJobChangeError
@@ -55,7 +55,12 @@ def senders_view(senders: Sequence[ListedSender], note: str | None = None, *, me
         line = sender_line(sender, slack_time)
         text = f"*{escape(sender.adapter.label, 100)}*\n{line[0].upper()}{line[1:]}"
         blocks.append(section(text, overflow(DO, choices), f"sender-{sender.name}"))
-        blocks += [context(line) for line in _latest(sender)]
+        figures = sender.figures
+        if figures.refused_at and figures.refusal:
+            refusal = escape(figures.refusal, 300)
+            blocks.append(context(f"Last refused {slack_time(figures.refused_at)}: {refusal}"))
+        if figures.tested_at and figures.test:
+            blocks.append(context(f"Last test {slack_time(figures.tested_at)}: {escape(figures.test, 300)}"))
     if len(senders) > MOST_SHOWN:
         blocks.append(context(f"{len(senders) - MOST_SHOWN} more are not shown here."))
     choices, chosen = MERGE_REPORTS.choices(), MERGE_REPORTS.text_of(merges)
@@ -68,14 +73,6 @@ def _choices(sender: ListedSender) -> dict[str, str]:
     choices |= {} if sender.has_mapping else {TEST: "Send me a test"}
     choices |= {REFUSED: "Refused payloads"} if sender.figures.refused else {}
     return choices | ({REVOKE: "Revoke the secret…"} if sender.keys else {})
-
-
-def _latest(sender: ListedSender) -> Iterator[str]:
-    figures = sender.figures
-    if figures.refused_at and figures.refusal:
-        yield f"Last refused {slack_time(figures.refused_at)}: {escape(figures.refusal, 300)}"
-    if figures.tested_at and figures.test:
-        yield f"Last test {slack_time(figures.tested_at)}: {escape(figures.test, 300)}"
 
 
 def add_view(product: str | None = None) -> View:

@@ -23,7 +23,7 @@ from listeners.dialogs.blocks import (
 )
 from listeners.dialogs.form import LONGEST_TEXT, Choice, FieldErrors, Form, Number, ParsedText, Several, Text, Users
 from listeners.dialogs.mentions import mention
-from listeners.ownership.rule_form.form_values import HOW_TO_TEST, lines_of, read_test, shown_test
+from listeners.ownership.rule_form.form_values import lines_of, read_test, shown_test
 from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.edits import MAPPINGS, POOLS
 from services.ownership.rules.issues import RuleIssue
@@ -37,14 +37,6 @@ MOST_PICKED = 100
 MOST_SHOWN = 20
 
 _MEMBER = re.compile(r"members\.([0-9]+)\..*")
-
-
-def read_comparison(text: str) -> dict[str, object]:
-    """A FieldTest as JSON. Raises ValueError with a sentence about the text."""
-    test = read_test(text)
-    if test is None:
-        raise ValueError(f"{HOW_TO_TEST.capitalize()}.")
-    return test
 
 
 def read_members(text: str) -> list[dict[str, object]]:
@@ -76,8 +68,8 @@ OPEN_OPPORTUNITY = Choice(
     hint="Of an account, or of a contact that has a role in them.",
     default="newest",
 )
-CUSTOMER = ParsedText("customer", "An account is a customer if", read=read_comparison, optional=True)
-TARGET = ParsedText("target", "An account is a target if", read=read_comparison, optional=True)
+CUSTOMER = ParsedText("customer", "An account is a customer if", read=read_test, optional=True)
+TARGET = ParsedText("target", "An account is a target if", read=read_test, optional=True)
 CONTEXT_FIELDS = ParsedText(
     "context_fields",
     "Show on cards",

@@ -134,7 +134,10 @@ class RestApi:
         sobject = self._resource(rest[0])
         match rest[1:]:
             case []:
-                return self._create(request, sobject, version)
+                allow_methods(request, "POST")
+                record_id = self.org.add(sobject.name, **fields_of(request.body))
+                location = f"/services/data/v{version}/sobjects/{sobject.name}/{record_id}"
+                return Answer(201, {"id": record_id, "success": True, "errors": []}, {"Location": location})
             case ["describe"]:
                 allow_methods(request, "GET")
                 return Answer(200, self._describe(sobject, version))
@@ -148,12 +151,6 @@ class RestApi:
         if sobject is None:
             raise not_found()
         return sobject
-
-    def _create(self, request: Request, sobject: SObject, version: str) -> Answer:
-        allow_methods(request, "POST")
-        record_id = self.org.add(sobject.name, **fields_of(request.body))
-        location = f"/services/data/v{version}/sobjects/{sobject.name}/{record_id}"
-        return Answer(201, {"id": record_id, "success": True, "errors": []}, {"Location": location})
 
     def _record(self, request: Request, sobject: SObject, record_id: str, version: str) -> Answer:
         record = self.org.find(record_id)

@@ -9,8 +9,6 @@ from io import StringIO
 
 from services.ownership.rules.rule_set import FieldTest
 
-HOW_TO_TEST = "enter a field, then =, in, contains, >= or <=, then values"
-
 _TEST = re.compile(r"([^\s=<>]+)\s*(?:(>=|<=|=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
 _TESTS = {"=": "equals", "in": "in", "contains": "contains", ">=": "at_least", "<=": "at_most"}
 _SIGNS = {test: sign for sign, test in _TESTS.items()}
@@ -39,10 +37,10 @@ def shown_test(test: FieldTest) -> str:
     return f"{test.field} {_SIGNS[test.test]} {shown_words(test.values)}"
 
 
-def read_test(line: str) -> dict[str, object] | None:
-    """A FieldTest as JSON, not validated yet. None means that the line is not a comparison."""
-    match = _TEST.fullmatch(line.strip())
+def read_test(text: str) -> dict[str, object]:
+    """A FieldTest as JSON, not validated yet. Raises ValueError with a sentence about the text."""
+    match = _TEST.fullmatch(text.strip())
     if match is None:
-        return None
+        raise ValueError("Enter a field, then =, in, contains, >= or <=, then values.")
     name, equals, word, values = match.groups()
     return {"field": name, "test": _TESTS[equals or word.lower()], "values": read_words(values)}

@@ -87,12 +87,6 @@ def _option(element: Json, value: str) -> Json:
     raise LookupError(f"{element.get('action_id')} has no option {value!r}; it has {values}")
 
 
-def initial_state(element: Json) -> Json:
-    field, initial = _VALUE_FIELDS[element["type"]]
-    empty: list[str] | None = [] if field.endswith("s") else None
-    return {"type": element["type"], field: element.get(initial, empty)}
-
-
 def values_of(blocks: list[Json], input_states: Mapping[tuple[str, str], Json]) -> Json:
     """`state.values`: the current states of all elements with a value, by block_id and action_id."""
     values: Json = {}
@@ -100,6 +94,8 @@ def values_of(blocks: list[Json], input_states: Mapping[tuple[str, str], Json]) 
         if not holds_state(element):
             continue
         block_id, action_id = block["block_id"], element["action_id"]
-        state = input_states.get((block_id, action_id)) or initial_state(element)
-        values.setdefault(block_id, {})[action_id] = state
+        field, initial = _VALUE_FIELDS[element["type"]]
+        empty: list[str] | None = [] if field.endswith("s") else None
+        untouched = {"type": element["type"], field: element.get(initial, empty)}
+        values.setdefault(block_id, {})[action_id] = input_states.get((block_id, action_id)) or untouched
     return values

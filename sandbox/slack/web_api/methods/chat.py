@@ -121,8 +121,10 @@ def _content(call: Call, channel: Channel) -> Json:
         raise ApiError("msg_too_long")
     if blocks is not None:
         _check_blocks(blocks, call.world.teams[channel.team_id])
-    if attachments is not None:
-        _check_attachments(attachments)
+    if attachments is not None and not isinstance(attachments, list):
+        raise ApiError("invalid_attachments")
+    if attachments is not None and len(attachments) > 100:
+        raise ApiError("too_many_attachments")
     if not (text or markdown or blocks or attachments):
         raise ApiError("no_text")
     return {
@@ -184,13 +186,6 @@ def _text_length(part: object) -> int:
     return sum(
         len(value) if name == "text" and isinstance(value, str) else _text_length(value) for name, value in part.items()
     )
-
-
-def _check_attachments(attachments: object) -> None:
-    if not isinstance(attachments, list):
-        raise ApiError("invalid_attachments")
-    if len(attachments) > 100:
-        raise ApiError("too_many_attachments")
 
 
 def _metadata(call: Call) -> Json | None:
