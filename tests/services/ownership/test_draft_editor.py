@@ -9,11 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ownership.draft_editor import DraftEditor, presets_for
-from services.ownership.rulebook import CHANGED_BY_OTHERS, Rulebook
+from domain.audit import AuditEntry
+from domain.rule_versions import SeenVersion
+from services.ownership.draft_editor import (
+    RULE_CHANGED_BY_OTHERS,
+    TOO_MANY,
+    UNREADABLE,
+    DraftEditor,
+    plays_for,
+    presets_for,
+)
+from services.ownership.rulebook import CHANGED_BY_OTHERS, NO_DRAFT, Rulebook
 from services.ownership.rules.check import OrgField, OrgSchema
+from services.ownership.rules.current_rules import SaveResult
 from services.ownership.rules.edits import (
     DELETE,
+    DOWN,
     SWITCH,
     UP,
     added,
@@ -35,7 +46,8 @@ from services.ownership.rules.edits import (
 from services.ownership.rules.issues import InvalidRulesError
 from services.ownership.rules.owner_sources import Mapped, Owner, Pool
 from services.ownership.rules.presets import plays, presets
-from services.ownership.rules.rule_set import CATCH_ALL, Conditions, Rule, RuleSet
+from services.ownership.rules.rule_set import CATCH_ALL, MOST_RULES, Conditions, Rule, RuleSet
+from store.ownership import rule_sets
 
 
 def named(name: str, **when: object) -> Rule:
@@ -159,12 +171,24 @@ def test_no_play_informs_the_person_it_notifies_first(rule):
     assert rule.tell[0] not in (rule.also_notify or ())
 
 
-def test_presets_use_the_fields_of_the_org():
+@pytest.mark.parametrize(
+    ("fields", "csm", "sdr"),
+    [
+        ({"Success__c": "Customer Success Owner", "BDR__c": "BDR"}, "Success__c", "BDR__c"),
+        ({"Helper__c": "CSM", "Hunter__c": "Sales Development Rep"}, "Helper__c", "Hunter__c"),
+        ({"Customer_Success__c": "Coach", "Biz__c": "Business development"}, "Customer_Success__c", "Biz__c"),
+        ({"A__c": "BDR", "B__c": "SDR", "C__c": "Customer success", "D__c": "csm"}, "D__c", "B__c"),
+        ({}, None, None),
+    ],
+)
+def test_presets_use_the_fields_of_the_org(fields, csm, sdr):
     """Fields are found by name or label. If there are none, the chains start with the next source."""
-    assert presets_for(None) == presets(None, None)
-    assert presets_for(org()) == presets(None, None)
-    rules = presets_for(org(Success__c="Customer Success Owner", BDR__c="BDR"))
-    assert rules == presets("Account.Success__c", "Account.BDR__c")
+    names = [name and f"Account.{name}" for name in (csm, sdr)]
+    schema = org(**fields, Owner2__c="Second owner")
+    of_contact = {"contact.csm__c": OrgField("Contact.CSM__c", "CSM", ("User",))}
+    schema = OrgSchema(schema.objects, {**of_contact, **schema.fields})
+    assert (presets_for(schema), plays_for(schema)) == (presets(*names), plays(*names))
+    assert (presets_for(None), plays_for(None)) == (presets(None, None), plays(None, None))
 
 
 def test_rules_use_the_new_name_of_a_renamed_pool_or_mapping():
@@ -241,3 +265,93 @@ def test_rules_that_are_added_or_deleted_do_not_reorder_the_others():
     assert is_reordered(published, RuleSet(rules=(two, one)))
     assert not is_reordered(published, RuleSet(rules=(three, one, two)))
     assert not is_reordered(published, RuleSet(rules=(two,)))
+
+
+async def test_each_edit_of_the_draft_is_in_the_history(world, editing):
+    """In a phrase that names the rule. An edit that changes nothing is not stored."""
+    where, book = world.workspace_id, editing.rulebook
+    await book.publish(where, "operator", ABC, None)
+
+    async def step(step: str, number: int) -> SaveResult:
+        return await editing.step(where, "U1", (await book.read(where)).seen, step, number)
+
+    results = [await step(*edit) for edit in ((UP, 1), (DOWN, 1), (SWITCH, 0), (SWITCH, 0), (DELETE, 0))]
+    unchanged = [await step(UP, 0), await step(DOWN, 1)]
+    added_rules = [await editing.add(where, "U2", [D]), await editing.add(where, "U2", [named("E"), named("F")], 0)]
+    mark = mark_of((await book.read(where)).shown.rules[0])
+    changed = [await editing.change(where, "U3", mark, rule, 0) for rule in (named("E"), named("G"), named("H"))]
+    seen = (await book.read(where)).seen
+    saved = await editing.save(where, "U4", seen, ABC, "changed the limits")
+    published = await editing.publish(where, "U5", (await book.read(where)).seen)
+
+    drafted = [SaveResult(True, "Saved as a draft.", number=number) for number in range(1, 10)]
+    assert results == drafted[:5]
+    assert unchanged == [SaveResult(True, "The rule is already there.")] * 2
+    assert added_rules == drafted[5:7]
+    no_changes, gone = SaveResult(True, "There were no changes."), SaveResult(False, RULE_CHANGED_BY_OTHERS)
+    assert changed == [no_changes, drafted[7], gone]
+    assert saved == drafted[8]
+    assert (published.stored, published.text, published.number) == (True, "Published as version 2.", 2)
+    assert [(entry.actor, entry.detail) for entry in reversed(await book.history(where))] == [
+        ("operator", "3 rules in force"),
+        ("U1", "moved “B” up"),
+        ("U1", "moved “A” down"),
+        ("U1", "turned “B” off"),
+        ("U1", "turned “B” on"),
+        ("U1", "deleted “B”"),
+        ("U2", "added “D”"),
+        ("U2", "added 2 rules"),
+        ("U3", "changed “G”"),
+        ("U4", "changed the limits"),
+        ("U5", "3 rules in force"),
+    ]
+
+
+async def test_an_edit_of_rules_that_another_admin_has_changed_is_refused(world, editing):
+    """Nothing is saved, discarded or published."""
+    where, other = world.workspace_id, SeenVersion(0)
+    await editing.rulebook.publish(where, "operator", ABC, None)
+    await editing.add(where, "U1", [D])
+    refused = SaveResult(False, CHANGED_BY_OTHERS)
+
+    assert await editing.step(where, "U2", other, UP, 1) == refused
+    assert await editing.step(where, "U2", (await editing.rulebook.read(where)).seen, UP, 4) == refused
+    assert await editing.save(where, "U2", other, ABC, "x") == refused
+    assert await editing.discard(where, "U2", other) == refused
+    assert await editing.publish(where, "U2", other) == refused
+    assert await editing.rulebook.publish_draft(where, "U2", other) == refused
+    too_many = [D] * (MOST_RULES - 3)
+    assert await editing.add(where, "U2", too_many) == SaveResult(False, TOO_MANY)
+    assert names((await editing.rulebook.read(where)).shown) == "ABCD"
+    seen = (await editing.rulebook.read(where)).seen
+    assert await editing.discard(where, "U2", seen) == SaveResult(True, "The draft was discarded.")
+    assert await editing.discard(where, "U2", SeenVersion(1)) == SaveResult(False, "There was no draft.")
+    assert await editing.add(where, "U2", too_many[1:]) == SaveResult(True, "Saved as a draft.", number=1)
+
+
+@pytest.mark.parametrize("what", ["published", "draft"])
+async def test_rules_that_this_version_cannot_read_are_not_changed(world, editing, what):
+    """They may be of a later version. It is said what cannot be read, and an earlier version can be published again."""
+    where, book = world.workspace_id, editing.rulebook
+    await book.publish(where, "operator", ABC, None)
+    change = AuditEntry(world.clock(), "U1", "ownership: changed", "")
+    if what == "published":
+        await world.database.run(rule_sets.publish, where, '{"rules": 7}', None, change)
+    else:
+        await world.database.run(rule_sets.save_draft, where, '{"rules": 7}', None, change)
+
+    read = await book.read(where)
+
+    assert read.problem == "rules: must be a list"
+    assert (read.rules, read.draft, read.draft_rules) == (ABC if what == "draft" else RuleSet(), None, None)
+    refused = SaveResult(False, UNREADABLE)
+    assert await editing.step(where, "U1", read.seen, DELETE, 0) == refused
+    assert await editing.change(where, "U1", mark_of(ABC.rules[0]), D, 0) == refused
+    assert await editing.add(where, "U1", [D]) == refused
+    assert await editing.save(where, "U1", read.seen, ABC, "x") == refused
+    assert await editing.publish(where, "U1", read.seen) == SaveResult(False, NO_DRAFT)
+    if what == "published":
+        again = await book.roll_back(where, "U1", 2, 2)
+        assert (again.stored, again.text) == (False, "This version can no longer be read.")
+        assert [str(issue) for issue in again.issues] == ["rules: must be a list"]
+        assert (await book.roll_back(where, "U1", 1, 2)).number == 3

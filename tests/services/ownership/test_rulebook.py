@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 from domain.audit import OPERATOR, AuditEntry
-from domain.rule_versions import SeenVersion
+from domain.rule_versions import EVERYTHING_ELSE, RuleFigures, SeenVersion
 from sandbox.salesforce.schema import lookup
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import CHANGED_BY_OTHERS, NO_DRAFT, NO_VERSION, Rulebook
+from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.edits import mark_of
 from services.ownership.rules.owner_sources import Owner, UserField
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import Rule, RuleSet
+from services.ownership.rules.scorecard import NO_FIGURES, Scorecard
 from store.ownership import rule_sets
 
 RULES = RuleSet(rules=(Rule(name="One", tell=(Owner(of="account"),)),))
@@ -213,3 +215,48 @@ async def test_renamed_rules_keep_their_keys_in_every_later_version(world, book)
         ("First", "One"),
         ("One", "One (2)"),
     ]
+
+
+def test_the_scorecard_as_json_has_each_rule_with_its_figures():
+    """The published rules in order, then everything else, then deleted rules. Scripts read the names of the fields."""
+    off = Rule(name="Off", enabled=False, tell=(Owner(of="account"),))
+    rules = RuleSet(rules=(*RULES.rules, off))
+    few, many = RuleFigures(4, 1), RuleFigures(12, 5, 2, 1, 60_000)
+    figures = {
+        "One": {30: few, 90: many},
+        "Off": {30: many, 90: many},
+        "Gone": {30: RuleFigures(), 90: few},
+        EVERYTHING_ELSE: {30: RuleFigures(10, 5), 90: many},
+    }
+
+    card = Scorecard.of(CurrentRules(3, rules, None, None), figures)
+
+    nothing = {"sent": 0, "acted_on": 0, "not_mine": 0, "wrong_data": 0, "median_ms": None}
+    of_few = {**nothing, "sent": 4, "acted_on": 1}
+    of_many = {"sent": 12, "acted_on": 5, "not_mine": 2, "wrong_data": 1, "median_ms": 60_000}
+
+    def row(key: str, number: int | None, state: str, last_30: object, last_90: object, **more: object) -> object:
+        values = {"rule": key, "key": key, "number": number, "state": state, "acted_on_less_than_half": False}
+        return {**values, "last_30_days": last_30, "last_90_days": last_90, **more}
+
+    assert card.as_dict() == {
+        "rules_version": 3,
+        "rules": [
+            row("One", 1, "on", of_few, of_many, acted_on_less_than_half=True),
+            row("Off", 2, "off", of_many, of_many),
+            row(
+                EVERYTHING_ELSE,
+                None,
+                "everything_else",
+                {**nothing, "sent": 10, "acted_on": 5},
+                of_many,
+                rule="Everything else",
+            ),
+            row("Gone", None, "deleted", nothing, of_few),
+        ],
+    }
+    assert [score.name for score in card.ignored] == ["One"]
+    assert (card.has_figures, card.has_judged) == (True, True)
+    unused = Scorecard.of(CurrentRules(0, rules, None, None), {"One": {**NO_FIGURES, 90: RuleFigures(9)}})
+    assert (unused.has_figures, unused.has_judged, unused.ignored) == (True, False, [])
+    assert not Scorecard.of(CurrentRules(0, rules, None, None), {}).has_figures
