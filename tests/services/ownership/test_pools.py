@@ -1,18 +1,40 @@
-"""Round robin: turns are shared by weight, and nobody has to catch up."""
+"""Round robin: turns are shared by weight, nobody has to catch up, and a batch says what has to be stored of it."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.people import Member
+from domain.people import NOT_IN_SLACK, UNKNOWN, Member
 from domain.preferences import SEGMENT
-from services.ownership.choice.availability import BatchState
-from services.ownership.choice.pools import PoolState
+from domain.rule_versions import PoolAssignment
+from services.ownership.choice.availability import BatchState, MissingLookups
+from services.ownership.choice.decide import (
+    WaitingForSlack,
+    batch_decision,
+    decide_batch,
+    parse_pool_state,
+    sticky_accounts,
+    waiting_for_slack,
+)
+from services.ownership.choice.pools import STEP, PoolState
 from services.ownership.rules.rule_set import Pool, PoolMember
-from tests.services.ownership.cases import DANA, GLOBEX, KIM, availability, case, chosen, rule, rules
+from tests.services.ownership.cases import (
+    DANA,
+    GLOBEX,
+    INITECH,
+    KIM,
+    OMAR,
+    availability,
+    case,
+    chosen,
+    owner,
+    rule,
+    rules,
+)
 
 
 def pool(*weights: int) -> Pool:
@@ -96,3 +118,86 @@ def test_a_sticky_account_stays_with_its_member(companies):
         batch = batch.after(decision.turns, decision.direct_recipients)
         (choice,) = decision.choices
         assert members_by_company.setdefault(company, choice.name) == choice.name
+
+
+STATED = {
+    "P": {"members": [{"user": str(DANA.email)}, {"user": str(KIM.email), "weight": 2}]},
+    "Q": {"members": [{"user": str(KIM.email)}], "sticky": False},
+    "Unused": {"members": [{"user": str(KIM.email)}]},
+}
+OF_SIDES = rules(
+    rule({"source": "pool", "pool": "P"}, name="A", when={"side": "past"}),
+    rule({"source": "pool", "pool": "Q"}, name="B", when={"side": "current", "segment": ["target"]}),
+    rule(owner("account"), name="C", when={"side": "current"}, deliver={"to": "channel", "channel": "C111"}),
+    rule({"source": "pool", "pool": "Unused"}, name="D", enabled=False),
+    pools=STATED,
+    guards={"daily_cap": 3},
+)
+
+
+def test_a_batch_says_what_has_to_be_stored_of_it():
+    """The pools in which a turn was taken, and the accounts that have a new holder."""
+    before = BatchState(
+        pools={"P": PoolState(0, {KIM.email: 5}), "Other": PoolState(1, {})},
+        sticky={("P", "001000000000009"): KIM.email},
+    )
+    elsewhere = {"company": {"name": "Hooli", "domain": "hooli.com"}}
+    cases = {"one": case(), "two": case(None, previous=elsewhere), "three": case(), "waits": case()}
+
+    choices, lookups, after = decide_batch(cases, OF_SIDES, availability(), before, {"waits"})
+    decision = batch_decision({**choices, "waits": WaitingForSlack(2.0)}, before, after)
+
+    assert lookups == {}
+    assert list(choices) == ["one", "two", "three"]
+    assert [choice.name for decided in choices.values() for choice in decided.choices] == [
+        *(DANA.email, KIM.email),
+        *(KIM.email, None),
+        *(DANA.email, KIM.email),
+    ]
+    assert {name: json.loads(state) for name, state in decision.pools.items()} == {
+        "P": {"at": STEP, "places": {DANA.email: 2 * STEP, KIM.email: 5 + STEP // 2}},
+        "Q": {"at": STEP, "places": {KIM.email: 2 * STEP}},
+    }
+    assert {name: parse_pool_state(state) for name, state in decision.pools.items()} == {
+        name: after.pools[name] for name in ("P", "Q")
+    }
+    assert decision.assignments == (
+        PoolAssignment("P", INITECH.id[:15], DANA.email),
+        PoolAssignment("P", "hooli.com", KIM.email),
+    )
+    assert list(decision.choices) == ["one", "two", "three", "waits"]
+    assert after.counts == {"UDANA": 2, "UKIM": 3}
+
+
+def test_what_a_channel_receives_does_not_count_towards_the_limit_of_a_person():
+    """A state without turns and recipients stays the same."""
+    to_channel = rules(rule(owner("account"), when={"side": "current"}, deliver={"to": "channel", "channel": "C111"}))
+    before = BatchState(counts={"UOMAR": 1})
+    choices, _, after = decide_batch({"one": case()}, to_channel, availability(), before, ())
+    assert choices["one"].choices[0].name == OMAR.name
+    assert after is before
+    assert before.after((), frozenset({"UOMAR"})).counts == {"UOMAR": 2}
+
+
+def test_accounts_are_looked_up_for_sticky_pools_that_a_rule_uses():
+    """Without one, no account is."""
+    cases = [case(), case(None, previous={"company": {"name": "HOOLI"}}, current={"company": {"name": "Globex"}})]
+    accounts = (INITECH.id[:15], GLOBEX.id[:15], "hooli", "globex")
+    assert sticky_accounts(cases, OF_SIDES.rule_set) == {("P", account) for account in accounts}
+    assert sticky_accounts(cases, rules(rule({"source": "pool", "pool": "Q"}), pools=STATED).rule_set) == set()
+
+
+def test_job_changes_wait_as_long_as_slack_asks_for_one_of_their_people():
+    """Those whose people are known by now do not wait."""
+    members = {
+        "a@x.example": Member(None, UNKNOWN, retry_after=30.0),
+        "b@x.example": Member(None, UNKNOWN),
+        "c@x.example": Member(None, NOT_IN_SLACK, retry_after=90.0),
+    }
+    lookups = {
+        "both": MissingLookups(frozenset({"a@x.example", "b@x.example", "c@x.example"})),
+        "soon": MissingLookups(frozenset({"b@x.example"})),
+        "known": MissingLookups(frozenset({"c@x.example"})),
+        "group": MissingLookups(groups=frozenset({"S1"})),
+    }
+    assert waiting_for_slack(lookups, members) == {"both": WaitingForSlack(30.0), "soon": WaitingForSlack(1.0)}

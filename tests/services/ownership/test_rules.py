@@ -1,18 +1,24 @@
-"""The JSON format of rules: it is read back unchanged, and all errors are reported with their paths."""
+"""The JSON format of rules, all errors with their paths, and what rules require of Salesforce."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from domain.people import OwnerMatching, PersonKey
+from services.ownership.choice.case import lookup_of
+from services.ownership.choice.required_records import combine, required_records, with_currency, without_unreadable
 from services.ownership.rulebook import parse
 from services.ownership.rules.issues import InvalidRulesError
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import MOST_RULES, RuleSet
 from services.ownership.rules.unreachable import unreachable
+from services.salesforce.records import NOTHING_REQUIRED, CompanyLookup, PersonLookup, RequiredRecords
+from tests.services.ownership.cases import job_change, owner, rule
 
 GOOD = {
     "rules": [
@@ -144,7 +150,205 @@ def test_the_documented_rules_are_valid():
     """The examples in the documentation, a rule set and single rules, can be imported as they are."""
     text = (Path(__file__).parents[3] / "docs" / "ownership.md").read_text(encoding="utf-8")
     whole, *single = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
-    for example in (whole, *(f'{{"rules": [{rule}]}}' for rule in single)):
+    for example in (whole, *(f'{{"rules": [{one}]}}' for one in single)):
         rules = parse(example)
         assert isinstance(rules, RuleSet)
         assert unreachable(rules.rules) == []
+
+
+USER = "005000000000001AAA"
+SEGMENT_FIELDS = {"Account": frozenset({"Type"})}
+
+
+def fields_of(sobject: str, *names: str) -> dict[str, frozenset[str]]:
+    return {sobject: frozenset(names)}
+
+
+@pytest.mark.parametrize(
+    ("raw_rule", "required"),
+    [
+        (rule({"source": "sender"}), {}),
+        (rule({"source": "user", "user": "sue@acme.example"}), {}),
+        (rule({"source": "user", "user": USER}), {"user_ids": frozenset({USER})}),
+        (rule(owner("lead")), {"companies": True}),
+        (rule(owner("parent_account")), {"companies": True, "parents": True}),
+        (rule(owner("ultimate_parent_account")), {"companies": True, "ultimate_parents": True}),
+        (rule({"source": "opportunity_owner"}), {"companies": True, "opportunities": True}),
+        (rule({"source": "opportunity_owner", "of": "contact"}), {"companies": True, "contact_opportunities": True}),
+        (
+            rule({"source": "field", "field": "Account.SDR__c"}),
+            {
+                "companies": True,
+                "fields": fields_of("Account", "SDR__c"),
+                "user_fields": frozenset({"account.sdr__c"}),
+            },
+        ),
+        (
+            rule({"source": "field", "field": "Opportunity.SE__c"}),
+            {
+                "companies": True,
+                "opportunities": True,
+                "fields": fields_of("Opportunity", "SE__c"),
+                "user_fields": frozenset({"opportunity.se__c"}),
+            },
+        ),
+        (
+            rule({"source": "team", "of": "account", "role": "CSM"}),
+            {"companies": True, "account_roles": frozenset({"CSM"})},
+        ),
+        (
+            rule({"source": "team", "of": "opportunity", "role": "SE"}),
+            {"companies": True, "opportunities": True, "opportunity_roles": frozenset({"SE"})},
+        ),
+        (
+            rule({"source": "manager", "of": {"source": "user", "user": USER}}),
+            {"managers": True, "user_ids": frozenset({USER})},
+        ),
+        (rule({"source": "sender"}, {"source": "manager"}), {"managers": True}),
+        (rule({"source": "queue"}), {"queues": True}),
+        (rule({"source": "pool", "pool": "P"}), {"companies": True, "user_ids": frozenset({USER})}),
+        (rule({"source": "mapped", "table": "T", "of": {"source": "sender"}}), {"user_ids": frozenset({USER})}),
+        (rule({"source": "sender"}, fallback={"source": "user", "user": USER}), {"user_ids": frozenset({USER})}),
+        (rule({"source": "sender"}, also_notify=[owner("parent_account")]), {"companies": True, "parents": True}),
+        (
+            rule({"source": "sender"}, also_notify=[{"source": "mapped", "table": "T", "of": {"source": "sender"}}]),
+            {"user_ids": frozenset({USER})},
+        ),
+        (
+            rule({"source": "sender"}, also_notify=[{"source": "channel_field", "field": "Account.Room__c"}]),
+            {"companies": True, "fields": fields_of("Account", "Room__c")},
+        ),
+        (rule({"source": "sender"}, when={"segment": ["customer"]}), {"companies": True, "fields": SEGMENT_FIELDS}),
+        (rule({"source": "sender"}, when={"segment": ["target"]}), {"companies": True, "fields": SEGMENT_FIELDS}),
+        (
+            rule({"source": "sender"}, when={"segment": ["none"]}),
+            {"companies": True, "fields": SEGMENT_FIELDS, "opportunities": True},
+        ),
+        (rule({"source": "sender"}, when={"segment": ["closed_lost"]}), {"companies": True, "opportunities": True}),
+        (rule({"source": "sender"}, when={"segment": ["not_in_salesforce"]}), {"companies": True}),
+        (
+            rule({"source": "sender"}, when={"fields": [{"field": "Contact.Level__c", "values": ["x"]}]}),
+            {"companies": True, "fields": fields_of("Contact", "Level__c")},
+        ),
+        (rule({"source": "sender"}, when={"contact_has_open_opportunity": False}), {"contact_opportunities": True}),
+    ],
+)
+def test_rules_require_only_the_records_that_they_use(raw_rule, required):
+    """Everything else is not queried, nor is what only a rule needs that is turned off."""
+    raw = {
+        "rules": [raw_rule],
+        "pools": {"P": {"members": [{"user": USER}, {"user": "sue@acme.example"}]}},
+        "mappings": {"T": {"sue@acme.example": USER}, "Unused": {"sue@acme.example": "005000000000002AAA"}},
+    }
+    assert required_records(RuleSet.parse(raw)) == RequiredRecords(**required)
+    off = required_records(RuleSet.parse({**raw, "rules": [{**raw_rule, "enabled": False}]}))
+    assert off == NOTHING_REQUIRED
+
+
+EVERYTHING_REQUIRED = RequiredRecords(
+    fields={"Account": frozenset({"Type", "ARR__c"}), "Contact": frozenset({"Level__c"})},
+    companies=True,
+    parents=True,
+    opportunities=True,
+    contact_opportunities=True,
+    ultimate_parents=True,
+    open_choice="largest",
+    account_roles=frozenset({"CSM"}),
+    opportunity_roles=frozenset({"SE"}),
+    user_fields=frozenset({"account.sdr__c"}),
+    managers=True,
+    queues=True,
+    user_ids=frozenset({USER}),
+    email_field="Work__c",
+    slack_id_field="Slack__c",
+    person_keys=(PersonKey("Contact", "Id__c", "custom.person_id"),),
+    domain_field="Host__c",
+)
+
+
+def test_two_rule_sets_require_what_each_of_them_requires():
+    """A draft is compared with the rules in force on the same records. How people are found is the same for both."""
+    shared = {name: getattr(EVERYTHING_REQUIRED, name) for name in ("open_choice", "person_keys", "domain_field")}
+    nothing = RequiredRecords(**shared)
+    assert combine(EVERYTHING_REQUIRED, nothing) == combine(nothing, EVERYTHING_REQUIRED) == EVERYTHING_REQUIRED
+    assert combine(nothing, nothing) == nothing
+    more = RequiredRecords(
+        fields={"Account": frozenset({"Tier__c"})},
+        account_roles=frozenset({"AE"}),
+        opportunity_roles=frozenset({"SE2"}),
+    )
+    both = combine(EVERYTHING_REQUIRED, more)
+    assert both.fields["Account"] == {"Type", "ARR__c", "Tier__c"}
+    assert (both.account_roles, both.opportunity_roles) == ({"CSM", "AE"}, {"SE", "SE2"})
+
+
+def test_a_workspace_has_its_own_fields_for_matching_and_mutes():
+    """Segments that a member has muted are looked up, too."""
+    matching = OwnerMatching(email_field="Work__c", slack_id_field="Slack__c", domain_field="Host__c", person_keys=())
+    context = RuleSet.parse({"context_fields": ["Opportunity.Amount"], "open_opportunity": "largest"})
+    assert required_records(context, matching, ["customer"]) == RequiredRecords(
+        fields={"Account": frozenset({"Type"}), "Opportunity": frozenset({"Amount"})},
+        companies=True,
+        opportunities=True,
+        open_choice="largest",
+        email_field="Work__c",
+        slack_id_field="Slack__c",
+        person_keys=(),
+        domain_field="Host__c",
+    )
+
+
+def test_fields_that_the_app_cannot_read_are_left_out_by_name():
+    """Those of an object that could not be described are kept: the query will say what is wrong."""
+    readable = {"Account": frozenset({"type"}), "User": frozenset({"work__c"})}
+    kept, hidden = without_unreadable(EVERYTHING_REQUIRED, readable)
+    fields = {"Account": frozenset({"Type"}), "Contact": frozenset({"Level__c"})}
+    assert kept == replace(EVERYTHING_REQUIRED, fields=fields, slack_id_field=None)
+    assert hidden == {"Account.ARR__c", "User.Slack__c"}
+    kept, hidden = without_unreadable(EVERYTHING_REQUIRED, {"User": frozenset()})
+    assert kept == replace(EVERYTHING_REQUIRED, email_field=None, slack_id_field=None)
+    assert hidden == {"User.Work__c", "User.Slack__c"}
+    assert without_unreadable(EVERYTHING_REQUIRED, {}) == (EVERYTHING_REQUIRED, frozenset())
+    assert without_unreadable(NOTHING_REQUIRED, {"User": frozenset()}) == (NOTHING_REQUIRED, frozenset())
+
+
+def test_the_currency_of_a_record_is_read_with_the_fields_on_cards():
+    """In orgs with several currencies only, and only for the records whose fields are shown."""
+    several = {"Account": frozenset({"currencyisocode"}), "Contact": frozenset({"currencyisocode"})}
+    fields = with_currency(EVERYTHING_REQUIRED, ["Account.ARR__c"], several).fields
+    assert fields == {"Account": {"Type", "ARR__c", "CurrencyIsoCode"}, "Contact": {"Level__c"}}
+    for shown, readable in ((["Account.ARR__c"], {"Account": frozenset({"arr__c"})}), ([], several)):
+        assert with_currency(EVERYTHING_REQUIRED, shown, readable) is EVERYTHING_REQUIRED
+
+
+def test_a_lookup_has_what_rules_and_keys_need():
+    """Companies by their names only if rules need accounts, and fields of the sender only if they are keys."""
+    kinds = ("custom.person_id", "custom.number", "custom.empty", "custom.score", "custom.missing", "email")
+    keys = tuple(PersonKey("Contact", f"F{number}__c", kind) for number, kind in enumerate(kinds))
+    change = job_change(
+        person={"full_name": "Ada", "emails": ["ada@globex.com"], "linkedin_url": "https://www.linkedin.com/in/ada"},
+        previous={"company": {"name": "Initech", "domain": "initech.com", "salesforce_id": "001000000000001AAA"}},
+        current={},
+        change_type="departure",
+        salesforce={
+            "contact_id": "003000000000001AAA",
+            "lead_id": "00Q000000000001EAA",
+            "past_contact_id": "003000000000002AAA",
+        },
+        custom={"person_id": "P1", "number": 7, "empty": "", "score": 1.5, "other": "x"},
+    )
+    lookup = PersonLookup(
+        "jc",
+        contact_id="003000000000001AAA",
+        lead_id="00Q000000000001EAA",
+        emails=("ada@globex.com",),
+        linkedin_url=change.person.linkedin_url,
+        custom={"custom.person_id": "P1", "custom.number": "7"},
+        past_contact_id="003000000000002AAA",
+        past=CompanyLookup("001000000000001AAA"),
+    )
+    required = RequiredRecords(person_keys=keys)
+    assert lookup_of("jc", change, required) == lookup
+    whole = CompanyLookup("001000000000001AAA", "initech.com", "Initech")
+    assert lookup_of("jc", change, replace(required, companies=True)) == replace(lookup, past=whole)
+    assert lookup_of("jc", change, NOTHING_REQUIRED) == replace(lookup, custom={})
