@@ -343,3 +343,15 @@ def test_a_bundle_ends_before_a_delivery_that_is_posted_alone():
 
     assert next_bundle(waiting) == tuple(waiting[:2])
     assert next_bundle(waiting[2:]) == (waiting[2],)
+
+
+async def test_the_lane_of_a_default_channel_that_is_no_longer_chosen_is_parked(database, workspace):
+    """It does not come up again with each claim, and holds back no other lane."""
+    await database.run(add_routed, DEFAULT_CHANNEL, "U_DANA")
+    await database.run(workspaces.change, "T1", None, default_channel_id=None)
+
+    (claimed,) = await database.run(claim)
+
+    assert claimed.channel == "U_DANA"
+    lane = await database.run(lane_of, DEFAULT_CHANNEL)
+    assert (lane.lease, lane.due_at) == (None, None)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from domain.decision.reasons import legacy
-from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role
+from domain.decision.reasons import legacy, to_stored
+from domain.delivery import NewDelivery, TraceStep
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
+from domain.workspace import OutgoingWebhook, WebhookEvent
+from store.delivery import reminders as reminders_store
+from store.delivery import webhooks
+from store.delivery.deliveries import deliver_again
 from store.delivery.failed import failures
 from store.delivery.posts import settle
+from store.delivery.reminders import HOUR_MS
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
 from store.delivery.trace import steps_of
 from store.schema import deliveries, posts, reminders
@@ -89,6 +95,28 @@ async def test_its_reminder_is_not_started_again_by_a_worker_that_is_late(databa
     assert await database.run(reminder_times) == before == [SOMEDAY + LEASE_MS + 1]
 
 
+async def test_a_reminder_starts_again_for_a_message_that_is_sent_again(database):
+    """With the hours that the workspace wants now. What happened to the earlier reminder is forgotten."""
+    await database.run(workspaces.change, "T1", None, reminder_hours=4)
+    (job_change_id,) = await database.run(add_routed, "U_DANA")
+    (first,) = await database.run(claim)
+    await database.run(settle, [Sent(first, SOMEDAY, "D_DANA", "1.1")])
+    due = SOMEDAY + 4 * HOUR_MS
+    (reminder,) = await database.run(reminders_store.claim, due, LEASE_MS, 9)
+    await database.run(reminders_store.begin, [reminder], due, LEASE_MS, "post", "1.1")
+    await database.run(reminders_store.record_reminded, [reminder], due, "in the thread", escalates=True)
+    await database.run(workspaces.change, "T1", None, reminder_hours=8)
+    new = NewDelivery(job_change_id, "U_DANA", Role.DRI, legacy("Kim passed it on."))
+    await database.run(deliver_again, "T1", new, due)
+    (again,) = await database.run(claim, due)
+
+    await database.run(settle, [Sent(again, due, "D_DANA", "2.2")])
+
+    row = await database.run(lambda connection: connection.execute(select(reminders)).one())
+    assert (row.told_at, row.hours, row.due_at, row.attempts) == (due, 8, due + 8 * HOUR_MS, 0)
+    assert (row.lease, row.begun_at, row.post_id, row.reminded_at) == (None, None, None, None)
+
+
 def reminder_times(connection) -> list[int]:
     return list(connection.execute(select(reminders.c.told_at)).scalars())
 
@@ -153,7 +181,8 @@ async def test_a_post_in_doubt_keeps_its_deliveries(database):
 
 
 async def test_a_delivery_that_cannot_work_fails_with_its_reason(database):
-    """It ends visibly and frees its lane."""
+    """It ends visibly, for a receiver of events too, and frees its lane."""
+    await database.run(webhooks.save, OutgoingWebhook("T1", "url", "secret", "host", WebhookEvent.FAILED))
     (job_change_id,) = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
@@ -161,15 +190,18 @@ async def test_a_delivery_that_cannot_work_fails_with_its_reason(database):
 
     assert await database.run(outcome_of, job_change_id) == (Outcome.FAILED, None, "too long")
     assert [each.reason for each in await database.run(failures, "T1")] == ["too long"]
-    assert [step.step for step in await database.run(steps_of, job_change_id)] == ["failed"]
+    assert await database.run(steps_of, job_change_id) == [TraceStep(job_change_id, SOMEDAY, Step.FAILED, "too long")]
     assert (await database.run(lane_of, "U_DANA")).due_at is None
+    (event,) = await database.run(webhooks.claim, SOMEDAY, LEASE_MS, 9)
+    assert (event.event, event.job_change_id, event.at) == (WebhookEvent.FAILED, job_change_id, SOMEDAY)
 
 
 async def test_a_dead_direct_message_moves_to_the_default_channel(database):
     """The job change is posted there with the reason, and ends once."""
     (job_change_id,) = await database.run(add_routed, "U_GONE")
     (claimed,) = await database.run(claim)
-    await database.run(settle, [Moved(claimed, SOMEDAY, legacy("The DRI's account is disabled."), "disabled")])
+    reasons = legacy("The DRI's account is disabled.")
+    await database.run(settle, [Moved(claimed, SOMEDAY, reasons, "disabled", "user_disabled")])
 
     (moved,) = await database.run(claim)
     await database.run(settle, [Sent(moved, SOMEDAY, "C_DEFAULT", "1.1")])
@@ -177,6 +209,11 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
     assert moved.channel == "C_DEFAULT"
     assert [each.role for each in moved.deliveries] == [Role.FALLBACK]
     assert await database.run(delivery_states, job_change_id) == ["moved", "delivered"]
+    columns = (deliveries.c.settled_at, deliveries.c.last_error, deliveries.c.last_code)
+    rows = await database.run(lambda connection: connection.execute(select(*columns).order_by(deliveries.c.id)).all())
+    assert rows[0] == (SOMEDAY, "The DRI's account is disabled.", "user_disabled")
+    (step,) = await database.run(steps_of, job_change_id)
+    assert (step.step, step.at, step.detail) == (Step.MOVED, SOMEDAY, "The DRI's account is disabled.")
     assert await database.run(outcome_of, job_change_id) == ("delivered", "channel", "The DRI's account is disabled.")
 
 
@@ -198,7 +235,7 @@ async def test_a_copy_for_a_dead_direct_message_fails_while_the_rest_of_its_post
 @pytest.mark.parametrize("copy_went_first", [True, False])
 async def test_a_copy_for_the_channel_becomes_the_fallback(database, copy_went_first):
     """The default channel gets one message, even if it had a copy before the direct message failed."""
-    (job_change_id,) = await database.run(add_routed, "U_GONE", role=Role.DRI)
+    (job_change_id,) = await database.run(add_routed, "U_GONE", role=Role.DRI, rule="targets")
     await database.run(add_routed, DEFAULT_CHANNEL, role=Role.COPY, job_change_id=job_change_id)
     by_channel = {each.channel: each for each in await database.run(claim)}
     copy, dm = by_channel["C_DEFAULT"], by_channel["U_GONE"]
@@ -208,7 +245,12 @@ async def test_a_copy_for_the_channel_becomes_the_fallback(database, copy_went_f
         await database.run(settle, [settlement])
 
     assert await database.run(claim, SOMEDAY + 5_000) == []
-    assert (await database.run(outcome_of, job_change_id))[:2] == ("delivered", "channel")
+    assert await database.run(outcome_of, job_change_id) == ("delivered", "channel", "The DRI is gone.")
+    columns = (deliveries.c.state, deliveries.c.role, deliveries.c.reason, deliveries.c.reasons, deliveries.c.rule)
+    rows = await database.run(lambda connection: connection.execute(select(*columns).order_by(deliveries.c.id)).all())
+    gone = "The DRI is gone."
+    assert rows[1] == ("delivered", Role.FALLBACK, gone, to_stored(legacy(gone)), "targets")
+    assert rows[0][:2] == ("moved", Role.DRI)
 
 
 async def test_a_broken_default_channel_parks_its_lane(database):
