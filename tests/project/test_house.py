@@ -12,13 +12,6 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
-
-from app import build
-from listeners.cli.table import VERBS
-from services.settings import Settings
-from store.encryption import Cipher
-from tests.fuzz.corpus import ROUTES
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ["domain", "store", "services", "listeners"]  # each may import itself and those before it
@@ -253,40 +246,6 @@ def is_ground(path: Path) -> bool:
     return "Pure" in (ast.get_docstring(parsed(path)) or "") or path.name == "errors.py"
 
 
-DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
-
-
-def test_every_setting_is_in_the_docs_and_in_the_example():
-    """Operators can read about every setting that the app reads."""
-    read = set(re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', (ROOT / "services/settings.py").read_text())) - {
-        "INFO",
-        "DEBUG",
-    }
-    settings = {name for name in read if name not in {"WARNING", "ERROR"}}
-    example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-
-    assert len(settings) > 15
-    assert settings == example
-    assert {name for name in settings if f"`{name}`" not in DOCS} == set()
-
-
-def test_every_verb_is_in_the_docs():
-    """Under the name that is typed."""
-    assert [verb.name for verb in VERBS if f"`{verb.name}`" not in DOCS] == []
-
-
-async def test_every_route_is_documented_and_fuzzed(tmp_path):
-    """By its pattern, so that no route is forgotten."""
-    environ = dict.fromkeys(("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"), "sample")
-    settings = Settings.from_environ(environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
-    async with build(settings, Cipher.of([Fernet.generate_key().decode()])) as app:
-        routes = {resource.canonical for resource in app.web.router.resources()}
-
-    assert len(routes) > 12
-    assert {route for route in routes if f" {route}`" not in DOCS} == set()
-    assert routes == set(ROUTES)
-
-
 def test_optional_libraries_are_not_imported_at_start():
     """They cost memory and time: the other database's driver, migrations, Salesforce's client, and traces."""
     optional = {"alembic", "opentelemetry", "psycopg", "requests", "simple_salesforce"}
@@ -297,65 +256,9 @@ def test_optional_libraries_are_not_imported_at_start():
     assert output.stdout == "[]\n"
 
 
-def test_no_test_is_without_an_assertion():
-    """Assertions in the tests' helpers count."""
-    defined = [
-        (path, node)
-        for path in sorted((ROOT / "tests").rglob("*.py"))
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    helpers: set[str] = set()
-    for _ in range(3):  # helpers that call helpers
-        helpers |= {node.name for _, node in defined if not node.name.startswith("test_") and asserts(node, helpers)}
-
-    wrong = [
-        f"{path.relative_to(ROOT)}::{node.name}"
-        for path, node in defined
-        if node.name.startswith("test_") and not asserts(node, helpers)
-    ]
-
-    assert wrong == []
-
-
-def asserts(function: ast.AST, helpers: set[str]) -> bool:
-    return any(
-        isinstance(part, ast.Assert)
-        or (isinstance(part, ast.Attribute) and part.attr in {"raises", "fail", *helpers})
-        or (isinstance(part, ast.Name) and (part.id in helpers or part.id == "expect"))
-        for part in ast.walk(function)
-    )
-
-
-def test_every_test_states_its_rule():
-    """In its docstring."""
-    wrong = [
-        f"{path.relative_to(ROOT)}::{node.name}"
-        for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for node in parsed(path).body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.name.startswith("test_")
-        and not ast.get_docstring(node)
-    ]
-
-    assert wrong == []
-
-
-ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
-LONGEST_WALK = 20
-
-
-def test_the_walks_of_the_architecture_can_be_followed():
-    """Every file that it names exists, and a job change passes at most 20 of them from the door to the post."""
-    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", ARCHITECTURE)
-    job_change = ARCHITECTURE.partition("## From a sender")[2].partition("## From a press")[0]
-    walk = set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", job_change))
-
-    assert [name for name in named if not (ROOT / name).exists()] == []
-    assert 10 <= len(walk) <= LONGEST_WALK
-
-
 def test_the_architecture_states_the_order_that_is_checked():
     """Its table and ORDER are the same."""
+    architecture = (ROOT / "ARCHITECTURE.md").read_text()
+
     for layer, order in ORDER.items():
-        assert f"| `{layer}/` | {', '.join(order)} |" in ARCHITECTURE
+        assert f"| `{layer}/` | {', '.join(order)} |" in architecture

@@ -17,6 +17,7 @@ from domain.job_change.model import JobChange
 from listeners.cli.table import VERBS
 from services.settings import SLACK_CREDENTIALS, Settings
 from store.encryption import Cipher
+from tests.fuzz.corpus import ROUTES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -95,6 +96,14 @@ def test_every_setting_is_documented_with_its_default():
         assert default == f"`{actual}`" if actual else default in NO_DEFAULT, name
 
 
+def test_every_variable_that_the_settings_read_is_documented():
+    """Operators can read about it, and find it in the example."""
+    read = set(re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', (ROOT / "services/settings.py").read_text()))
+    example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert read - {"DEBUG", "INFO", "WARNING", "ERROR"} == example == SETTINGS
+
+
 def test_the_sample_env_file_has_every_setting_with_its_default():
     """A copy of it with nothing filled in changes nothing."""
     lines = (ROOT / ".env.example").read_text().splitlines()
@@ -132,8 +141,8 @@ def test_a_figure_is_shown_with_its_baseline_and_its_target():
     ]
 
 
-async def test_every_route_is_served(tmp_path):
-    """The app serves every route of the table, with its method."""
+async def test_every_route_is_served_documented_and_fuzzed(tmp_path):
+    """The app serves every route of the table, with its method; the documents and the fuzzer know every pattern."""
     environ = {
         "PUBLIC_URL": "https://gems.example.com",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'readme.db'}",
@@ -146,6 +155,11 @@ async def test_every_route_is_served(tmp_path):
 
     assert len(named) >= 10
     assert set(named) - served == set()
+    patterns = {pattern for _, pattern in served}
+    assert {
+        pattern for pattern in patterns if not any(f" {pattern}`" in path.read_text() for path in DOCUMENTS)
+    } == set()
+    assert patterns == set(ROUTES)
 
 
 def test_the_sample_job_changes_are_valid():
@@ -156,3 +170,19 @@ def test_the_sample_job_changes_are_valid():
 
     assert len(samples) == 5
     assert all(JobChange.parse(sample).person.name for sample in samples)
+
+
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+
+
+LONGEST_WALK = 20
+
+
+def test_the_walks_of_the_architecture_can_be_followed():
+    """Every file that it names exists, and a job change passes at most 20 of them from the door to the post."""
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", ARCHITECTURE)
+    job_change = ARCHITECTURE.partition("## From a sender")[2].partition("## From a press")[0]
+    walk = set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", job_change))
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert 10 <= len(walk) <= LONGEST_WALK
