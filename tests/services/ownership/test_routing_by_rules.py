@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.audit import AuditEntry
+from domain.decision.reasons import ReasonCode
 from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.model import JobChange
 from domain.people import DEFAULT_KEYS, OwnerLink, OwnerMatching, PersonKey
@@ -18,7 +19,7 @@ from services.delivery.worker import Worker, WorkEvents
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.simulation import Simulation
-from services.ownership.unmatched_owners import UnmatchedOwners
+from services.ownership.unmatched_owners import LinkResult, UnmatchedOwners
 from services.salesforce.refusals import GRANT
 from store import audit
 from store.database import Database
@@ -42,6 +43,11 @@ def rulebook(world):
 
 def simulation(world):
     return Simulation(world.database, world.worker.router.decider)
+
+
+def desk_of(world):
+    decider = world.worker.router.decider
+    return UnmatchedOwners(world.database, decider.directory, decider.schemas, lambda: None, world.clock)
 
 
 def rule(name, tell, **parts):
@@ -623,13 +629,7 @@ async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(world, cha
     member = world.slack.add_user(world.team, "Dana Reyes", "d.reyes@elsewhere.example")
     fields = {"LastName": "Smith", "Email": "ada@initech.example"}
     world.salesforce.add("Contact", FirstName="Ada", OwnerId=owner, **fields)
-    desk = UnmatchedOwners(
-        world.database,
-        world.worker.router.decider.directory,
-        world.worker.router.decider.schemas,
-        lambda: None,
-        world.clock,
-    )
+    desk = desk_of(world)
     job_change_id = await world.deliver()
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
 
@@ -641,7 +641,8 @@ async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(world, cha
     assert (listed.owner, listed.name, listed.waiting) == ("dana@acme.example", "Dana Reyes", 1)
     assert (linked.stored, linked.waiting, sent) == (True, 1, 1)
     entries = await world.database.run(audit.recent, world.workspace_id)
-    assert ("U_ADMIN", "1 job change") in [(entry.actor, entry.detail) for entry in entries]
+    sent_entry = ("U_ADMIN", "ownership: sent an owner what they missed", "1 job change")
+    assert sent_entry in [(entry.actor, entry.action, entry.detail) for entry in entries]
     assert "You own Ada Smith in Salesforce." in world.direct_messages("Dana Reyes")[0].text
     assert await world.outcome(job_change_id) == ("delivered", "dri", "You own Ada Smith in Salesforce.")
     assert await desk.page(world.workspace_id) == []
@@ -662,13 +663,7 @@ async def test_alias_domains_and_another_email_field_match_all_owners(world, cha
     world.slack.add_user(world.team, "Kim Lee", "kim@acme.example")
     for name, owner in (("one", first), ("two", second)):
         world.salesforce.add("Contact", LastName=name, Email=f"{name}@initech.example", OwnerId=owner)
-    desk = UnmatchedOwners(
-        world.database,
-        world.worker.router.decider.directory,
-        world.worker.router.decider.schemas,
-        lambda: None,
-        world.clock,
-    )
+    desk = desk_of(world)
 
     refused = await desk.match_by(world.workspace_id, ADMIN, "Nonsense__c", {})
     saved = await desk.match_by(world.workspace_id, ADMIN, "Work_Email__c", {"old.example": "acme.example"})
@@ -816,14 +811,114 @@ def replace_worker(world, database, router):
 async def test_an_owner_can_be_linked_and_unlinked(world, channel):
     """Owners are email addresses or Salesforce user ids; anything else is refused."""
     member = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
-    decider = world.worker.router.decider
-    desk = UnmatchedOwners(world.database, decider.directory, decider.schemas, lambda: None, world.clock)
+    desk, where = desk_of(world), world.workspace_id
+    no_owner = LinkResult(False, "An owner is an email address or the id of a Salesforce user.")
+    not_saved = LinkResult(False, "Slack did not answer, so nothing was saved. Try again in a minute.")
 
-    assert not (await desk.link(world.workspace_id, ADMIN, "nonsense", member.id)).stored
-    assert not (await desk.link(world.workspace_id, ADMIN, "x@y.example", "U0NOBODY")).stored
-    assert (await desk.link(world.workspace_id, ADMIN, "X@y.example", member.id)).stored
-    (link,) = await desk.links(world.workspace_id)
-    assert link == (OwnerLink("x@y.example", member.id, ADMIN), 0)
-    assert await desk.unlink(world.workspace_id, ADMIN, "x@y.example")
-    assert not await desk.unlink(world.workspace_id, ADMIN, "x@y.example")
-    assert (await desk.matching(world.workspace_id)) == OwnerMatching()
+    assert await desk.link(where, ADMIN, "nonsense", member.id) == no_owner
+    assert await desk.link(where, ADMIN, member.id, member.id) == no_owner
+    assert await desk.link(where, ADMIN, "x@y.example", "dana@acme.example") == no_owner
+    gone = await desk.link(where, ADMIN, "x@y.example", "U0NOBODY")
+    assert gone == LinkResult(False, "<@U0NOBODY> is not in Slack, or is deactivated there.")
+    world.slack.faults.add("users.info", status=503, times=None)
+    assert await desk.link(where, ADMIN, "x@y.example", member.id) == not_saved
+    world.slack.faults.active.clear()
+    world.clock.advance(seconds=600)
+    assert await desk.links(where) == []
+    saved = LinkResult(True, f"Saved. New job changes of this owner go to <@{member.id}>.", 0)
+    assert await desk.link(where, ADMIN, " X@y.example ", member.id) == saved
+    assert await desk.link(where, ADMIN, "005000000000001", member.id) == saved
+    assert sorted(await desk.links(where), key=str) == [
+        (OwnerLink("005000000000001AAA", member.id, ADMIN), 0),
+        (OwnerLink("x@y.example", member.id, ADMIN), 0),
+    ]
+    assert await desk.unlink(where, ADMIN, "005000000000001")
+    assert await desk.unlink(where, ADMIN, "X@y.example")
+    assert not await desk.unlink(where, ADMIN, "x@y.example")
+    assert (await desk.matching(where)) == OwnerMatching()
+    assert sorted((entry.action, entry.detail) for entry in await world.database.run(audit.recent, where)) == [
+        *[("ownership: linked an owner", f"with {member.id}")] * 2,
+        *[("ownership: unlinked an owner", "")] * 2,
+    ]
+
+
+async def test_how_owners_are_matched_is_checked_before_it_is_saved(world, channel):
+    """The input that is wrong is named. The history says what was chosen."""
+    desk, where = desk_of(world), world.workspace_id
+    world.salesforce.org.add_field("User", Field("Slack__c"))
+
+    async def match(email: str | None, domains: dict[str, str], slack: str | None = None) -> LinkResult:
+        return await desk.match_by(where, ADMIN, email, domains, slack)
+
+    domains = "Not a domain: acme, b c."
+    assert await match(None, {"acme": "b c", "a.example": "b.example"}) == LinkResult(
+        False, domains, field="alias_domains"
+    )
+    name = LinkResult(False, "2nd mail is not the name of a field.", field="email_field")
+    assert await match("2nd mail", {}, "Slack__c") == name
+    missing = "User.No__c does not exist in Salesforce, or the app may not read it."
+    assert await match("Slack__c", {}, "No__c") == LinkResult(False, missing, field="slack_id_field")
+    assert await match(None, {" Old.example": "NEW.example "}, "slack__c") == LinkResult(True, "Saved.")
+    stored = await desk.matching(where)
+    assert (stored.email_field, stored.slack_id_field) == (None, "slack__c")
+    assert stored.alias_domains == {"old.example": "new.example"}
+    assert await match(None, {}) == LinkResult(True, "Saved.")
+    assert [(entry.action, entry.detail) for entry in await world.database.run(audit.recent, where)] == [
+        ("ownership: matching changed", "email field Email, 0 alias domains"),
+        ("ownership: matching changed", "email field Email, 1 alias domain, Slack user ID in slack__c"),
+    ]
+
+
+async def test_what_an_owner_missed_is_dismissed(world, channel):
+    """It is in the history, once, and the owner is not listed any more."""
+    owner = world.add_owner("Dana Reyes", in_slack=False)
+    world.salesforce.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
+    await world.deliver()
+    desk, where = desk_of(world), world.workspace_id
+
+    dismissed = [await desk.dismiss(where, ADMIN, "DANA@acme.example") for _ in range(2)]
+
+    assert dismissed == [1, 0]
+    assert await desk.page(where) == []
+    (entry,) = await world.database.run(audit.recent, where)
+    assert (entry.actor, entry.action, entry.detail) == (
+        ADMIN,
+        "ownership: dismissed what an owner missed",
+        "1 job change",
+    )
+
+
+async def test_turns_and_accounts_of_a_pool_are_kept_from_batch_to_batch(world, channel):
+    """A company stays with its member, and another member gets the next company."""
+    for name in ("Dana Reyes", "Kim Lee"):
+        world.add_owner(name)
+    pools = {"P": {"members": [{"user": "dana@acme.example"}, {"user": "kim@acme.example"}]}}
+    await publish(world, rule("Pool", [{"source": "pool", "pool": "P"}], when={"side": "current"}), pools=pools)
+
+    async def chosen(company: str, number: int) -> str | None:
+        current = {"company": {"name": company}}
+        job_change_id = await world.deliver(source_event_id=str(number), current=current)
+        world.clock.advance(seconds=2)
+        return (await world.find(job_change_id)).decision.chosen
+
+    companies = ("A", "A", "B", "A", "C", "B")
+    dana, kim = "dana@acme.example", "kim@acme.example"
+    assert [await chosen(company, number) for number, company in enumerate(companies)] == [
+        *(dana, dana, kim, dana, kim, kim)
+    ]
+
+
+async def test_a_simulation_says_what_could_not_be_read(world, channel):
+    """And what would be decided without it."""
+    two_accounts(world)
+    world.salesforce.org.hide_field("Account", "SDR__c")
+    draft = RuleSet.parse({"rules": [JOINS_TARGET]})
+    changes = [JobChange.parse(sample_job_change(current=GLOBEX))]
+
+    (simulated,) = await simulation(world).simulate(world.workspace_id, changes, draft)
+
+    assert [delivery.role for delivery in simulated.deliveries] == ["dri"]
+    assert simulated.decision.rules_version == -1
+    left_out, *how_found = simulated.decision.notes
+    assert left_out == ReasonCode.LEFT_OUT.of(error=f"Account.SDR__c cannot be read in Salesforce. {GRANT}")
+    assert [reason.code for reason in how_found] == [ReasonCode.CONTACT_FOUND]

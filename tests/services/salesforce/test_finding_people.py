@@ -7,8 +7,14 @@ import pytest
 from domain.people import DEFAULT_KEYS, PersonKey, key_lines, parse_keys
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.schema import Field
+from services.ownership.org_schema import CACHED_MS, OrgSchemas
+from services.ownership.person_keys import PersonKeys, proposed_domain_field, proposed_keys
+from services.ownership.rules.check import OrgField, OrgSchema
+from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.records import BatchRecords, PersonLookup, PersonRecords, RequiredRecords
+from store import audit
+from store.database import Database
 from tests.conftest import Clock
 
 LINKEDIN = PersonKey("Contact", "LinkedIn_URL__c", "linkedin")
@@ -204,3 +210,103 @@ def test_keys_are_entered_one_per_line(text: str, problem: str | None) -> None:
     else:
         assert isinstance(keys, str)
         assert problem in keys
+
+
+def field(name: str, kind: str = "string", label: str = "") -> OrgField:
+    return OrgField(name, label, type=kind)
+
+
+def test_fields_are_proposed_that_hold_an_address_of_a_person_or_a_domain() -> None:
+    """By name or label, of contacts and leads, without those of companies, tokens, ids and standard fields."""
+    fields = (
+        field("Lead.LinkedIn__c", "url"),
+        field("Contact.Profile__c", "url", "LinkedIn profile"),
+        field("Contact.Private__c", "email"),
+        field("Contact.Company_LinkedIn__c", "url"),
+        field("Contact.A__c", "url", "LinkedIn of the account"),
+        field("Contact.LinkedIn_Token__c"),
+        field("Contact.LinkedIn_Id__c"),
+        field("Contact.Email", "email"),
+        field("Contact.Notes__c"),
+        field("Account.LinkedIn__c", "url"),
+    )
+    domains = (
+        field("Account.Domain"),
+        field("Contact.Domain__c"),
+        field("Account.Domains__c", "double"),
+        field("Account.Web__c", "url", "Web domain"),
+        field("Account.Z_Domain__c"),
+    )
+    org = OrgSchema(fields={field.name.lower(): field for field in (*fields, *domains)})
+    assert list(map(str, proposed_keys(org))) == [
+        "Contact.Private__c = email",
+        "Contact.Profile__c = linkedin",
+        "Lead.LinkedIn__c = linkedin",
+    ]
+    assert proposed_domain_field(org) == "Web__c"
+    assert proposed_domain_field(OrgSchema(fields={field.name.lower(): field for field in fields})) is None
+
+
+async def test_keys_are_saved_once_they_exist_in_the_org(
+    org: SalesforceSandbox, salesforce: Salesforce, database: Database, clock: Clock
+) -> None:
+    """What is wrong is returned for its input, and nothing is saved. What is in use is not proposed any more."""
+    schemas = OrgSchemas(SalesforceDescribe(salesforce), clock)
+    keys = PersonKeys(database, schemas, clock)
+    org.org.add_field("Contact", Field("LI__c", "url", label="LinkedIn"))
+    org.org.add_field("Account", Field("Host__c", label="Domain"))
+
+    proposed = [await keys.proposed("T1")]
+    refused = await keys.save("T1", "U1", "nonsense", None)
+    missing = await keys.save("T1", "U1", "Contact.A__c = email\nContact.B__c = email", "C__c")
+    saved = [
+        await keys.save("T1", "U1", "Contact.LI__c = linkedin\nLead.Email = email", "Host__c"),
+    ]
+    proposed.append(await keys.proposed("T1"))
+    saved.append(await keys.save("T1", "U2", "", None))
+
+    more = ["Contact.LinkedIn__c = linkedin", "Lead.LinkedIn__c = linkedin"]
+    assert [(list(map(str, found.keys)), found.domain_field) for found in proposed] == [
+        (["Contact.LI__c = linkedin", *more], "Host__c"),
+        (more, None),
+    ]
+    assert refused == {"person_keys": parse_keys("nonsense")}
+    unknown = "does not exist in Salesforce, or the app may not read it."
+    assert missing == {"person_keys": f"Contact.A__c {unknown}", "domain_field": f"Account.C__c {unknown}"}
+    assert saved == [{}, {}]
+    assert [(entry.actor, entry.action, entry.detail) for entry in await database.run(audit.recent, "T1")] == [
+        ("U2", "ownership: finding people changed", "Contact.Email = email; Lead.Email = email"),
+        (
+            "U1",
+            "ownership: finding people changed",
+            "Contact.LI__c = linkedin; Lead.Email = email; Account.Host__c = domain",
+        ),
+    ]
+    assert (await keys.read("T1")).keys == DEFAULT_KEYS
+
+
+async def test_an_object_is_described_once_an_hour(
+    org: SalesforceSandbox, salesforce: Salesforce, clock: Clock
+) -> None:
+    """Before rules are saved, everything is described again."""
+    schemas = OrgSchemas(SalesforceDescribe(salesforce), clock)
+
+    async def describes() -> int:
+        org.calls.clear()
+        readable = await schemas.readable("T1", ["Contact"])
+        assert "email" in readable["Contact"]
+        return sum(call.path.endswith("/describe") for call in org.calls)
+
+    counts = [await describes(), await describes()]
+    clock.advance(seconds=CACHED_MS / 1000 - 1)
+    counts.append(await describes())
+    clock.advance(seconds=1)
+    counts.append(await describes())
+    await schemas.fetch("T1", fresh=True)
+    org.org.add_field("Contact", Field("New__c"))
+    cached, fresh = await schemas.fetch("T1"), await schemas.fetch("T1", fresh=True)
+
+    assert counts == [1, 0, 0, 1]
+    assert cached is not None
+    assert fresh is not None
+    assert fresh.fields.keys() - cached.fields.keys() == {"contact.new__c"}

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.people import OwnerMatching
 from sandbox.salesforce.soql.parser import Compare, parse
+from services.ownership.managers import report_queries
 from services.salesforce.queries.account_details import AccountDetails, with_account_details
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
 from services.salesforce.queries.rows import users
@@ -321,3 +323,25 @@ def test_users_come_with_their_managers_and_other_addresses() -> None:
     assert dana.alternate == "d@work.example"
     assert dana.manager is not None
     assert (dana.manager.name, dana.manager.is_active) == ("Kim", False)
+
+
+def test_the_user_whom_a_slack_user_is_in_salesforce_is_looked_up_as_owners_are_matched() -> None:
+    """By linked ids, by the field with the Slack user, and by every address: linked, own, of alias domains."""
+    matching = OwnerMatching(
+        email_field="Work__c",
+        slack_id_field="Slack__c",
+        alias_domains={"old.example": "acme.example", "other.example": "x.example"},
+        links={ID: "U1", "dana@linked.example": "U1", "someone@else.example": "U2"},
+    )
+    own = "Id, Name, Email, IsActive, Work__c, Slack__c"
+    selected = f"{own}, {', '.join(f'Manager.{name}' for name in own.split(', '))}"
+    addresses = [f"dana@{domain}" for domain in ("linked.example", "acme.example", "old.example")]
+    compared = ",".join(f"'{address}{suffix}'" for suffix in ("", ".invalid") for address in addresses)
+    assert [(query.kind, query.by_id, query.soql) for query in report_queries(matching, "U1", "dana@acme.example")] == [
+        ("Id", True, f"SELECT {selected} FROM User WHERE Id IN ('{ID}') LIMIT 2000"),
+        ("Slack__c", False, f"SELECT {selected} FROM User WHERE Slack__c IN ('U1') LIMIT 2000"),
+        ("Email", False, f"SELECT {selected} FROM User WHERE Email IN ({compared}) LIMIT 2000"),
+        ("Work__c", False, f"SELECT {selected} FROM User WHERE Work__c IN ({compared}) LIMIT 2000"),
+    ]
+    assert [query.kind for query in report_queries(matching, "U1", None)] == ["Id", "Slack__c", "Email", "Work__c"]
+    assert report_queries(OwnerMatching(), "U1", None) == []
