@@ -125,7 +125,7 @@ def test_invalid_rules_are_refused_with_all_errors(operator, file):
     operator.types("ownership", "import", file(RULES), "--workspace", "T1")
     operator.types("ownership", "import", file(INVALID), "--workspace", "T1")
     assert operator.status == 1
-    assert operator.out.splitlines() == ["pools.P.members: has no members", "y: is not a known key"]
+    assert operator.out.splitlines() == ["pools.P.members: needs at least one member", "y: is not a known key"]
     assert "Fix 2 errors first." in operator.err
     assert operator.do(rule_sets.version_in_force, "T1") == 1
 
