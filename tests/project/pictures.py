@@ -39,6 +39,7 @@ PICTURES = ROOT / "docs" / "pictures"
 COMMAND = "make demo"
 COLUMNS = 112
 SHARPNESS = 1.5
+LOCALE = "en-GB"  # times in the 24-hour format of the app's own dates, such as 28 Nov 2026
 WIDTH, HEIGHT = 1000, 400
 HEIGHT_TO_FIT = """messages => {
   const content = document.getElementById("content"), articles = [...content.querySelectorAll("article")];
@@ -134,7 +135,7 @@ class Camera:
 async def take_terminal(browser: Browser, output: str) -> None:
     console = Console(record=True, width=COLUMNS, file=StringIO(), color_system="truecolor")
     console.print(Text.assemble((f"$ {COMMAND}\n", "bold"), Text.from_ansi(output)))
-    page = await browser.new_page(device_scale_factor=SHARPNESS)
+    page = await browser.new_page(device_scale_factor=SHARPNESS, locale=LOCALE)
     html = console.export_html(inline_styles=True, code_format=TERMINAL)
     await page.set_content(html)
     await page.locator("body").screenshot(path=PICTURES / "terminal.png")
@@ -145,7 +146,7 @@ async def take_slack(browser: Browser, output: str) -> None:
     plain = Text.from_ansi(output).plain
     direct, channel = (re.findall(rf"http://\S+/archives/{kind}\w+/p\d+", plain)[0] for kind in "DC")
     slack = direct.partition("/archives/")[0]
-    camera = Camera(slack, await browser.new_page(device_scale_factor=SHARPNESS))
+    camera = Camera(slack, await browser.new_page(device_scale_factor=SHARPNESS, locale=LOCALE))
     people = (await (await camera.page.request.get(f"{slack}/page/people")).json())["people"]
     admin = next(person["id"] for person in people if person["role"] == "admin")
     await camera.open(f"{slack}/?user={admin}&channel={channel.split('/')[-2]}", "article", 3)
@@ -213,13 +214,13 @@ async def take_samples(browser: Browser) -> None:
         ):
             await client.views_publish(user_id=admin.id, view=home_view(state))
             for scheme in ("light", "dark") if name == "home" else ("light",):
-                page = await browser.new_page(device_scale_factor=SHARPNESS, color_scheme=scheme)
+                page = await browser.new_page(device_scale_factor=SHARPNESS, locale=LOCALE, color_scheme=scheme)
                 camera = Camera(url, page)
                 await camera.open(f"{url}/?user={admin.id}&tab=home", ".home .section")
                 await page.locator("#toast").evaluate("toast => toast.hidePopover()")  # it says that no app is running
                 await camera.take(name if scheme == "light" else f"{name}-{scheme}")
         await client.views_open(trigger_id=slack.world.new_trigger(admin), view=scorecard_view(SCORECARD))
-        camera = Camera(url, await browser.new_page(device_scale_factor=SHARPNESS))
+        camera = Camera(url, await browser.new_page(device_scale_factor=SHARPNESS, locale=LOCALE))
         await camera.page.goto(f"{url}/?user={admin.id}&tab=home")
         await camera.take_dialog("scorecard")
         await take_message_types(browser, client, url, admin.id, people[0])
@@ -232,7 +233,7 @@ async def take_message_types(browser: Browser, client: AsyncWebClient, url: str,
         blocks = json.loads(json.dumps(message.blocks).replace("U0DANA", colleague))
         sent = await client.chat_postMessage(channel=reader, text=message.text, blocks=blocks)
         await asyncio.sleep(1.1)  # Slack accepts one message a second
-    camera = Camera(url, await browser.new_page(device_scale_factor=SHARPNESS))
+    camera = Camera(url, await browser.new_page(device_scale_factor=SHARPNESS, locale=LOCALE))
     await camera.open(f"{url}/?user={reader}&channel={sent['channel']}", "article", len(messages))
     await camera.take("messages")
 
