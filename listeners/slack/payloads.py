@@ -1,6 +1,7 @@
 """The structure of Slack's payloads: https://docs.slack.dev/reference/interaction-payloads. Pure.
 
-Only the parts are checked that Bolt or a listener reads, so that neither fails on them. Slack adds others at any time.
+Only the parts are checked that Bolt or many listeners read, so that they do not fail on them. Slack adds others at any
+time, and may leave out what a listener can do without.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-_LATEST_SECOND = 1 << 40
 
 _Id = Annotated[str, Field(min_length=1)]
 
@@ -45,7 +44,7 @@ class _State(_Part):
 
 
 class _States(_Part):
-    values: dict[str, dict[str, _State]]
+    values: dict[str, dict[str, _State]] = {}
 
 
 class _Action(_State):
@@ -73,12 +72,7 @@ class _View(_Part):
 
 
 class _NamedView(_View):
-    title: _Text
     callback_id: str
-
-
-class _SubmittedView(_NamedView):
-    state: _States
 
 
 class _Container(_Part):
@@ -89,7 +83,7 @@ class _Container(_Part):
 
 class _Event(_Part):
     type: str
-    view: _View | None = None
+    view: dict[str, object] | None = None
 
 
 class _Payload(_Part):
@@ -105,13 +99,12 @@ class _Payload(_Part):
 class _Command(_Payload):
     command: str
     user_id: _Id
-    text: str = ""
+    text: str | None = None
 
 
 class _EventCallback(_Payload):
     event: _Event
     event_id: str | None = None
-    event_time: int = Field(default=0, ge=0, lt=_LATEST_SECOND)
 
 
 class _BlockActions(_Payload):
@@ -125,11 +118,6 @@ class _InteractiveMessage(_Payload):
 
 class _ViewSubmission(_Payload):
     user: _Person
-    view: _SubmittedView
-
-
-class _ViewClosed(_Payload):
-    user: _Person
     view: _NamedView
 
 
@@ -138,7 +126,7 @@ _PAYLOADS: dict[object, type[_Payload]] = {
     "block_actions": _BlockActions,
     "interactive_message": _InteractiveMessage,
     "view_submission": _ViewSubmission,
-    "view_closed": _ViewClosed,
+    "view_closed": _ViewSubmission,
     **dict.fromkeys(
         ("url_verification", "app_rate_limited", "block_suggestion", "shortcut", "message_action"), _Payload
     ),

@@ -74,7 +74,7 @@ async def answer(
         await ack()
         send = respond
     # Words may be separated by a line break, or by the non-breaking space that phones insert.
-    word, argument = [*command.get("text", "").split(maxsplit=1), "", ""][:2]
+    word, argument = [*(command.get("text") or "").split(maxsplit=1), "", ""][:2]
     if workspace_id is None:
         await send(NOT_INSTALLED)
     elif word.lower() in _ANSWERS:
