@@ -72,14 +72,14 @@ class Webhooks:
 
         Return the secret if one was made: for the first URL, and if asked for. It can be shown only once.
         """
-        before, now = await self.find(workspace_id), self.now()
-        secret = text_of(secrets.token_bytes(32)) if before is None or change is not SecretChange.KEEP else None
-        current = self.cipher.encrypt(secret) if secret else before.secret if before else ""
+        existing, now = await self.find(workspace_id), self.now()
+        secret = text_of(secrets.token_bytes(32)) if existing is None or change is not SecretChange.KEEP else None
+        current = self.cipher.encrypt(secret) if secret else existing.secret if existing else ""
         old: tuple[str | None, int | None] = (None, None)
-        if before and change is SecretChange.ROTATE:
-            old = (before.secret, now + OVERLAP_MS)
-        elif before and change is SecretChange.KEEP:
-            old = (before.old_secret, before.old_secret_until)
+        if existing and change is SecretChange.ROTATE:
+            old = (existing.secret, now + OVERLAP_MS)
+        elif existing and change is SecretChange.KEEP:
+            old = (existing.old_secret, existing.old_secret_until)
         webhook = OutgoingWebhook(
             workspace_id,
             self.cipher.encrypt(url),

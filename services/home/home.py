@@ -45,9 +45,9 @@ FIRST_PAGE = AssignedPage()
 @dataclass(frozen=True)
 class Home:
     """
-    One call to Slack and one transaction, however large the workspace is.
+    Reads Home with one call to Slack and one transaction, however large the workspace is.
 
-    Its statements are constant in number, and an index answers each.
+    The number of statements is constant, and each uses an index.
     """
 
     database: Database

@@ -38,7 +38,7 @@ class MemberHomes:
     now: Callable[[], int]
 
     async def stored(self, workspace_id: str, user_id: str) -> MemberHome:
-        """Everything from the database, without a call to Slack."""
+        """Read everything from the database, without a call to Slack."""
         return await self.database.run(read_member, workspace_id, user_id, self.now(), None)
 
     async def read(self, workspace_id: str, user_id: str) -> MemberHome:

@@ -116,10 +116,10 @@ class Preferences:
         entry = AuditEntry(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")
         if not await self.database.run(_store_channel, workspace.id, seen_version, channel, entry):
             return ChangeResult(False, CHANGED_MEANWHILE)
-        before = workspace.default_channel_id
-        if before and before != channel.id and before not in workspace.signal_channels.values():
+        old_channel_id = workspace.default_channel_id
+        if old_channel_id and old_channel_id not in {channel.id, *workspace.signal_channels.values()}:
             ended = f"<@{actor}> made <#{channel.id}> the default channel. Job changes are no longer posted here."
-            await notify_old_channel(self.slack, workspace.id, before, ended)
+            await notify_old_channel(self.slack, workspace.id, old_channel_id, ended)
         warning = " ".join(warnings)
         return ChangeResult(True, f"Saved. <#{channel.id}> is the default channel. {warning}".rstrip(), warning)
 

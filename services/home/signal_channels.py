@@ -41,23 +41,22 @@ class SignalChannels:
         workspace = await self.database.run(workspaces.find, workspace_id)
         if workspace is None or seen_version not in {None, workspace.version}:
             return ChangeResult(False, CHANGED_MEANWHILE if workspace else NOT_INSTALLED)
-        before = workspace.signal_channels
-        if before.get(signal) == channel_id:
+        old_channel_id = workspace.signal_channels.get(signal)
+        if old_channel_id == channel_id:
             return ChangeResult(True, "No change: this channel was chosen already.")
         if channel_id and (problem := await self._problem(workspace, actor, signal, channel_id)):
             return ChangeResult(False, problem)
-        channels = {name: channel for name, channel in before.items() if name != signal}
+        channels = {name: channel for name, channel in workspace.signal_channels.items() if name != signal}
         channels |= {signal.value: channel_id} if channel_id else {}
-        entry = AuditEntry(self.now(), actor, "signal_channels", f"{signal}: {before.get(signal)} → {channel_id}")
+        entry = AuditEntry(self.now(), actor, "signal_channels", f"{signal}: {old_channel_id} → {channel_id}")
         stored = await self.database.run(
             audit.recorded, workspace_id, entry, workspaces.change, seen_version, signal_channels=json.dumps(channels)
         )
         if not stored:
             return ChangeResult(False, CHANGED_MEANWHILE)
-        old = before.get(signal)
-        if old and old not in {*channels.values(), workspace.default_channel_id}:
+        if old_channel_id and old_channel_id not in {*channels.values(), workspace.default_channel_id}:
             text = f"“{SIGNALS[signal]}” job changes are no longer posted here: <@{actor}> changed their channel."
-            await notify_old_channel(self.slack, workspace_id, old, text)
+            await notify_old_channel(self.slack, workspace_id, old_channel_id, text)
         warnings = await shared_warnings(self.slack, workspace_id, [channel_id] if channel_id else [])
         return ChangeResult(True, " ".join(filter(None, ["Saved.", warnings])))
 

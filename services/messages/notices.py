@@ -68,15 +68,15 @@ class Notices:
             await self._send_or_update(notice)
 
     async def default_channel_unusable(self, workspace_id: str, kind: str) -> None:
-        """Job changes are waiting: `kind` is NO_DEFAULT_CHANNEL or DEFAULT_CHANNEL_BROKEN."""
+        """Notify the admins that job changes wait. `kind` is NO_DEFAULT_CHANNEL or DEFAULT_CHANNEL_BROKEN."""
         await self._notify_admins(workspace_id, kind)
         await self.show(workspace_id)
 
     async def salesforce_problem(self, workspace_id: str, kind: str, connected_by: str | None) -> None:
         """
-        `kind` is SALESFORCE_BROKEN or SALESFORCE_CALLS_LOW.
+        Notify the admins, and the Slack user who connected Salesforce.
 
-        The Slack user who connected Salesforce is notified as well.
+        `kind` is SALESFORCE_BROKEN or SALESFORCE_CALLS_LOW.
         """
         if await self._notify_admins(workspace_id, kind, connected_by):
             await self.show(workspace_id)

@@ -33,6 +33,6 @@ def save(
 
 
 def remove(connection: Connection, workspace_id: str, source: str) -> bool:
-    """Return whether there was a mapping to remove."""
+    """Delete the mapping of this source. Return whether there was one."""
     of_source = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
     return bool(connection.execute(delete(mappings).where(of_source)).rowcount)

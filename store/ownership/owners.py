@@ -136,7 +136,7 @@ def link(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
 
 
 def unlink(connection: Connection, workspace_id: str, owner: str, change: AuditEntry) -> bool:
-    """Returns False if there was no such link."""
+    """Unlink an owner, with an audit entry. Return False if there was no such link."""
     was_linked = unlink_quietly(connection, workspace_id, owner)
     if was_linked:
         audit.record(connection, workspace_id, change)
@@ -167,7 +167,7 @@ def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
 
 
 def withdraw_denial(connection: Connection, workspace_id: str, owner: str, user_id: str) -> bool:
-    """Returns False if there was no such denial."""
+    """Withdraw a denial. Return False if there was no such denial."""
     table = ownership_denials
     of_denial = (table.c.workspace_id == workspace_id) & (table.c.owner == owner) & (table.c.user_id == user_id)
     return bool(connection.execute(delete(table).where(of_denial)).rowcount)

@@ -33,7 +33,7 @@ _version_in_force = select(func.max(ownership_rules.c.version)).where(
 
 
 def version_in_force(connection: Connection, workspace_id: str) -> int:
-    """Returns 0 if none was published."""
+    """Return the number of the published version in force, 0 if none was published."""
     return connection.execute(_version_in_force, {"of_workspace": workspace_id}).scalar_one() or 0
 
 
@@ -146,7 +146,7 @@ def save_draft(
 
 
 def drop_draft(connection: Connection, workspace_id: str, seen: SeenVersion, change: AuditEntry) -> bool:
-    """Returns False if there was no draft, or another one than `seen`."""
+    """Delete the draft. Return False if there was none, or another one than `seen`."""
     if not _locked(connection, workspace_id) or _current(connection, workspace_id) != seen:
         return False
     dropped = connection.execute(delete(ownership_drafts).where(ownership_drafts.c.workspace_id == workspace_id))

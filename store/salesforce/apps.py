@@ -45,7 +45,7 @@ def save(connection: Connection, cipher: Cipher, workspace_id: str, app: Salesfo
 
 
 def remove(connection: Connection, workspace_id: str) -> bool:
-    """Return whether there was an app to remove."""
+    """Delete the workspace's own app. Return whether there was one."""
     return bool(connection.execute(delete(apps).where(apps.c.workspace_id == workspace_id)).rowcount)
 
 

@@ -214,7 +214,7 @@ def note_problem(connection: Connection, workspace_id: str, problem: str) -> Non
 
 
 def remove(connection: Connection, workspace_id: str) -> bool:
-    """Return whether there was a connection to remove."""
+    """Delete the connection. Return whether there was one."""
     return bool(connection.execute(delete(table).where(table.c.workspace_id == workspace_id)).rowcount)
 
 

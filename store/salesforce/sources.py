@@ -29,7 +29,7 @@ def save(connection: Connection, new: NewSource) -> int:
 
 
 def remove(connection: Connection, workspace_id: str, name: str) -> bool:
-    """Return whether there was a source to remove."""
+    """Delete the source of this name. Return whether there was one."""
     return bool(connection.execute(delete(table).where(_is(workspace_id, name))).rowcount)
 
 

@@ -27,7 +27,7 @@ class InboundHealth:
 
 
 def record(connection: Connection, kind: str, now: int) -> None:
-    """`kind` is GENUINE, EVENT or REFUSED."""
+    """Store that a request arrived now. `kind` is GENUINE, EVENT or REFUSED."""
     connection.execute(insert_missing(connection, slack_signs, "sign").values(sign=kind, at=now))
     connection.execute(update(slack_signs).where(slack_signs.c.sign == kind).values(at=now))
 
