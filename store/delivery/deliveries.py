@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, bindparam, case, select, update
+from sqlalchemy import Connection, bindparam, case, select, update
 
 from domain.decision.reasons import to_stored
 from domain.decision.sentences import for_reader
@@ -28,16 +28,18 @@ _lock_lanes = (
     .order_by(lanes.c.id)  # the same order everywhere, so that two replicas cannot deadlock
     .with_for_update(of=lanes)
 )
+has_usable_channel = workspaces.c.default_channel_id.is_not(None) & workspaces.c.default_channel_problem.is_(None)
+"""Whether the app can post in the default channel of a workspace."""
+
 _lock_default_channel = (
-    select(and_(workspaces.c.default_channel_id.is_not(None), workspaces.c.default_channel_problem.is_(None)))
-    .where(workspaces.c.id == bindparam("workspace_id"))
-    .with_for_update(read=True)
+    select(has_usable_channel).where(workspaces.c.id == bindparam("workspace_id")).with_for_update(read=True)
 )
-_make_due = (
+make_due = (
     update(lanes)
     .where(one_of(lanes.c.id, "ids"), lanes.c.due_at.is_(None))
     .values(due_at=case((lanes.c.paced_until > bindparam("now"), lanes.c.paced_until), else_=bindparam("now")))
 )
+"""Schedules lanes that have no due time, as soon as their pace allows."""
 
 
 def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewDelivery], now: int) -> None:
@@ -66,7 +68,7 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
         held_back = [delivery for delivery in new if delivery.destination in held]
         steps = [held_step(delivery.job_change_id, held[delivery.destination], now, now) for delivery in held_back]
         add_steps(connection, steps)
-    connection.execute(_make_due, {"ids": list(lane_ids.values()), "now": now})
+    connection.execute(make_due, {"ids": list(lane_ids.values()), "now": now})
 
 
 _new_deliveries = ManyRows(

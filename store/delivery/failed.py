@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, case, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, literal, or_, select, update
 
 from domain.delivery import FailedJobChange, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
+from store.delivery.deliveries import has_usable_channel, make_due
 from store.delivery.trace import add_steps
 from store.schema import deliveries, earlier_posts, job_changes, lanes, workspaces
 from store.schema.lists import one_of
@@ -66,12 +67,7 @@ def oldest(connection: Connection, until: int, most: int, workspace_id: str | No
 
 
 _lock_workspaces = (
-    select(
-        workspaces.c.id,
-        and_(workspaces.c.default_channel_id.is_not(None), workspaces.c.default_channel_problem.is_(None)).label(
-            "has_usable_channel"
-        ),
-    )
+    select(workspaces.c.id, has_usable_channel.label("has_usable_channel"))
     .where(workspaces.c.id.in_(select(job_changes.c.workspace_id).where(one_of(job_changes.c.id, "ids"))))
     .order_by(workspaces.c.id)
     .with_for_update(read=True)
@@ -117,11 +113,6 @@ _route_again = (
     .where(one_of(job_changes.c.id, "ids"))
     .values(due_at=bindparam("now"), routed_at=None, decision=None)
 )
-_make_due = (
-    update(lanes)
-    .where(one_of(lanes.c.id, "ids"), lanes.c.due_at.is_(None))
-    .values(due_at=case((lanes.c.paced_until > bindparam("now"), lanes.c.paced_until), else_=bindparam("now")))
-)
 
 
 def retry(connection: Connection, job_change_ids: Sequence[str], now: int, by: str = "by the operator") -> list[str]:
@@ -145,6 +136,6 @@ def retry(connection: Connection, job_change_ids: Sequence[str], now: int, by: s
     with_delivery = set(connection.execute(_retry_deliveries, {"ids": failed, "now": now}).scalars())
     connection.execute(_reopen, {"ids": failed})
     connection.execute(_route_again, {"ids": [key for key in failed if key not in with_delivery], "now": now})
-    connection.execute(_make_due, {"ids": due_lanes, "now": now})
+    connection.execute(make_due, {"ids": due_lanes, "now": now})
     add_steps(connection, [TraceStep(job_change_id, now, Step.RETRIED, by) for job_change_id in failed])
     return failed

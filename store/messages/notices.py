@@ -23,6 +23,7 @@ from domain.messages.notices import (
 )
 from domain.salesforce import ACTIVE
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
+from store.delivery.deliveries import has_usable_channel
 from store.leases import LeaseQueue
 from store.schema import (
     deliveries,
@@ -119,7 +120,7 @@ def drop(connection: Connection, notice: Notice) -> None:
 # The operator's credentials may only work in the browser flow. Then they fail at once, and an admin connects.
 _connection_works = salesforce_connections.c.problem.is_(None) | salesforce_connections.c.last_success_at.is_not(None)
 _done = {
-    SetupSteps.CHANNEL: workspaces.c.default_channel_id.is_not(None) & workspaces.c.default_channel_problem.is_(None),
+    SetupSteps.CHANNEL: has_usable_channel,
     SetupSteps.SALESFORCE: exists().where(salesforce_connections.c.workspace_id == workspaces.c.id, _connection_works),
     SetupSteps.JOB_CHANGE: exists().where(job_changes.c.workspace_id == workspaces.c.id),
     SetupSteps.RULES: exists().where(ownership_rules.c.workspace_id == workspaces.c.id),

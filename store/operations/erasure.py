@@ -16,6 +16,7 @@ from store import audit
 from store.delivery.trace import add_steps
 from store.intake import moves
 from store.leases import ROUTE
+from store.operations.housekeeping import ERASE_DETAILS, erase_content
 from store.schema import (
     deliveries,
     job_changes,
@@ -25,10 +26,8 @@ from store.schema import (
     ownership_denials,
     ownership_links,
     ownership_unmatched,
-    trace,
     turns,
     webhook_events,
-    wrong_data,
 )
 from store.schema.lists import one_of
 
@@ -121,18 +120,7 @@ _end = (
     .where(one_of(job_changes.c.id, "ids"), job_changes.c.ended_at.is_(None))
     .values(outcome=MUTED, reason=REASON, ended_at=bindparam("now"), due_at=None)
 )
-_erase = (
-    update(job_changes)
-    .where(one_of(job_changes.c.id, "ids"))
-    .values(payload=None, decision=None, reason=None, last_error=None)
-)
-_erase_details = (
-    update(deliveries)
-    .where(one_of(deliveries.c.job_change_id, "ids"))
-    .values(reason="", reasons=None, last_error=None),
-    update(trace).where(one_of(trace.c.job_change_id, "ids")).values(detail=""),
-    update(wrong_data).where(one_of(wrong_data.c.job_change_id, "ids")).values(words=None),
-    delete(ownership_unmatched).where(one_of(ownership_unmatched.c.job_change_id, "ids")),
+_delete_waiting = (
     delete(laters).where(one_of(laters.c.job_change_id, "ids")),
     delete(webhook_events).where(one_of(webhook_events.c.job_change_id, "ids")),
 )
@@ -155,9 +143,9 @@ def erase(connection: Connection, job_change_ids: Sequence[str], now: int) -> Er
         job_change = JobChange.if_readable(payload)
         if job_change and (keys := move_keys(job_change)):  # hashes of what identifies the person
             moves.forget(connection, workspace_id, keys)
-    erased = connection.execute(_erase, ids).rowcount
+    erased = connection.execute(erase_content, ids).rowcount
     ended = connection.execute(_end, ids | {"now": now}).rowcount
-    for statement in _erase_details:
+    for statement in (*ERASE_DETAILS, *_delete_waiting):
         connection.execute(statement, ids)
     steps = [TraceStep(job_change_id, now, ERASED_STEP, "by the operator") for job_change_id in ids["ids"]]
     add_steps(connection, steps)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, select, text, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, text, update
 
 from domain.states import DEFAULT_CHANNEL, DeliveryState
 from store.delivery import pauses
+from store.delivery.deliveries import has_usable_channel, make_due
 from store.intake import refused_payloads
 from store.schema import (
     deliveries,
@@ -54,11 +55,21 @@ _with_expired = select(workspaces.c.id).where(
         job_changes.c.payload.is_not(None),
     )
 )
-_erase = (
+erase_content = (
     update(job_changes)
     .where(one_of(job_changes.c.id, "ids"))
     .values(payload=None, decision=None, reason=None, last_error=None)
 )
+ERASE_DETAILS = (
+    update(deliveries)
+    .where(one_of(deliveries.c.job_change_id, "ids"))
+    .values(reason="", reasons=None, last_error=None),
+    update(trace).where(one_of(trace.c.job_change_id, "ids")).values(detail=""),
+    update(wrong_data).where(one_of(wrong_data.c.job_change_id, "ids")).values(words=None),
+    delete(ownership_unmatched).where(one_of(ownership_unmatched.c.job_change_id, "ids")),
+)
+"""What other tables say about the people of job changes."""
+
 _move_to_the_others = text(
     "UPDATE job_changes SET rowid = (SELECT min(rowid) FROM job_changes) - 1 WHERE id = :of_job_change"
 )
@@ -67,14 +78,6 @@ Puts an erased row where the other erased ones are. SQLite keeps the page of a r
 
 Nothing refers to the rowid of a table whose key is a text: https://www.sqlite.org/rowidtable.html
 """
-
-_erase_reasons = (
-    update(deliveries).where(one_of(deliveries.c.job_change_id, "ids")).values(reason="", reasons=None, last_error=None)
-)
-_erase_details = update(trace).where(one_of(trace.c.job_change_id, "ids")).values(detail="")
-_erase_comments = update(wrong_data).where(one_of(wrong_data.c.job_change_id, "ids")).values(words=None)
-_erase_missed = delete(ownership_unmatched).where(one_of(ownership_unmatched.c.job_change_id, "ids"))
-
 
 _with_purgeable = select(workspaces.c.id).where(
     exists().where(job_changes.c.workspace_id == workspaces.c.id, job_changes.c.ended_at < bindparam("before"))
@@ -121,7 +124,7 @@ def erase_expired(
     rows = connection.execute(_expired, period).all()
     ids = {"ids": [row.id for row in rows]}
     if rows:
-        for statement in (_erase, _erase_reasons, _erase_details, _erase_comments, _erase_missed):
+        for statement in (erase_content, *ERASE_DETAILS):
             connection.execute(statement, ids)
         if connection.dialect.name == "sqlite":
             connection.execute(_move_to_the_others, [{"of_job_change": row.id} for row in rows])
@@ -164,11 +167,7 @@ def delete_stale(connection: Connection, now: int) -> None:
     pauses.prune(connection, now)
 
 
-_usable_default = exists().where(
-    workspaces.c.id == lanes.c.workspace_id,
-    workspaces.c.default_channel_id.is_not(None),
-    workspaces.c.default_channel_problem.is_(None),
-)
+_usable_default = exists().where(workspaces.c.id == lanes.c.workspace_id, has_usable_channel)
 _stranded = (
     select(lanes.c.id)
     .where(
@@ -177,11 +176,6 @@ _stranded = (
         (lanes.c.destination != DEFAULT_CHANNEL) | _usable_default,
     )
     .limit(MOST_WOKEN)
-)
-_wake = (
-    update(lanes)
-    .where(one_of(lanes.c.id, "ids"), lanes.c.due_at.is_(None))
-    .values(due_at=case((lanes.c.paced_until > bindparam("now"), lanes.c.paced_until), else_=bindparam("now")))
 )
 
 
@@ -193,5 +187,5 @@ def wake_stranded_lanes(connection: Connection, now: int) -> int:
     """
     ids = list(connection.execute(_stranded).scalars())
     if ids:
-        connection.execute(_wake, {"ids": ids, "now": now})
+        connection.execute(make_due, {"ids": ids, "now": now})
     return len(ids)
