@@ -18,7 +18,7 @@ from store.delivery.due_lanes import LANES, Lane, take_due_lanes
 from store.delivery.held_back import held_step, hold_claimed_lane, not_recorded
 from store.delivery.trace import add_steps
 from store.leases import Lease
-from store.schema import deliveries, delivery_reasons, job_changes, lanes, posts
+from store.schema import PENDING, deliveries, delivery_reasons, job_changes, lanes, posts
 from store.schema.lists import one_of
 from store.schema.upserts import ManyRows
 
@@ -185,12 +185,9 @@ def _resume_posts(
 
 
 _earlier = deliveries.alias("earlier")
-_PENDING = literal(DeliveryState.PENDING, literal_execute=True)
-"""A literal, because SQLite does not use the partial index for a bound parameter."""
-
 _last_of_the_first = (
     select(_earlier.c.id)
-    .where(_earlier.c.lane_id == lanes.c.id, _earlier.c.state == _PENDING)
+    .where(_earlier.c.lane_id == lanes.c.id, _earlier.c.state == PENDING)
     .order_by(_earlier.c.id)
     .offset(MOST_IN_A_POST - 1)
     .limit(1)
@@ -206,7 +203,7 @@ _first_pending = (
     .select_from(_heads)
     .join(
         deliveries,
-        (deliveries.c.lane_id == _heads.c.id) & (deliveries.c.id <= _heads.c.last) & (deliveries.c.state == _PENDING),
+        (deliveries.c.lane_id == _heads.c.id) & (deliveries.c.id <= _heads.c.last) & (deliveries.c.state == PENDING),
     )
     .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
     .order_by(deliveries.c.lane_id, deliveries.c.id)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, and_, bindparam, func, literal, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from domain.notification_hours import HeldBack, NotificationHours
-from domain.states import DeliveryState
 from store.delivery.held_back import held_step, hours_of_readers
 from store.delivery.trace import add_steps
-from store.schema import deliveries, lanes, member_preferences
+from store.schema import PENDING, deliveries, lanes, member_preferences
 from store.schema.upserts import insert_missing
 
 _lane = select(lanes.c.id, lanes.c.lease, lanes.c.paced_until, lanes.c.kept_until).where(
@@ -18,8 +17,7 @@ _lane = select(lanes.c.id, lanes.c.lease, lanes.c.paced_until, lanes.c.kept_unti
 )
 _is_pending = and_(
     deliveries.c.lane_id == bindparam("of_lane"),
-    # A literal, so that SQLite uses the partial index.
-    deliveries.c.state == literal(DeliveryState.PENDING, literal_execute=True),
+    deliveries.c.state == PENDING,
 )
 _pending = select(deliveries.c.job_change_id, deliveries.c.created_at).where(_is_pending).order_by(deliveries.c.id)
 _count_pending = select(func.count(), func.min(deliveries.c.created_at)).where(_is_pending)

@@ -26,6 +26,7 @@ from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from store.delivery.deliveries import has_usable_channel
 from store.leases import LeaseQueue
 from store.schema import (
+    PENDING,
     deliveries,
     intake_keys,
     job_changes,
@@ -166,7 +167,7 @@ _waits_for_default_channel = (
     .where(
         lanes.c.workspace_id == workspaces.c.id,
         lanes.c.destination == DEFAULT_CHANNEL,
-        deliveries.c.state == literal("pending", literal_execute=True),
+        deliveries.c.state == PENDING,
     )
 )
 

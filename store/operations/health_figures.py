@@ -14,7 +14,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -22,18 +21,17 @@ from sqlalchemy import (
 
 from domain.day_counts import DAY_MS
 from domain.errors import Vendor
-from domain.states import DEFAULT_CHANNEL, DeliveryState, WorkspaceState
+from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from store.delivery.pauses import outages
 from store.delivery.routing import directory_awaited, salesforce_awaited
 from store.leases import POST, ROUTE
-from store.schema import deliveries, job_changes, lanes, pauses, posts, turns, workspaces
+from store.schema import PENDING, deliveries, job_changes, lanes, pauses, posts, turns, workspaces
 from store.schema import salesforce_connections as salesforce
 
 PROGRESS_MS = 60_000
 """Workspaces served within this time are progressing, whatever their backlog."""
 
 _SENDING: ColumnElement[str] = literal_column("'sending'")  # a literal, so that SQLite can use the partial index
-_PENDING = literal(DeliveryState.PENDING, literal_execute=True)
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ _open_pauses = (
     .where(pauses.c.until > bindparam("now"))
     .group_by(pauses.c.subject, _pause_reason)
 )
-_waits = exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING)
+_waits = exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == PENDING)
 _parked = select(func.count()).where(lanes.c.destination == DEFAULT_CHANNEL, lanes.c.due_at.is_(None), _waits)
 
 _unrouted_since = select(func.min(job_changes.c.accepted_at)).where(job_changes.c.due_at.is_not(None))
@@ -92,7 +90,7 @@ _held_until = func.coalesce(lanes.c.kept_until, 0)
 _unsent_since = (
     select(func.min(case((_held_until > deliveries.c.created_at, _held_until), else_=deliveries.c.created_at)))
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
-    .where(deliveries.c.state == _PENDING, lanes.c.due_at.is_not(None), _held_until <= bindparam("now"))
+    .where(deliveries.c.state == PENDING, lanes.c.due_at.is_not(None), _held_until <= bindparam("now"))
 )
 
 
@@ -130,7 +128,7 @@ _waits_for_routing = (
     .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited, ~directory_awaited("served_since"))
 )
 _created_long_ago = exists().where(
-    deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING, deliveries.c.created_at < bindparam("before")
+    deliveries.c.lane_id == lanes.c.id, deliveries.c.state == PENDING, deliveries.c.created_at < bindparam("before")
 )
 _begun_long_ago = exists().where(
     posts.c.lane_id == lanes.c.id, posts.c.state == _SENDING, posts.c.begun_at < bindparam("before")

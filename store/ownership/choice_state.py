@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, delete, func, literal, null, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, null, or_, select, update
 
 from domain.day_counts import DAY_MS
 from domain.people import Absence
 from domain.rule_versions import PoolAssignment
-from domain.states import DeliveryState, Role
-from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools, posts
+from domain.states import Role
+from store.schema import (
+    PENDING,
+    absences,
+    deliveries,
+    lanes,
+    mute_limits,
+    mutes,
+    ownership_accounts,
+    ownership_pools,
+    posts,
+)
 from store.schema.lists import one_of
 from store.schema.upserts import insert_missing, put
 
@@ -83,8 +93,7 @@ _waiting = (
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .where(
         lanes.c.workspace_id == bindparam("of_workspace"),
-        # A literal, so that SQLite uses the partial index.
-        deliveries.c.state == literal(DeliveryState.PENDING, literal_execute=True),
+        deliveries.c.state == PENDING,
         _planned,
     )
 )

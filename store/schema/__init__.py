@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from store.schema.base import metadata
 from store.schema.delivery import (
+    PENDING,
     deliveries,
     delivery_reasons,
     earlier_posts,
@@ -66,6 +67,7 @@ from store.schema.slack import (
 )
 
 __all__ = [
+    "PENDING",
     "absences",
     "attached_reports",
     "audit",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, literal, text
 
+from domain.states import DeliveryState
 from store.schema.base import Milliseconds, RowId, metadata, reasons_of
 
 turns = Table(  # fair turns between workspaces, and one process at a time for each of them
@@ -119,6 +120,9 @@ deliveries = Table(
         postgresql_where=text("state = 'buried'"),
     ),
 )
+
+PENDING = literal(DeliveryState.PENDING, literal_execute=True)
+"""A literal, because SQLite does not use a partial index for a bound parameter."""
 
 delivery_reasons = reasons_of(deliveries.c.reasons, deliveries.c.reason)
 """The column that says why a delivery goes to its destination."""

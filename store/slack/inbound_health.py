@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, literal, select, update
 
 from domain.states import DeliveryState
-from store.schema import deliveries, lanes, slack_signs
+from store.schema import PENDING, deliveries, lanes, slack_signs
 from store.schema.upserts import insert_missing
 
 GENUINE, EVENT, REFUSED = "genuine", "event", "refused"
 """A request with a valid signature, such a request with an event, and a request whose signature was not valid."""
 
-# As literals, because SQLite could not use the partial indexes over these states otherwise.
-_PENDING, _FAILED = (literal(state, literal_execute=True) for state in (DeliveryState.PENDING, DeliveryState.FAILED))
+_FAILED = literal(DeliveryState.FAILED, literal_execute=True)
+"""A literal, like PENDING."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ def has_failed_with(connection: Connection, workspace_id: str, code: str) -> boo
     with_error = select(deliveries.c.id).where(deliveries.c.last_code == code).limit(1)
     failed = with_error.where(deliveries.c.workspace_id == workspace_id, deliveries.c.state == _FAILED)
     pending = with_error.join(lanes, lanes.c.id == deliveries.c.lane_id).where(
-        lanes.c.workspace_id == workspace_id, deliveries.c.state == _PENDING
+        lanes.c.workspace_id == workspace_id, deliveries.c.state == PENDING
     )
     return any(connection.execute(query).one_or_none() is not None for query in (failed, pending))

@@ -16,7 +16,7 @@ from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
 from store.delivery import pauses, routing
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
-from store.schema import deliveries, first_workspace, lanes, turns, workspaces
+from store.schema import PENDING, deliveries, first_workspace, lanes, turns, workspaces
 from store.schema.upserts import insert_missing
 
 takes_job_changes = (workspaces.c.state == WorkspaceState.ACTIVE) | workspaces.c.gone_because.not_in(sorted(SURE_SIGNS))
@@ -284,10 +284,9 @@ def mark_default_channel_working(connection: Connection, workspace_id: str, chan
 
 def waiting_for_default_channel(connection: Connection, workspace_id: str) -> int:
     """Return how many deliveries wait for the default channel."""
-    is_pending = deliveries.c.state == literal("pending", literal_execute=True)
     in_lane = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == DEFAULT_CHANNEL)
     waiting = select(func.count()).select_from(deliveries).join(lanes, lanes.c.id == deliveries.c.lane_id)
-    count: int = connection.execute(waiting.where(in_lane, is_pending)).scalar_one()
+    count: int = connection.execute(waiting.where(in_lane, deliveries.c.state == PENDING)).scalar_one()
     return count
 
 
