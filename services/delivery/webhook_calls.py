@@ -77,8 +77,12 @@ class WebhookCalls:
                 http.post(url, data=body, headers=headers, allow_redirects=False, proxy=proxy) as response,
             ):
                 return _checked(response)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise TransientError(_problem(error)) from None
+        except TimeoutError:
+            raise TransientError(f"it did not answer within {TIMEOUT.total:.0f} seconds") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PrivateAddressError):
+                raise TransientError("its address is inside a private network") from None
+            raise TransientError(f"it could not be reached ({type(error).__name__})") from None
 
 
 class PrivateAddressError(OSError):
@@ -126,11 +130,3 @@ def _checked(response: aiohttp.ClientResponse) -> int:
         retry_after = min(int(seconds), LONGEST_RETRY_AFTER) if is_number else None
         raise TransientError(f"it answered with status {response.status}", retry_after=retry_after)
     return response.status
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"it did not answer within {TIMEOUT.total:.0f} seconds"
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PrivateAddressError):
-        return "its address is inside a private network"
-    return f"it could not be reached ({type(error).__name__})"
