@@ -58,9 +58,9 @@ LONGEST_TABLE = 10_000
 """Characters in all cells of a table block: https://docs.slack.dev/reference/block-kit/blocks/table-block"""
 
 _LONGEST_REASON = 400  # visible characters
-_LONGEST_GROUP = (
-    70  # of an option group's 75: https://docs.slack.dev/reference/block-kit/composition-objects/option-group-object
-)
+_LONGEST_GROUP = 70
+"""Of an option group's 75: https://docs.slack.dev/reference/block-kit/composition-objects/option-group-object"""
+
 _NOTHING = "—"  # in an empty cell
 _TITLES: dict[frozenset[Role], str] = {
     frozenset({Role.DRI}): "{count} job changes for you",

@@ -35,9 +35,8 @@ ownership_matching = Table(  # how owners are matched with Slack users, besides 
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("email_field", Text),  # of Salesforce's User
-    Column(
-        "alias_domains", Text, nullable=False, server_default="{}"
-    ),  # JSON: a domain, and the one that is used in Slack
+    # JSON: a domain, and the one that is used in Slack.
+    Column("alias_domains", Text, nullable=False, server_default="{}"),
     Column("slack_id_field", Text),  # a field of User with a Slack user id; null: none
     Column("person_keys", Text),  # the fields that people are found by, one a line; null: only by email
     Column("domain_field", Text),  # a field of Account with the domain of the company; null: only by website and name

@@ -32,9 +32,8 @@ workspaces = Table(
     Column("tell_dris", Boolean, nullable=False, server_default=text("true")),
     Column("posts_per_minute", Integer, nullable=False, server_default="300"),
     Column("salesforce_patience_minutes", Integer, nullable=False, server_default="15"),
-    Column(
-        "salesforce_daily_calls", Integer, nullable=False, server_default="5000"
-    ),  # the most API calls we make a day
+    # The most API calls we make a day.
+    Column("salesforce_daily_calls", Integer, nullable=False, server_default="5000"),
     Column("reminder_hours", Integer, nullable=False, server_default="0"),  # working hours; 0: no reminders
     Column("reminder_escalation", Text, nullable=False, server_default="nobody"),  # manager | channel | nobody
     Column("signal_channels", Text, nullable=False, server_default="{}"),  # JSON: channels by signal
