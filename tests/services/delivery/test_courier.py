@@ -546,7 +546,9 @@ async def test_a_job_change_that_cannot_be_read_fails_and_blocks_no_other(world,
 
     await world.worker.drain()
 
-    assert (await world.outcome(broken))[0] == Outcome.FAILED
+    outcome, _, reason = await world.outcome(broken)
+    assert outcome == Outcome.FAILED
+    assert reason.startswith("it cannot be read: ")
     assert (await world.outcome(fine))[0] == "delivered"
 
 

@@ -44,13 +44,16 @@ async def test_the_decision_links_the_record_that_was_decided_on(world, channel,
     dana = world.add_owner("Dana Reyes")
     ada = {"LastName": "Smith", "Email": "ada@initech.example", "OwnerId": dana}
     lead = world.salesforce.add("Lead", Company="Initech", **ada)
-    found = contact(world, dana) if is_contact else None
+    account = world.salesforce.add("Account", Name="Initech", OwnerId=dana)
+    found = contact(world, dana, AccountId=account) if is_contact else None
 
     job_change_id = await world.deliver()
 
     links = (await world.find(job_change_id)).decision.links
-    linked = [f"{world.salesforce.url}/{record}" if record else None for record in (found, None if found else lead)]
-    assert [links.contact, links.lead] == linked
+    records = (found, None, account) if found else (None, lead, None)
+    assert [links.contact, links.lead, links.account] == [
+        f"{world.salesforce.url}/{record}" if record else None for record in records
+    ]
 
 
 async def test_the_owner_of_the_account_is_notified_if_the_contact_owner_cannot_be(world, channel):
@@ -84,10 +87,12 @@ async def test_an_unknown_person_goes_to_the_owner_of_the_account_that_the_sourc
     }
     known = {side: {"company": {"name": name, "salesforce_id": accounts[name]}} for side, name in sides.items()}
 
-    await world.deliver(**{"previous": None, "current": None} | known, change_type=change_type)
+    job_change_id = await world.deliver(**{"previous": None, "current": None} | known, change_type=change_type)
 
     (message,) = world.direct_messages(notified)
     assert f"You own {company} in Salesforce." in message.text
+    link = f"{world.salesforce.url}/{accounts['Globex']}" if "current" in sides else None
+    assert (await world.find(job_change_id)).decision.links.account == link
 
 
 @pytest.mark.parametrize(
