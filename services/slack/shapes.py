@@ -102,11 +102,14 @@ class SlackUser:
         """Parse Slack's user object. Raises TransientError if it is not one. `team` is our workspace."""
         profile, tz = part_of(raw, "profile"), raw.get("tz")
         email = profile.get("email")
+        # The roles of a user are about one workspace: with the token of a workspace, that one; with the token of an
+        # organization, the one in `team_id`.
+        is_about_team = raw.get("team_id") == team.id if team.is_org_wide else _is_member(raw, team)
         return cls(
             id=text_of(raw, "id"),
             name=str(profile.get("real_name") or raw.get("real_name") or raw.get("name") or ""),
             email=email.strip().lower() if isinstance(email, str) and email.strip() else None,
-            is_admin=_is_admin(raw, team),
+            is_admin=_has_role(_org_user(raw, team)) or (is_about_team and _has_role(raw)),
             is_bot=raw.get("is_bot") is True or raw.get("id") == "USLACKBOT",
             is_guest=raw.get("is_restricted") is True or raw.get("is_ultra_restricted") is True,
             is_outsider=raw.get("is_stranger") is True or not _is_member(raw, team),
@@ -158,18 +161,6 @@ def post_id_of(message: Json) -> object:
 def are_after(messages: list[Json], moment: int) -> bool:
     """Whether even the oldest of these messages, which are newest first, was sent after this time (milliseconds)."""
     return bool(messages) and float(text_of(messages[-1], "ts")) * 1000 > moment
-
-
-def _is_admin(raw: Json, team: SlackTeam) -> bool:
-    """
-    Whether the user is an admin or owner of the workspace or of its organization. False if Slack does not say.
-
-    The flags of a user are about one workspace: with the token of a workspace, that one; with the token of an
-    organization, the one in `team_id`.
-    """
-    org_user = _org_user(raw, team)
-    is_about_team = raw.get("team_id") == team.id if team.is_org_wide else _is_member(raw, team)
-    return _has_role(org_user) or (is_about_team and _has_role(raw))
 
 
 def _has_role(raw: Json) -> bool:

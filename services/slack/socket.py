@@ -40,11 +40,9 @@ class SlackSocket:
                 raise our_error from error
             raise PermanentError(f"Slack does not accept SLACK_APP_TOKEN ({our_error.code}). {_ADVICE}") from error
         url = body(answer).get("url")
-        if not isinstance(url, str) or not _is_safe(url):
+        if not isinstance(url, str):
+            raise TransientError("Slack gave no Socket Mode address")
+        parts = urlsplit(url)
+        if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(parts.hostname)):
             raise TransientError("Slack gave no Socket Mode address")
         return url
-
-
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "wss" or (parts.scheme == "ws" and is_loopback(parts.hostname))

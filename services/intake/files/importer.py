@@ -124,8 +124,11 @@ class FileImporter:
     async def run(self, plan: ImportPlan, run: ImportRun) -> bool:
         """Import the remaining rows. Return whether the end was reached, rather than the import stopped."""
         run.progress = plan.progress
+        refused_rows: RefusedRowsFile | RefusalList = (
+            RefusalList(run.refused) if plan.is_dry_run else RefusedRowsFile.of(plan.file, plan.progress.refused_bytes)
+        )
         with (
-            closing(_refusals(plan, run)) as refusals,
+            closing(refused_rows) as refusals,
             closing(DryRunKeys()) as dry_run_keys,
             reading(plan.reader, plan.progress.read, self.now) as batches,
         ):
@@ -135,8 +138,10 @@ class FileImporter:
                         refusals.write(row, reason)
                     counted = run.progress.plus(read=rows.count, refused=len(rows.refused))
                     if plan.is_dry_run:
-                        new = await self._count_new(plan, rows.job_changes, dry_run_keys)
-                        run.progress = counted.plus(accepted=new, duplicate=len(rows.job_changes) - new)
+                        keys = [job_change.key for job_change in rows.job_changes]
+                        existing = await self.database.read(imports.existing, plan.workspace_id, keys)
+                        new = dry_run_keys.add_new([key for key in keys if key not in existing])
+                        run.progress = counted.plus(accepted=new, duplicate=len(keys) - new)
                     else:
                         counted = replace(counted, refused_bytes=refusals.flush())
                         run.progress = await self._accept(plan, rows.job_changes, counted)
@@ -166,12 +171,6 @@ class FileImporter:
         self.intake.announce(plan.workspace_id, added, now)
         return progress
 
-    async def _count_new(self, plan: ImportPlan, job_changes: Sequence[NewJobChange], dry_run_keys: DryRunKeys) -> int:
-        """Return how many of the job changes would be new."""
-        keys = [job_change.key for job_change in job_changes]
-        existing = await self.database.read(imports.existing, plan.workspace_id, keys)
-        return dry_run_keys.add_new([key for key in keys if key not in existing])
-
 
 async def _ahead(batches: Iterator[ReadRows]) -> AsyncGenerator[ReadRows, None]:
     """Yield batches. The next one is read while the caller stores the last one."""
@@ -180,7 +179,3 @@ async def _ahead(batches: Iterator[ReadRows]) -> AsyncGenerator[ReadRows, None]:
         while rows := await asyncio.wrap_future(following):
             following = thread.submit(next, batches, None)
             yield rows
-
-
-def _refusals(plan: ImportPlan, run: ImportRun) -> RefusedRowsFile | RefusalList:
-    return RefusalList(run.refused) if plan.is_dry_run else RefusedRowsFile.of(plan.file, plan.progress.refused_bytes)

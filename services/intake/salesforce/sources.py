@@ -93,7 +93,11 @@ class SalesforceSources:
         query = await typed(self.describe, workspace_id, query)
         connection = await self.describe.salesforce.sessions.connection_of(workspace_id)
         now, days = self.now(), min(backfill_days or 0, MOST_BACKFILL_DAYS)
-        since = now - days * DAY_MS if days else await self._from_now(workspace_id, query)
+        if days:
+            since = now - days * DAY_MS
+        else:  # the time after the newest record, by Salesforce's clock, since ours may be wrong
+            newest = (await self.describe.page(workspace_id, query.newest(1))).rows
+            since = Cursor.of(newest[0]).moment + 1 if newest else now - CLOCK_SKEW_MS
         new = NewSource(
             workspace_id=workspace_id,
             name=proposal.name,
@@ -120,11 +124,6 @@ class SalesforceSources:
             if not rows:
                 break
         return event_ids
-
-    async def _from_now(self, workspace_id: str, query: SourceQuery) -> int:
-        """Return the time after the newest record, by Salesforce's clock, since ours may be wrong."""
-        newest = (await self.describe.page(workspace_id, query.newest(1))).rows
-        return Cursor.of(newest[0]).moment + 1 if newest else self.now() - CLOCK_SKEW_MS
 
     async def set_state(self, workspace_id: str, actor: str, name: str, state: str | None) -> bool:
         """Pause or resume a source, or remove it if `state` is None. False means that it does not exist."""

@@ -14,7 +14,7 @@ from domain.workspace import Workspace
 from services.ownership.choice.candidates import Candidate, SideChoice
 from services.ownership.choice.decide import Choice
 from services.ownership.rules.descriptions import DisplayNames, describe_rule
-from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE, Rule
+from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE
 
 MUTED = "muted"
 
@@ -50,7 +50,9 @@ def plan_deliveries(job_change_id: str, chosen: Choice, workspace: Workspace, si
         )
     ]
     to_dris = [delivery for delivery in planned if delivery.role == Role.DRI]
-    if to_dris and _is_copied(chosen, workspace, channel):
+    is_test = any(choice.rule is TEST_RULE for choice in chosen.choices)
+    has_channel = channel != DEFAULT_CHANNEL or workspace.default_channel_id is not None
+    if to_dris and has_channel and workspace.channel_gets == "everything" and not is_test:
         direct = [choice for choice in chosen.choices if choice.recipients and choice.rule.deliver.to != "channel"]
         reasons = combined(reason for choice in direct for reason in _notified_directly(choice))
         side = _common_side(delivery.side for delivery in to_dris)
@@ -60,16 +62,11 @@ def plan_deliveries(job_change_id: str, chosen: Choice, workspace: Workspace, si
     return DeliveryPlan(tuple(_merged(planned)))
 
 
-def _is_copied(chosen: Choice, workspace: Workspace, channel: str) -> bool:
-    """Whether the channel also gets what is sent to DRIs. Without a default channel it does not."""
-    if workspace.channel_gets != "everything" or any(choice.rule is TEST_RULE for choice in chosen.choices):
-        return False
-    return channel != DEFAULT_CHANNEL or workspace.default_channel_id is not None
-
-
 def _deliveries_of(job_change_id: str, choice: SideChoice, workspace: Workspace, channel: str) -> Iterator[NewDelivery]:
     """The deliveries of one choice. `channel` gets what cannot be sent to a DRI."""
-    deliver, side, key = choice.rule.deliver, choice.side, _key_of(choice.rule)
+    deliver, side = choice.rule.deliver, choice.side
+    # The key under which the scorecard counts it. Tests are not counted.
+    key = None if choice.rule is TEST_RULE else EVERYTHING_ELSE if choice.rule is CATCH_ALL else choice.rule.key
 
     def delivery(destination: str, role: Role, *reasons: Reason) -> NewDelivery:
         return NewDelivery(job_change_id, destination, role, reasons, side, None if role == Role.COPY else key)
@@ -97,13 +94,6 @@ def _deliveries_of(job_change_id: str, choice: SideChoice, workspace: Workspace,
     if deliver.to == "dri_and_channel" and deliver.channel:
         is_direct = choice.recipients and workspace.tell_dris
         yield delivery(deliver.channel, Role.COPY, *(_notified_directly(choice) if is_direct else choice.reasons))
-
-
-def _key_of(rule: Rule) -> str | None:
-    """The key under which the scorecard counts it. Tests are not counted."""
-    if rule is TEST_RULE:
-        return None
-    return EVERYTHING_ELSE if rule is CATCH_ALL else rule.key
 
 
 def _informing(job_change_id: str, choice: SideChoice, workspace: Workspace) -> Iterator[NewDelivery]:
