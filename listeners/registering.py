@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
 from listeners.dialogs import dialog, failures
-from listeners.home import admin_dialogs, app_home, member_home, notice_actions, setup
+from listeners.home import admin_dialogs, app_home, member_home, notice_actions
 from listeners.intake import keys, mappings, senders
 from listeners.messages import actions, card_buttons, webhook
 from listeners.ownership import rule_list
@@ -55,7 +55,6 @@ def register_listeners(app: AsyncApp, database: Database, now: Callable[[], int]
     dialog.register(app)
     app_home.register(app)
     admin_dialogs.register(app)
-    setup.register(app)
     webhook.register(app)
     card_buttons.register(app)
     failed.register(app)

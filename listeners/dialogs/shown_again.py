@@ -26,18 +26,17 @@ _INITIAL = {
 
 def filled_again(view: View) -> View:
     """The dialog that was submitted, as a new view with the entered values."""
-    blocks = [_filled_again(block, view["state"]["values"]) for block in view["blocks"]]
+    blocks: list[Block] = []
+    for block in view["blocks"]:
+        filled: Block = {}
+        states = view["state"]["values"].get(block.get("block_id", ""), {})
+        if block["type"] == "input" and states:
+            filled = {"element": _with_value(block["element"], next(iter(states.values())))}
+        elif block["type"] == "actions" and states:
+            elements = [_with_value(element, states.get(element["action_id"], {})) for element in block["elements"]]
+            filled = {"elements": elements}
+        blocks.append(block | filled)
     return {name: view[name] for name in _KEPT if view.get(name)} | {"blocks": blocks}
-
-
-def _filled_again(block: Block, values: Mapping[str, Any]) -> Block:
-    states = values.get(block.get("block_id", ""), {})
-    if block["type"] == "input" and states:
-        return block | {"element": _with_value(block["element"], next(iter(states.values())))}
-    if block["type"] == "actions" and states:
-        elements = [_with_value(element, states.get(element["action_id"], {})) for element in block["elements"]]
-        return block | {"elements": elements}
-    return block
 
 
 def _with_value(element: Block, state: Mapping[str, Any]) -> Block:

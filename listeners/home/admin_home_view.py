@@ -12,11 +12,11 @@ from domain.preferences import (
     REMINDER_ESCALATION,
     REMINDER_HOURS,
     TELL_DRIS,
+    Preference,
     duration,
     working_hours,
 )
-from listeners.dialogs.blocks import Block, actions, button, confirm, context, header, section
-from listeners.dialogs.preference_menus import fresh_block_id, preference_menu
+from listeners.dialogs.blocks import Block, actions, button, confirm, context, header, menu, section
 from listeners.home.admin_dialogs_view import (
     CHANGE_LIMITS,
     CHANGE_SIGNAL_CHANNELS,
@@ -53,6 +53,16 @@ CHANGE_REQUIRED = "home_mute_limits"
 SEND_TEST = "home_send_test"
 """The action_ids of the buttons and menus."""
 
+PREFERENCE_ACTIONS = {
+    "home_tell_dris": TELL_DRIS,
+    "home_channel_gets": CHANNEL_GETS,
+    "home_reminder_hours": REMINDER_HOURS,
+    "home_reminder_escalation": REMINDER_ESCALATION,
+}
+"""The preferences with a menu in Home, by its action_id. The others are changed in dialogs."""
+
+_ACTION_IDS = {row.name: action_id for action_id, row in PREFERENCE_ACTIONS.items()}
+
 _MOST_KEYS = 8
 
 
@@ -72,7 +82,7 @@ def _open_step(state: HomeState, step: SetupSteps, line: str) -> Iterator[Block]
     match step:
         case SetupSteps.CHANNEL:
             text = f"{line}.{on_hold(state)}"
-            yield section(text, channel_picker(state.workspace), fresh_block_id("no-channel", state))
+            yield section(text, channel_picker(state.workspace), _fresh_block_id("no-channel", state))
         case SetupSteps.SALESFORCE:
             yield section(f"{line}.", button("Connect Salesforce", CONNECT))
         case SetupSteps.RULES:
@@ -99,7 +109,7 @@ def routing_blocks(state: HomeState) -> Iterator[Block]:
     yield header("Routing")
     if workspace.default_channel_id:  # otherwise the picker is in the setup checklist
         text = f"*Default channel*\n<#{workspace.default_channel_id}>"
-        yield section(text, channel_picker(workspace), fresh_block_id("channel", state))
+        yield section(text, channel_picker(workspace), _fresh_block_id("channel", state))
         yield context(CHANNEL_HINT)
     channels = workspace.signal_channels
     own = [f"{label}: <#{channels[signal]}>" for signal, label in SIGNALS.items() if signal in channels]
@@ -115,12 +125,12 @@ def routing_blocks(state: HomeState) -> Iterator[Block]:
 def policy_blocks(state: HomeState) -> Iterator[Block]:
     """When people are notified, and of what they have to be notified."""
     yield header("Notification policy")
-    yield preference_menu(TELL_DRIS, state)
+    yield _preference_menu(TELL_DRIS, state)
     if state.workspace.tell_dris:  # otherwise every job change is posted in the channel
-        yield preference_menu(CHANNEL_GETS, state)
-    yield preference_menu(REMINDER_HOURS, state)
+        yield _preference_menu(CHANNEL_GETS, state)
+    yield _preference_menu(REMINDER_HOURS, state)
     if hours := state.workspace.reminder_hours:
-        yield preference_menu(REMINDER_ESCALATION, state, f"Escalate after {working_hours(hours, 'more ')}")
+        yield _preference_menu(REMINDER_ESCALATION, state, f"Escalate after {working_hours(hours, 'more ')}")
         yield context(REMINDER_HOURS.about)
     if state.member:
         required = ", ".join(labels(state.member.required)) or "None. Everyone can mute any job change."
@@ -175,3 +185,17 @@ def _key_buttons(kind: str, state: HomeState) -> Iterator[Block]:
     if keys:
         question = confirm(f"Revoke the {name}?", REVOKED_AT_ONCE, "Revoke", style="danger")
         yield button(f"Revoke {name}", f"{REVOKE_KEYS}_{kind}", kind, confirm=question)
+
+
+def _preference_menu(row: Preference, state: HomeState, label: str | None = None) -> Block:
+    """The menu of a preference, with its current value. `label` replaces the one in the table."""
+    current = getattr(state.workspace, row.name)
+    choices = row.choices(current)
+    chosen = row.text_of(current) if row.text_of(current) in choices else row.text_of(row.default)
+    block_id = _fresh_block_id(row.name, state)
+    return section(f"*{label or row.label}*", menu(_ACTION_IDS[row.name], choices, chosen), block_id)
+
+
+def _fresh_block_id(name: str, state: HomeState) -> str:
+    """A new block_id each time: with the old one, Slack keeps showing what was picked even if it was refused."""
+    return f"{name}-{state.shown_at}"

@@ -1,4 +1,4 @@
-"""Publishes the Home tab, and stores the settings that admins change right there."""
+"""Publishes the Home tab, and handles what admins use in it: settings, and the buttons of the setup checklist."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from listeners.dialogs.blocks import ADMINS_ONLY, View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.dialogs.metadata import ViewSigner, with_workspace
-from listeners.dialogs.preference_menus import PREFERENCE_ACTIONS
+from listeners.home.admin_home_view import PREFERENCE_ACTIONS, SEND_TEST
 from listeners.home.app_home_view import home_view
 from listeners.home.assigned_view import page_of
 from listeners.home.health_view import CHECK_CHANNEL, CHOOSE_CHANNEL
+from listeners.ownership.dialogs import OwnershipDialogs
+from listeners.ownership.home_view import KEEP_DEFAULT
 from services.home.home import Home
 from services.home.home_state import HomeNotice, HomeState
 from services.home.preferences import Change, ChangeResult, Preferences
+from services.intake.sample import SampleSender
+from services.ownership.rules.rule_set import NO_RULES
 from services.slack.api import error_code
 from services.slack.directory import Person
 from services.slack.errors import retry_after_seconds
@@ -104,6 +108,8 @@ def register(app: AsyncApp) -> None:
     app.event("app_home_opened")(show_home)
     app.action(CHOOSE_CHANNEL)(choose_channel)
     app.action(CHECK_CHANNEL)(check_channel)
+    app.action(SEND_TEST)(send_test)
+    app.action(KEEP_DEFAULT)(keep_default_owners)
     app.action(re.compile(f"^({'|'.join(PREFERENCE_ACTIONS)})$"))(change_preference)
 
 
@@ -142,3 +148,26 @@ async def change_preference(dialog: Dialog, preferences: Preferences) -> None:
     values = {row.name: row.parse(option["value"])}
     change = preferences.change(dialog.workspace_id, dialog.user_id, values, seen_version(dialog.view))
     await dialog.change_in_home(change)
+
+
+async def send_test(dialog: Dialog, sample_sender: SampleSender) -> None:
+    await dialog.ack()
+    notice = ADMINS_ONLY
+    if await dialog.is_admin():
+        job_change_id, problem = await sample_sender.send(dialog.workspace_id, dialog.user_id)
+        sent = ":white_check_mark: Test sent. It arrives in your direct messages with this app within seconds."
+        notice = sent if job_change_id else f":no_entry: {problem}"
+    await dialog.publish_home(notice)
+
+
+async def keep_default_owners(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    """Publish version 1 without rules, unless rules were published in the meantime."""
+    await dialog.ack()
+    notice = ADMINS_ONLY
+    if await dialog.is_admin():
+        result = await ownership.rulebook.publish(
+            dialog.workspace_id, dialog.user_id, NO_RULES, 0, "kept the default owners"
+        )
+        kept = ":white_check_mark: Saved. The owner of the record is responsible."
+        notice = kept if result.stored else f":no_entry: {result.text}"
+    await dialog.publish_home(notice)

@@ -126,25 +126,25 @@ class _Api:
         return answered
 
     async def post(self, request: web.Request) -> web.Response:
-        genuine = await self._authorized(request, _source(request))
-        self._limit_rate(genuine.workspace_id, 1, len(genuine.body))
-        raw = _decoded(request, genuine.body)
+        authorized = await self._authorized(request, _source(request))
+        self._limit_rate(authorized.workspace_id, 1, len(authorized.body))
+        raw = _decoded(request, authorized.body)
         if isinstance(raw, dict) and "job_changes" in raw:
-            return await self._post_batch(genuine, raw["job_changes"])
+            return await self._post_batch(authorized, raw["job_changes"])
         if isinstance(raw, list):
-            self._limit_rate(genuine.workspace_id, len(raw))
-        size, request_id = len(genuine.body), REQUEST_ID.get()
-        received = await self.intake.receive(genuine.workspace_id, raw, genuine.sender, size, request_id)
-        return _answer_payload(received, genuine.sender, raw, self.keys.now())
+            self._limit_rate(authorized.workspace_id, len(raw))
+        size, request_id = len(authorized.body), REQUEST_ID.get()
+        received = await self.intake.receive(authorized.workspace_id, raw, authorized.sender, size, request_id)
+        return _answer_payload(received, authorized.sender, raw, self.keys.now())
 
     async def show(self, request: web.Request) -> web.Response:
-        genuine = await self._authorized(request, None)
-        self._limit_rate(genuine.workspace_id, 1)
+        authorized = await self._authorized(request, None)
+        self._limit_rate(authorized.workspace_id, 1)
         job_change_id = request.match_info["id"]
         job_change = None
         if _ID.fullmatch(job_change_id):
-            job_change = await self.intake.find(genuine.workspace_id, job_change_id)
-        if job_change is None or genuine.sender not in (None, job_change.source):  # a sender's own key shows its own
+            job_change = await self.intake.find(authorized.workspace_id, job_change_id)
+        if job_change is None or authorized.sender not in (None, job_change.source):  # a sender's own key shows its own
             raise _RefusedRequestError(404, "This workspace has no job change with this id.")
         return _answer(200, State.of(job_change))
 
@@ -210,15 +210,15 @@ class _Api:
         if wait is not None:
             raise _RefusedRequestError(429, "Too many job changes at once.", headers={"Retry-After": str(wait)})
 
-    async def _post_batch(self, genuine: _Authorized, raws: object) -> web.Response:
+    async def _post_batch(self, authorized: _Authorized, raws: object) -> web.Response:
         if not isinstance(raws, list):
             raise _RefusedRequestError(422, "The batch is not valid.", [Fault("job_changes", "must be a list")])
         if not 1 <= len(raws) <= MOST_IN_ONE_BATCH:
             fault = Fault("job_changes", f"must have 1 to {MOST_IN_ONE_BATCH:,} items")
             raise _RefusedRequestError(422, "The batch is not valid.", [fault])
-        self._limit_rate(genuine.workspace_id, len(raws) - 1)
-        size, request_id = len(genuine.body), REQUEST_ID.get()
-        items = await self.intake.accept_all(genuine.workspace_id, raws, genuine.sender, size, request_id)
+        self._limit_rate(authorized.workspace_id, len(raws) - 1)
+        size, request_id = len(authorized.body), REQUEST_ID.get()
+        items = await self.intake.accept_all(authorized.workspace_id, raws, authorized.sender, size, request_id)
         _check_workspace(items)
         return _answer(202, Results(results=[api_view.results_of(item) for item in items]))
 

@@ -66,7 +66,13 @@ async def add(dialog: Dialog, added_senders: AddedSenders, intake_keys: IntakeKe
     """Make the sender's secret, and show it once with the three steps of the product."""
 
     async def work(entered: Entered) -> View:
-        sender = _entered_sender(entered)
+        chosen = entered[PRODUCT]
+        name = registry.source_of({"source": entered[NAME]}) if chosen == OTHER else chosen
+        if name is None or name == OTHER:
+            raise NAME.error("Enter the name of the sender.")
+        sender = registry.find(name)
+        if sender.proof.is_made_by_vendor and not entered[SECRET]:
+            raise SECRET.error(f"{sender.label} {sender.proof.about}. Enter it here.")
         return await _rotated(dialog, sender, added_senders, intake_keys, entered[SECRET])
 
     if await dialog.submit(ADD_FORM, work):
@@ -128,18 +134,6 @@ async def send_again(dialog: Dialog, added_senders: AddedSenders) -> View:
 async def _senders_view(dialog: Dialog, added_senders: AddedSenders, note: str | None = None) -> View:
     senders, merges = await added_senders.all_of(dialog.workspace_id), await added_senders.merges(dialog.workspace_id)
     return senders_view(senders, note, merges=merges)
-
-
-def _entered_sender(entered: Entered) -> Sender:
-    """Raises InvalidFormError."""
-    chosen = entered[PRODUCT]
-    name = registry.source_of({"source": entered[NAME]}) if chosen == OTHER else chosen
-    if name is None or name == OTHER:
-        raise NAME.error("Enter the name of the sender.")
-    sender = registry.find(name)
-    if sender.proof.is_made_by_vendor and not entered[SECRET]:
-        raise SECRET.error(f"{sender.label} {sender.proof.about}. Enter it here.")
-    return sender
 
 
 async def _rotated(

@@ -44,7 +44,16 @@ class Composite:
             self.api.org.restore(snapshot)
             for reference_id, answer in self.answers.items():
                 self.answers[reference_id] = answer if answer in failed else _ROLLED_BACK
-        return Answer(200, {"compositeResponse": [_result(name, answer) for name, answer in self.answers.items()]})
+        results = [
+            {
+                "body": answer.body,
+                "httpHeaders": dict(answer.headers),
+                "httpStatusCode": answer.status,
+                "referenceId": reference_id,
+            }
+            for reference_id, answer in self.answers.items()
+        ]
+        return Answer(200, {"compositeResponse": results})
 
     def _run(self, subrequest: Subrequest) -> Answer:
         try:
@@ -107,12 +116,3 @@ def _parse_subrequest(item: object) -> Subrequest:
     if not _REFERENCE_ID.fullmatch(reference_id):
         raise SalesforceError(400, "INVALID_INPUT", f"Illegal characters in the referenceId '{reference_id}'")
     return Subrequest(method, url, reference_id, fields.get("body"))
-
-
-def _result(reference_id: str, answer: Answer) -> dict[str, object]:
-    return {
-        "body": answer.body,
-        "httpHeaders": dict(answer.headers),
-        "httpStatusCode": answer.status,
-        "referenceId": reference_id,
-    }

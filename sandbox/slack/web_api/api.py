@@ -68,7 +68,9 @@ class WebApi:
         if fault is not None and fault.drop and request.transport is not None:
             request.transport.abort()
             response = ApiResponse({"error": "dropped"}, 0)
-        self._record(name, api_request, token, response)
+        arguments = {key: value for key, value in api_request.arguments.items() if key not in _SECRETS}
+        team_id, error = token.team_id if token else None, response.body.get("error")
+        self.records.append(CallRecord(name, team_id, arguments, self.world.now(), response.status, error))
         content_type = "text/html" if body.startswith(b"<") else "application/json"
         return web.Response(
             body=body, status=response.status or 200, headers=response.headers, content_type=content_type
@@ -129,12 +131,6 @@ class WebApi:
         if call.events:
             self.send_events(call.events)
         return body
-
-    def _record(self, name: str, request: ApiRequest, token: Token | None, response: ApiResponse) -> None:
-        arguments = {key: value for key, value in request.arguments.items() if key not in _SECRETS}
-        error = response.body.get("error")
-        team_id = token.team_id if token else None
-        self.records.append(CallRecord(name, team_id, arguments, self.world.now(), response.status, error))
 
 
 def _check_token(request: ApiRequest, token: Token | None, now: float) -> None:
