@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ HEADLINES = (
 """The rows that README.md shows."""
 
 HEAD = "| what | SQLite | PostgreSQL | target |\n| --- | --- | --- | --- |\n"
-_TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
+HEAD_WITHOUT_TARGETS = "| what | SQLite | PostgreSQL |\n| --- | --- | --- |\n"
 
 Results = Sequence[Mapping[str, Any]]
 """Rows in the form of results.json."""
@@ -33,39 +33,48 @@ Results = Sequence[Mapping[str, Any]]
 
 def write_documents(results: Results) -> None:
     """Write every row into docs/performance.md and the headlines into README.md."""
-    PERFORMANCE.write_text(with_figures(PERFORMANCE.read_text(), results))
-    README.write_text(with_figures(README.read_text(), headlines(results)))
+    PERFORMANCE.write_text(with_figures(PERFORMANCE.read_text(), HEAD, table(results)))
+    README.write_text(with_figures(README.read_text(), HEAD_WITHOUT_TARGETS, headlines(results)))
 
 
-def headlines(results: Results) -> Results:
-    return [row for name in HEADLINES for row in results if row["name"] == name]
-
-
-def with_figures(text: str, results: Results) -> str:
-    """The text with these results in its table. Raises ValueError unless it has exactly one table of figures."""
-    rewritten, tables = _TABLE.subn(lambda _: table(results), text)
+def with_figures(text: str, head: str, figures: str) -> str:
+    """The text with another table below this head. Raises ValueError unless it has exactly one such table."""
+    rewritten, tables = re.subn(re.escape(head) + r"(?:\|.*\n)*", lambda _: figures, text)
     if tables != 1:
         raise ValueError(f"expected one table of figures, found {tables}")
     return rewritten
 
 
+def headlines(results: Results) -> str:
+    """The table of the HEADLINES, without baselines and targets."""
+    rows = ((name, *_by_database(results, name, _value)) for name in HEADLINES)
+    return HEAD_WITHOUT_TARGETS + _lines(rows)
+
+
 def table(results: Results) -> str:
-    """One line per figure and one column per database. A figure measured without a database is in both columns."""
+    """The table of all figures. A missed target is marked."""
     names = dict.fromkeys(row["name"] for row in results)
-    return HEAD + "".join(_line(name, [row for row in results if row["name"] == name]) for name in names)
+    targets = {row["name"]: row["target"] for row in results if row["target"]}
+    return HEAD + _lines((name, *_by_database(results, name, _cell), targets.get(name, "")) for name in names)
 
 
-def _line(name: str, rows: Results) -> str:
-    cells = {row["database"]: _cell(row) for row in rows}
-    figures = (cells.get(kind) or cells.get("none", "") for kind in (SQLITE, POSTGRESQL))
-    target = next((row["target"] for row in rows if row["target"]), "")
-    return f"| {' | '.join((name, *figures, target))} |\n"
+def _lines(rows: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _by_database(results: Results, name: str, cell: Callable[[Mapping[str, Any]], str]) -> list[str]:
+    """The cells of SQLite and PostgreSQL. A figure measured without a database is in both."""
+    cells = {row["database"]: cell(row) for row in results if row["name"] == name}
+    return [cells.get(database) or cells.get("none", "") for database in (SQLITE, POSTGRESQL)]
 
 
 def _cell(row: Mapping[str, Any]) -> str:
     ratio = "" if row["ratio"] is None else f" ({figure(row['ratio'])} x baseline)"
-    cell = f"{figure(row['value'])} {row['unit']}{ratio}"
-    return cell if row["holds"] else f"{cell} **missed**"
+    return f"{_value(row)}{ratio}{'' if row['holds'] else ' **missed**'}"
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    return f"{figure(row['value'])} {row['unit']}"
 
 
 def figure(number: float) -> str:
