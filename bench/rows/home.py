@@ -48,8 +48,16 @@ async def measure(databases: Databases, kind: str) -> list[Row]:
         database, cipher = Database(url), Cipher.of([Fernet.generate_key().decode()])
         store = AsyncInstallationStore(database, CLIENT_ID, cipher)
         token = slack.install(team.id, admin.id)
-        people = {"user_id": admin.id, "bot_id": "B0BENCH", "bot_user_id": "U0BOT", "bot_token": token}
-        await store.async_save(Installation(app_id=slack.app.id, team_id=team.id, team_name="Acme", **people))
+        installation = Installation(
+            app_id=slack.app.id,
+            team_id=team.id,
+            team_name="Acme",
+            user_id=admin.id,
+            bot_id="B0BENCH",
+            bot_user_id="U0BOT",
+            bot_token=token,
+        )
+        await store.async_save(installation)
         authorized.set((team.id, token))
         async with slack.serving() as address, aiohttp.ClientSession() as http:
             client = _TimedClient(base_url=f"{address}/api/", session=http, retry_handlers=[])

@@ -42,7 +42,7 @@ async def measure(databases: Databases, kind: str) -> list[Row]:
             percent = await _cpu_percent(process_id)
             megabytes = psutil.Process(process_id).memory_info().rss / 1_000_000
     with databases.fresh(kind) as url:
-        many = await install(url, NO_VENDORS | {"teams": [_team(number) for number in range(WORKSPACES)]})
+        many = await install(url, {**NO_VENDORS, "teams": [_team(number) for number in range(WORKSPACES)]})
         await _send_setup_steps(url, many)
         async with app("serve", many.environment) as process_id:
             percent_of_many = await _cpu_percent(process_id)
