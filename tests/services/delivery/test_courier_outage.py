@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.states import DeliveryState
 from services.slack.api import NO_CHANNEL
 from store.database import Database, DatabaseUnavailableError
 from store.delivery import pauses
@@ -61,6 +62,8 @@ async def test_an_outage_before_the_call_delays_the_message_only(world):
     world.worker = replace(world.worker, courier=away)
     job_change_id = await world.deliver(source_event_id="away")
     assert len(outages) == 4  # it is not tried again and again within a moment
+    (waiting,) = (await world.find(job_change_id)).deliveries
+    assert (waiting.state, waiting.attempts, waiting.last_error) == (DeliveryState.PENDING, 0, "away")
     await pass_time(world, 30)
 
     assert outages == []

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from domain.errors import WorkspaceGoneError
 from domain.messages.notices import NO_DEFAULT_CHANNEL
 from services.delivery.worker import LOOK_SECONDS, MOST_BATCHES_AT_ONCE, YIELD_SECONDS
+from services.operations.housekeeping import EVERY_SECONDS
 from store.database import DatabaseUnavailableError
 from store.operations.due_work import Queue, due_queues
 from store.schema import job_changes
@@ -173,3 +174,26 @@ async def test_a_lane_that_is_due_again_wakes_the_worker(world, channel):
 
     assert wakes == [True, False]
     assert len(world.channel_messages("job-changes")) == 1
+
+
+async def test_housekeeping_that_fails_is_tried_again_and_stops_nothing(world):
+    """A bug in it is logged. The next time may be better."""
+    stop = asyncio.Event()
+
+    class FailingHousekeeping:
+        calls = 0
+
+        async def tidy(self):
+            self.calls += 1
+            if self.calls == 1:
+                raise ValueError("a bug")
+            stop.set()
+
+    async def wait(event, seconds):
+        await (asyncio.sleep(0) if seconds == EVERY_SECONDS else stop.wait())
+
+    await replace(world.worker, housekeeping=FailingHousekeeping(), wait=wait).run(stop)
+
+    (bug,) = world.survived_bugs
+    assert "ValueError at " in bug
+    world.survived_bugs.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.errors import Outage, Vendor
 from store.delivery import pauses
 from store.delivery.pauses import Failing
 from store.slack import workspaces
@@ -101,3 +102,28 @@ async def test_pauses_that_are_over_are_deleted(database, clock):
 
     assert await database.run(pauses.prune, now + 1001) == 1
     assert await database.run(pauses.record_failure, T1, "salesforce", now, "503") == Failing(2, now)
+
+
+async def test_a_new_connection_ends_the_pauses_of_one_vendor_in_one_workspace(database, clock):
+    """Other workspaces and the other vendor wait on, and the outages name whom they concern."""
+    now = clock()
+    await database.run(workspaces.install, installed("T2"))
+    for workspace_id in (T1, "T2"):
+        for subject in ("slack", "salesforce"):
+            await database.run(pauses.record_failure, workspace_id, subject, now, f"{subject} is away")
+            await database.run(pauses.pause, workspace_id, subject, now + 1_000, now, f"{subject} is away")
+        await database.run(pauses.pause, workspace_id, POSTING, now + 1_000, now, "asked to wait")
+
+    await database.run(pauses.clear, T1, "slack")
+
+    subjects = ("slack", POSTING, "salesforce")
+    waits = {
+        workspace_id: [await database.run(pauses.paused_until, workspace_id, subject, now) for subject in subjects]
+        for workspace_id in (T1, "T2")
+    }
+    assert waits == {T1: [None, None, now + 1_000], "T2": [now + 1_000] * 3}
+    assert await database.run(pauses.outages) == (
+        Outage(T1, Vendor.SALESFORCE, now, "salesforce is away", 0),
+        Outage("T2", Vendor.SALESFORCE, now, "salesforce is away", 0),
+        Outage("T2", Vendor.SLACK, now, "slack is away", 0),
+    )
