@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -127,6 +128,59 @@ def test_files_can_be_read_in_one_sitting():
     lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files}
 
     assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
+
+
+MOST_HIDDEN_LINES = 3
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+
+
+def test_no_helper_that_is_called_once_hides_three_plain_lines():
+    """The caller contains them, except several statements for a comprehension and coroutines that are not awaited."""
+    uses = Counter(name for path in SOURCES for node in ast.walk(parsed(path)) if (name := name_of(node)))
+
+    wrong = [
+        f"{path.relative_to(ROOT)}::{helper.name}"
+        for path in SOURCES
+        for helper in private_functions(path)
+        if uses[helper.name] == 1
+        and helper.name in called_in(parsed(path), awaited=isinstance(helper, ast.AsyncFunctionDef))
+        and length_of(helper) <= MOST_HIDDEN_LINES
+        and not (len(statements_of(helper)) > 1 and helper.name in called_in_comprehensions(path))
+    ]
+
+    assert wrong == []
+
+
+def name_of(node: ast.AST) -> str | None:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
+
+
+def private_functions(path: Path) -> list[Function]:
+    functions = [node for node in ast.walk(parsed(path)) if isinstance(node, Function)]
+    return [function for function in functions if re.match("_[^_]", function.name) and not function.decorator_list]
+
+
+def statements_of(function: Function) -> list[ast.stmt]:
+    return function.body[1:] if ast.get_docstring(function) else function.body
+
+
+def length_of(function: Function) -> int:
+    """The lines of its body without the docstring."""
+    first, last = statements_of(function)[0], statements_of(function)[-1]
+    return (last.end_lineno or last.lineno) - first.lineno + 1
+
+
+def called_in(tree: ast.AST, *, awaited: bool = False) -> set[str | None]:
+    """The names of the functions that are called there. `awaited` counts only calls that are awaited at once."""
+    awaits = [node.value for node in ast.walk(tree) if isinstance(node, ast.Await)]
+    return {name_of(node.func) for node in (awaits if awaited else ast.walk(tree)) if isinstance(node, ast.Call)}
+
+
+@cache
+def called_in_comprehensions(path: Path) -> set[str | None]:
+    comprehensions = [node for node in ast.walk(parsed(path)) if isinstance(node, COMPREHENSIONS)]
+    return {name for comprehension in comprehensions for name in called_in(comprehension)}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
