@@ -65,7 +65,13 @@ TOP = Account("001000000000004AAA", "Gavin Holdings", None, ED)
 PAST = replace(
     INITECH,
     fields={**INITECH.fields, "csm__c": BO.id, "queue__c": INBOUND.id, "gone__c": "005000000000999AAA", "vip__c": True}
-    | {"channel__c": " #Initech ", "room__c": "C0123456789", "wiki__c": "see the wiki", "flag__c": False},
+    | {
+        "channel__c": " #Initech ",
+        "room__c": "C0123456789",
+        "wiki__c": "see the wiki",
+        "flag__c": False,
+        "staff__c": 50000.0,
+    },
     parent=HOOLI,
     ultimate=TOP,
     open=deal("Renewal", SUE, "2026-03-01", sdr__c=ANN.id, stage="Proposal"),
@@ -563,6 +569,7 @@ def scenarios() -> dict[str, list[str]]:
                 ("Opportunity.Stage", "Proposal"),
                 ("Account.VIP__c", "true"),
                 ("Account.Flag__c", "False"),
+                ("Account.Staff__c", "50000"),
             )
             for line in decided(
                 case(),
