@@ -42,7 +42,7 @@ def explain(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         lines = database.run_sync(_explanation, options.id)
     if lines is None:
-        raise RefusedError(f"There is no job change {options.id}.")
+        raise RefusedError(f"There is no job change with the id {options.id}.")
     terminal.write("\n".join(lines))
     return 0
 

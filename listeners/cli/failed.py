@@ -72,7 +72,7 @@ def _retry(database: Database, ids: Sequence[str]) -> list[str]:
 def _why_not(database: Database, job_change_id: str, workspace_id: str | None) -> str:
     origin = database.run_sync(job_changes.origin, job_change_id)
     if origin is None:
-        return f"There is no job change {job_change_id}."
+        return f"There is no job change with the id {job_change_id}."
     if workspace_id and origin.workspace_id != workspace_id:
         return f"{job_change_id} belongs to workspace {origin.workspace_id}."
     return f"{job_change_id} has not failed. To see its status, run: python app.py explain {job_change_id}"

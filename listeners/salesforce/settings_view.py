@@ -75,10 +75,11 @@ def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str,
 
     `link` is None if there is no app to connect through yet. `app` is None if the operator's is used or there is none.
     """
-    in_use = "No app has been entered yet."
+    in_use, hint = "No app has been entered yet.", "Both are stored encrypted."
     intro = [section("Create an External Client App in Salesforce Setup, then enter its key and secret here.")]
     if link is not None:
         in_use = "The app of the server's operator is used unless you enter your own."
+        hint += " Leave both empty to change nothing."
         text = (
             "This link is for you only and works for 15 minutes. Log in as the integration user that the app should"
             " use, not with your own account."
@@ -95,6 +96,6 @@ def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str,
             section(f"*External Client App*\n{in_use} Callback URL: `{redirect_uri}`. OAuth scopes: {SCOPE_NAMES}."),
             CLIENT_ID.block(),
             CLIENT_SECRET.block(),
-            context("Both are stored encrypted. Leave both empty to change nothing."),
+            context(hint),
         ]
     )

@@ -113,7 +113,9 @@ class Preferences:
             return ChangeResult(False, f"{_named(channel)} was not saved because the app cannot post there: {error}.")
         except TransientError:
             warnings.insert(0, _NOT_POSTED)
-        entry = AuditEntry(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")
+        entry = AuditEntry(
+            self.now(), actor, "default_channel", f"{workspace.default_channel_id or 'none'} → {channel.id}"
+        )
         if not await self.database.run(_store_channel, workspace.id, seen_version, channel, entry):
             return ChangeResult(False, CHANGED_MEANWHILE)
         old_channel_id = workspace.default_channel_id

@@ -48,7 +48,8 @@ class SignalChannels:
             return ChangeResult(False, problem)
         channels = {name: channel for name, channel in workspace.signal_channels.items() if name != signal}
         channels |= {signal.value: channel_id} if channel_id else {}
-        entry = AuditEntry(self.now(), actor, "signal_channels", f"{signal}: {old_channel_id} → {channel_id}")
+        change = f"{signal}: {old_channel_id or 'none'} → {channel_id or 'none'}"
+        entry = AuditEntry(self.now(), actor, "signal_channels", change)
         stored = await self.database.run(
             audit.recorded, workspace_id, entry, workspaces.change, seen_version, signal_channels=json.dumps(channels)
         )
@@ -68,7 +69,7 @@ class SignalChannels:
             in_use = {*workspace.signal_channels.values(), workspace.default_channel_id}  # these have had a note
             if problem is None and channel_id not in in_use:
                 kind = SIGNALS[signal]
-                text = f"<@{actor}> made this the channel for “{kind}” job changes for which no DRI is found."
+                text = f"<@{actor}> made this the channel for the signal “{kind}”. Its job changes for which no DRI is found are posted here."
                 await self.slack.post_notice(workspace.id, channel_id, text)
         except TransientError:
             return TRY_AGAIN

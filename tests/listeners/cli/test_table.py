@@ -458,7 +458,7 @@ def test_explain_reports_an_unknown_id(operator):
     """The error is one sentence with status 1."""
     operator.types("explain", "nope")
 
-    assert (operator.status, operator.out, operator.err) == (1, "", "There is no job change nope.\n")
+    assert (operator.status, operator.out, operator.err) == (1, "", "There is no job change with the id nope.\n")
 
 
 def test_failed_job_changes_are_listed_with_their_reasons(operator):
@@ -477,7 +477,7 @@ def test_retry_reports_what_it_could_not_retry(operator):
     operator.types("retry", job_change_id, "nope")
 
     assert (operator.status, operator.out) == (1, "1 of 2 job changes will be retried.\n")
-    assert operator.err == "There is no job change nope.\n"
+    assert operator.err == "There is no job change with the id nope.\n"
     assert operator.do(delivery_states, job_change_id) == ["pending"]
     assert operator.do(outcome_of, job_change_id) == (None, None, None)
     assert operator.do(trace.steps_of, job_change_id)[-1].step == "retried"

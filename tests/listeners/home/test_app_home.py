@@ -62,7 +62,7 @@ async def test_choosing_the_default_channel_stores_announces_and_records_it(offi
     assert (change.actor, change.action, change.detail) == (
         office.dana.id,
         "default_channel",
-        f"None → {office.wins.id}",
+        f"none → {office.wins.id}",
     )
 
 
