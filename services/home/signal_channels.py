@@ -69,7 +69,10 @@ class SignalChannels:
             in_use = {*workspace.signal_channels.values(), workspace.default_channel_id}  # these have had a note
             if problem is None and channel_id not in in_use:
                 kind = SIGNALS[signal]
-                text = f"<@{actor}> made this the channel for the signal “{kind}”. Its job changes for which no DRI is found are posted here."
+                text = (
+                    f"<@{actor}> made this the channel for the signal “{kind}”. Its job changes for which no DRI is"
+                    " found are posted here."
+                )
                 await self.slack.post_notice(workspace.id, channel_id, text)
         except TransientError:
             return TRY_AGAIN
