@@ -75,10 +75,11 @@ async def test_a_signal_gets_a_channel_of_its_own(office):
 
     assert (await office.workspace()).signal_channels == {"custom": office.wins.id}
     assert f"Custom signals: <#{office.wins.id}>" in await office.home_of(office.dana)
-    assert [message.text for message in office.wins.messages.values()] == [
+    [message] = office.wins.messages.values()
+    assert message.text == (
         f"<@{office.dana.id}> made this the channel for the signal “Custom signals”. Its job changes for which no DRI"
-        + " is found are posted here."
-    ]
+        " is found are posted here."
+    )
     change = (await office.database.run(audit.recent, office.team.id))[0]
     assert (change.actor, change.action, change.detail) == (
         office.dana.id,
