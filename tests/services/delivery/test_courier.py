@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from domain.decision.reasons import ReasonCode
 from domain.decision.sentences import candidate_result
+from domain.errors import Vendor
 from domain.states import DeliveryState, Outcome, WorkspaceState
 from services.delivery import courier
 from services.journal import Journal
@@ -489,9 +490,11 @@ async def test_the_third_failure_in_a_row_pauses_the_whole_workspace(world, dana
     until_then = await world.database.run(pauses.paused_until, world.workspace_id, courier.SLACK, world.clock())
     await pass_time(world, 5)
     after = await world.database.run(pauses.paused_until, world.workspace_id, courier.SLACK, world.clock())
+    (outage,) = await world.database.run(pauses.outages, world.workspace_id)
 
     assert until_then is None
     assert after is not None
+    assert (outage.vendor, outage.error, outage.waiting) == (Vendor.SLACK, "Slack responded with HTTP 500", 1)
 
 
 @pytest.mark.both_databases

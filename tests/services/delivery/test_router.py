@@ -10,10 +10,12 @@ from sqlalchemy import select
 from domain.decision.reasons import ReasonCode
 from domain.decision.sentences import for_reader
 from services.delivery.look_ups import KEPT_MS, KeptLookUp, KeptLookUps, LookUp
+from services.delivery.router import LEASE_MS
 from services.journal import Journal
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.rule_set import RuleSet
 from services.salesforce.records import BatchRecords, RequiredRecords
+from store.delivery import pauses, routing
 from store.schema import job_changes, ownership_accounts
 from tests.conftest import SOMEDAY
 from tests.world import sample_job_change
@@ -111,6 +113,40 @@ async def test_a_workspace_that_does_not_wait_for_salesforce_reads_why_nobody_wa
     decision = (await world.find(job_change_id)).decision
     assert for_reader(decision.notes) == "Salesforce was not available: Salesforce returned error 503"
     assert for_reader([ReasonCode.SALESFORCE_DOWN.of()]) in world.channel_messages("job-changes")[0].text
+
+
+async def test_job_changes_wait_as_long_as_salesforce_is_paused(world):
+    """Each row has the time and the reason."""
+    await world.default_channel()
+    world.salesforce.faults.add("composite", status=503, times=1)
+    known = contact_of(world, "Dana Reyes", "dana@initech.example")
+    ids = [await world.accept(**known), await world.accept(**known | {"source_event_id": "second"})]
+
+    await world.worker.drain()
+
+    paused_until = await world.database.run(pauses.paused_until, world.workspace_id, "salesforce", world.clock())
+    columns = select(job_changes.c.id, job_changes.c.due_at, job_changes.c.last_error).order_by(job_changes.c.id)
+    rows = await world.database.run(lambda connection: connection.execute(columns).all())
+    assert paused_until is not None
+    assert rows == [(job_change_id, paused_until, "Salesforce returned error 503") for job_change_id in ids]
+
+
+async def test_a_batch_that_another_process_has_taken_over_is_neither_stored_nor_reported(world):
+    """Its decisions would be counted twice."""
+    await world.default_channel()
+    journal = Batches()
+    router = replace(world.worker.router, journal=journal)
+    job_change_id = await world.accept()
+    late = await world.database.run(routing.claim, world.clock(), LEASE_MS)
+    world.clock.advance(seconds=LEASE_MS / 1_000)
+    batch = await world.database.run(routing.claim, world.clock(), LEASE_MS)
+
+    await router.route(late)
+    assert ((await world.find(job_change_id)).state, journal.kept) == ("accepted", [])
+
+    await router.route(batch)
+    assert (await world.find(job_change_id)).state == "routed"
+    assert len(journal.kept) == 1
 
 
 REQUIRED = RequiredRecords()

@@ -49,13 +49,14 @@ async def test_a_poll_wakes_the_loop_whose_queue_has_due_work_and_no_other(world
     world.clock.advance(seconds=30)
     queues = {queue: look_at(queue) for queue in (Queue.REMINDERS, Queue.NOTICES)}
     assert await world.database.run(due_queues, world.clock()) == {Queue.NOTICES}
-    running = asyncio.create_task(replace(world.worker, queues=queues, wait=wait).run(stop))
+    other_work = (look_at("other work"),)
+    running = asyncio.create_task(replace(world.worker, queues=queues, other_work=other_work, wait=wait).run(stop))
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await was_woken.wait()
     stop.set()
     await running
 
-    assert looks == {Queue.NOTICES: 2, Queue.REMINDERS: 1}
+    assert looks == {Queue.NOTICES: 2, Queue.REMINDERS: 1, "other work": 1}
 
 
 async def test_a_stopping_worker_waits_for_a_claim_that_has_begun(world, channel):

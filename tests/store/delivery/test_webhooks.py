@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from domain.decision.record import Decision
+from domain.states import Outcome
 from domain.workspace import OutgoingWebhook, WebhookEvent
-from store.delivery import posts, webhooks
+from store.delivery import posts, routing, webhooks
 from tests.conftest import SOMEDAY
-from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim
+from tests.store.sample_rows import LEASE_MS, add_job_change, add_routed, add_workspace, claim
 
 WEBHOOK = OutgoingWebhook("T1", "url", "secret", "hooks.example.com", WebhookEvent.DELIVERED | WebhookEvent.FAILED)
 
@@ -78,3 +80,46 @@ async def test_the_webhooks_of_workspaces_fail_and_recover_independently(databas
     assert (first.off_at, second.off_at, third.off_at) == (None, None, SOMEDAY)
     assert await claim_events(database, SOMEDAY + 4_999) == []
     assert len(await claim_events(database, SOMEDAY + 5_000)) == 1
+
+
+async def test_a_webhook_that_works_again_waits_for_nothing(database):
+    """Whether it answered, or an admin has set it again. Each failure pauses it for all of its events."""
+    await queue_event(database)
+    ids = await database.run(add_routed, "U2", "U3", "U4")
+    await database.run(webhooks.queue, WebhookEvent.FAILED, ids[:1], SOMEDAY)
+    for event in await claim_events(database):
+        await database.run(webhooks.postpone, event, SOMEDAY + 1_000)
+    failed, answered = await claim_events(database, SOMEDAY + 1_000)
+    await database.run(webhooks.postpone, failed, SOMEDAY + 9_000)
+    await database.run(webhooks.queue, WebhookEvent.FAILED, ids[1:2], SOMEDAY)
+    assert await claim_events(database, SOMEDAY + 1_000) == []
+
+    await database.run(webhooks.settle_sent, answered)
+    (event,) = await claim_events(database, SOMEDAY + 1_000)
+    assert (event.job_change_id, event.webhook.failures) == (ids[1], 0)
+
+    await database.run(webhooks.postpone, event, SOMEDAY + 9_000)
+    await database.run(webhooks.save, replace(WEBHOOK, url="another url"))
+    await database.run(webhooks.queue, WebhookEvent.FAILED, ids[2:], SOMEDAY)
+    (event,) = await claim_events(database, SOMEDAY + 1_000)
+    assert (event.job_change_id, event.webhook.url, event.webhook.failures) == (ids[2], "another url", 0)
+
+
+async def test_what_fails_while_it_is_routed_is_an_event_of_that_time(database):
+    """Whether it cannot be read, or a bug has stopped it too often."""
+    await database.run(add_workspace)
+    await database.run(webhooks.save, WEBHOOK)
+    unreadable = await database.run(add_job_change)
+    batch = await database.run(routing.claim, SOMEDAY + 1, LEASE_MS)
+    routed = routing.Routed(unreadable, Decision(), (), outcome=Outcome.FAILED, reason="it cannot be read")
+    await database.run(routing.settle, batch, [routed], [], SOMEDAY + 2)
+    buggy = await database.run(add_job_change)
+    batch = await database.run(routing.claim, SOMEDAY + 3, LEASE_MS)
+    await database.run(routing.give_up, batch, "ValueError while routing", SOMEDAY + 4, SOMEDAY + 5, 1)
+
+    events = await claim_events(database, SOMEDAY + 9)
+
+    assert [(event.job_change_id, event.event, event.at) for event in events] == [
+        (unreadable, WebhookEvent.FAILED, SOMEDAY + 2),
+        (buggy, WebhookEvent.FAILED, SOMEDAY + 4),
+    ]
