@@ -27,7 +27,11 @@ def chart(days: Sequence[DayCount]) -> Block:
     # A week is from Monday to Sunday. The first and the last may be shorter.
     weeks = [list(week) for _, week in groupby(days, key=lambda day: (day.number + _THURSDAY) // 7)]
     largest = max(LONGEST_BAR, *map(_total_of_week, weeks)) if weeks else LONGEST_BAR  # one of one is no full bar
-    lines = [f"{_date(week[0]):>6} {_bar(week, largest):<{LONGEST_BAR}} {_total_of_week(week):>6,}" for week in weeks]
+    lines = []
+    for week in weeks:
+        first_day = datetime.fromtimestamp(week[0].number * DAY_MS / 1_000, UTC)
+        date = f"{first_day.day} {first_day:%b}"
+        lines.append(f"{date:>6} {_bar(week, largest):<{LONGEST_BAR}} {_total_of_week(week):>6,}")
     text = {"type": "text", "text": "\n".join([*lines, "", _LEGEND])}
     return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [text]}]}
 
@@ -57,8 +61,3 @@ def _bar(week: Sequence[DayCount], largest: int) -> str:
     while sum(widths.values()) > LONGEST_BAR:  # small counts were widened, so the widest part shrinks
         widths[max(widths, key=lambda character: widths[character])] -= 1
     return "".join(character * widths.get(character, 0) for character in counts)
-
-
-def _date(day: DayCount) -> str:
-    date = datetime.fromtimestamp(day.number * DAY_MS / 1_000, UTC)
-    return f"{date.day} {date:%b}"

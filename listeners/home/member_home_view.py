@@ -11,7 +11,7 @@ from domain.notification_hours import DAILY, WEEKLY, NotificationHours, day_text
 from domain.people import Absence
 from domain.preferences import WEEKDAYS, clock
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, actions, button, context, header, section
-from services.home.home_state import MemberHome, SalesforceIdentity
+from services.home.home_state import MemberHome
 from services.home.mute_options import labels
 from services.messages.wording import slack_time
 from services.slack.mrkdwn import code, escape
@@ -90,16 +90,13 @@ def held_back_blocks(member: MemberHome) -> Iterator[Block]:
 
 def _identities_text(member: MemberHome) -> str:
     """Return as many of the owners as fit into a section, each whole."""
-    matched = [f"• {_identity(identity)}" for identity in member.identities]
-    not_me = [f"• {owner_text(*owner)}: not your account, reported by you" for owner in member.not_me.items()]
-    lines = [*(matched or ["You are not matched to a Salesforce owner yet."]), *not_me]
+    lines = [] if member.identities else ["You are not matched to a Salesforce owner yet."]
+    for identity in member.identities:
+        match = f"linked by <@{identity.linked_by}>" if identity.linked_by else "matched by email"
+        lines.append(f"• {owner_text(identity.owner, identity.name)}, {match}")
+    lines += [f"• {owner_text(*owner)}: not your account, reported by you" for owner in member.not_me.items()]
     lengths = accumulate(len(line) + 1 for line in lines)
     return "\n".join(line for line, length in zip(lines, lengths, strict=True) if length < LONGEST_SECTION)
-
-
-def _identity(identity: SalesforceIdentity) -> str:
-    account = owner_text(identity.owner, identity.name)
-    return f"{account}, linked by <@{identity.linked_by}>" if identity.linked_by else f"{account}, matched by email"
 
 
 def owner_text(owner: str, name: str | None) -> str:

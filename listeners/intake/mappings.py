@@ -137,7 +137,7 @@ async def save(dialog: Dialog, entered: Entered, field_mappings: FieldMappings, 
         name = checked_source(entered[SOURCE])
     except InvalidJobChangeError as error:
         raise SOURCE.error(str(error)) from error
-    definition = _typed(entered) if DEFINITION in entered else await _of_rows(dialog, field_mappings)
+    definition = await _valid_definition(dialog, entered, field_mappings)
     await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
     note = f":white_check_mark: Saved. New rows from {escape(name, 100)} use this mapping."
     mapping = RowMapping.parse(definition)
@@ -146,18 +146,15 @@ async def save(dialog: Dialog, entered: Entered, field_mappings: FieldMappings, 
     return await _mappings_view(dialog, field_mappings, home, note)
 
 
-def _typed(entered: Entered) -> dict[str, Any]:
-    """The mapping that was entered as JSON. Raises InvalidFormError."""
-    try:
-        definition: dict[str, Any] = decoded(entered[DEFINITION], "the field mapping")
-        RowMapping.parse(definition)
-    except InvalidJobChangeError as error:
-        raise DEFINITION.error(str(error)) from error
-    return definition
-
-
-async def _of_rows(dialog: Dialog, field_mappings: FieldMappings) -> dict[str, Any]:
-    """The mapping that was entered row by row. Raises InvalidFormError."""
+async def _valid_definition(dialog: Dialog, entered: Entered, field_mappings: FieldMappings) -> dict[str, Any]:
+    """The mapping that was entered, as JSON or row by row. Raises InvalidFormError."""
+    if DEFINITION in entered:
+        try:
+            definition: dict[str, Any] = decoded(entered[DEFINITION], "the field mapping")
+            RowMapping.parse(definition)
+        except InvalidJobChangeError as error:
+            raise DEFINITION.error(str(error)) from error
+        return definition
     form = await _entered(dialog, field_mappings)
     if form.errors:
         raise InvalidFormError(form.errors)

@@ -44,7 +44,13 @@ def history_view(versions: Sequence[PublishedRules], changes: Sequence[AuditEntr
     if not versions:
         blocks.append(context("No version has been published yet."))
     blocks += [divider(), section("*Changes*")]
-    blocks += sections([_line(change) for change in changes] or ["There are no changes yet."])
+    lines = [] if changes else ["There are no changes yet."]
+    for change in changes:
+        action = change.action.removeprefix(f"{ACTION}: ")
+        text = escape(f"{action}: {change.detail}" if change.detail else action, 200)
+        text = _USER.sub(lambda user_id: mention(user_id[0]), text)
+        lines.append(f"{slack_time(change.at)} · {mention(change.actor)} · {text}")
+    blocks += sections(lines)
     return modal(HISTORY_TITLE, blocks, {"version": versions[0].version if versions else 0})
 
 
@@ -71,9 +77,3 @@ def version_view(version: PublishedRules, rules: RuleSet | None, labels: Mapping
         *sections(lines or ["It has no rules: “Everything else” applies."]),
     ]
     return modal(HISTORY_TITLE, blocks, {"version": seen})
-
-
-def _line(change: AuditEntry) -> str:
-    action = change.action.removeprefix(f"{ACTION}: ")
-    text = escape(f"{action}: {change.detail}" if change.detail else action, 200)
-    return f"{slack_time(change.at)} · {mention(change.actor)} · {_USER.sub(lambda match: mention(match[0]), text)}"
