@@ -214,6 +214,21 @@ def test_a_new_pool_does_not_replace_one_of_the_same_name():
         with_named(bare, "pools", None, "SDRs", {"members": [{"user": "bob@acme.example"}]})
 
 
+def test_settings_replace_only_the_segments_that_are_given():
+    """The rules keep their keys. Without fields for cards, none are stored."""
+    segment = {"field": "Account.Tier__c", "test": "in", "values": ["1"]}
+    renamed = RuleSet(rules=(named("B").keyed("A"),))
+    changed = with_settings(renamed, {"customer": segment}, {"daily_cap": 5}, "largest", ["Account.ARR__c"])
+    assert changed.rules == renamed.rules
+    assert (changed.segments.customer.field, changed.segments.target) == ("Account.Tier__c", RuleSet().segments.target)
+    assert (changed.guards.daily_cap, changed.guards.excluded) == (5, ())
+    assert (changed.open_opportunity, changed.context_fields) == ("largest", ("Account.ARR__c",))
+    assert (
+        with_settings(changed, {"customer": RuleSet().segments.customer.model_dump(mode="json")}, {}, "newest", ())
+        == renamed
+    )
+
+
 def test_all_errors_of_settings_are_reported():
     """Each error has its path."""
     with pytest.raises(InvalidRulesError) as raised:

@@ -19,9 +19,11 @@ from services.ownership.choice.availability import Absence, Availability, BatchS
 from services.ownership.choice.candidates import SideChoice
 from services.ownership.choice.case import Case
 from services.ownership.choice.conditions import PreparedRules
+from services.ownership.choice.context_fields import context_values
 from services.ownership.choice.decide import Choice, decide
-from services.ownership.choice.delivery_plan import missed_job_changes, plan_deliveries
+from services.ownership.choice.delivery_plan import decision_of, missed_job_changes, plan_deliveries
 from services.ownership.choice.person_notes import person_notes
+from services.salesforce.queries.objects import FieldInfo
 from services.salesforce.records import Account, Opportunity, PersonRecords, SalesforceUser
 from tests.services.ownership.cases import (
     ADA,
@@ -55,7 +57,7 @@ SLACK = {str(person.email): Member(f"U{person.name.split()[0].upper()}") for per
 NOBODY = dict.fromkeys([*SLACK, "e.poe@other.example"], Member(None, NOT_IN_SLACK))
 
 
-def deal(name: str, owner_of_it: SalesforceUser, closed_on: str, **fields: str) -> Opportunity:
+def deal(name: str, owner_of_it: SalesforceUser, closed_on: str, **fields: str | float) -> Opportunity:
     team = {"sales rep": (GONE, ANN), "engineer": (GONE,)}
     return Opportunity(f"006{name}", name, owner_of_it, fields, closed_on=closed_on, team=team)
 
@@ -213,6 +215,24 @@ def decided(
     return lines
 
 
+def stored(job: Case, prepared: PreparedRules) -> str:
+    """The decision as JSON."""
+    choice = chosen(job, prepared, EVERYBODY)
+    plan = plan_deliveries("jc", choice, WORKSPACE, job.change.signal)
+    return decision_of(choice, plan, 7, person_notes(job)).to_stored()
+
+
+def searched_without(unreadable: str, company: dict[str, str]) -> Iterator[str]:
+    """The rule that matches a company without an account, if a field cannot be read: the company left, or joined."""
+    prepared = rules(rule(SENDER, name="Not in Salesforce", when={"segment": ["not_in_salesforce"]}))
+    for changes in (
+        {"change_type": "departure", "previous": {"company": company}, "current": {}},
+        {"change_type": "new_hire", "previous": {}, "current": {"company": company}},
+    ):
+        job = case(PersonRecords(), unreadable=frozenset({unreadable}), domain_field="Host__c", **changes)
+        yield f"{company} without {unreadable}: {decided(job, prepared)[0]}"
+
+
 def of_sources() -> Iterator[str]:
     """Each source on its own: with everybody in Slack, with nobody, and with records that are missing or hidden."""
     nobody = availability(members=NOBODY, groups={"S111": Group()})
@@ -296,6 +316,23 @@ FIRST_CONTACT = replace(CONTACT, id="003000000000002AAA", account=GLOBEX, owner=
 NAMELESS = {"company": {"name": "INITECH Ltd"}}
 LEFT = left(ACCOUNT_OWNER, CONTACT_OWNER)
 EVERYONE = {"channel_gets": "everything"}
+
+
+SHOWN = ("Account.ARR__c", "Account.Type", "Account.Flag__c", "Account.Empty__c", "Contact.Level", "Opportunity.Amount")
+DESCRIBED = {
+    "account.arr__c": FieldInfo("ARR__c", "Recurring revenue", "currency"),
+    "account.type": FieldInfo("Type", "Account Type", "picklist"),
+    "opportunity.amount": FieldInfo("Amount", "Amount", "currency"),
+}
+RICHER = replace(PAST, fields={**PAST.fields, "arr__c": 7.5, "currencyisocode": "EUR", "empty__c": ""})
+ADAS_DEAL = deal("Ada's deal", KIM, "2026-05-01", amount=9.0, currencyisocode="USD")
+PRICED = case(
+    replace(
+        RICH,
+        contact=replace(CONTACT, account=RICHER, open=ADAS_DEAL),
+        current_account=replace(GLOBEX, open=deal("Expansion", SUE, "2026-04-01", amount=12.0)),
+    )
+)
 
 
 def scenarios() -> dict[str, list[str]]:
@@ -597,6 +634,35 @@ def scenarios() -> dict[str, list[str]]:
         "the org has labels of its own": decided(
             case(labels={"account.csm__c": "Success Manager"}), left({"source": "field", "field": "Account.CSM__c"})
         ),
+        "a company is in no segment if accounts cannot be searched for it": [
+            line
+            for company, unreadable in (
+                ({"name": "Hooli", "domain": "hooli.com"}, "nothing"),
+                ({"name": "Hooli", "domain": "hooli.com"}, "account.website"),
+                ({"name": "Hooli"}, "account.website"),
+                ({"name": "Hooli"}, "account.name"),
+                ({"name": "Hooli", "domain": "hooli.com"}, "account.host__c"),
+                ({"name": "Hooli", "salesforce_id": "001000000000009AAA"}, "account.name"),
+            )
+            for line in searched_without(unreadable, company)
+        ],
+        "an account that was found has its segments although others cannot be searched": decided(
+            case(unreadable=frozenset({"account.name", "account.website"})),
+            rules(rule(ACCOUNT_OWNER, name="Customer", when={"side": "past", "segment": ["customer"]})),
+        ),
+        "what cards show of the records": [
+            f"{side}: {value.label} | {value.value} | {value.kind} | {value.currency}"
+            for side in ("past", "current", None)
+            for value in context_values(PRICED, side, SHOWN, DESCRIBED)
+        ],
+        "what is stored of a decision": [
+            stored(
+                case(labels={"account.csm__c": "Success Manager"}), left({"source": "field", "field": "Account.CSM__c"})
+            ),
+            stored(case(), both(owner("account"), also_notify=[CHANNEL])),
+            stored(case(), left(CHANNEL, deliver={"to": "dri_and_channel", "channel": "C222"})),
+            stored(case(), rules()),
+        ],
         "how the person was found": [
             shown(tuple(person_notes(job)))
             for job in (
