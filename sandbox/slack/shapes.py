@@ -1,5 +1,6 @@
 """Slack's JSON for users, channels, messages, views, teams and installations. Pure."""
 
+from sandbox.slack.block_kit.inputs import values_of
 from sandbox.slack.state import App, Channel, Json, Message, Team, Token, User, UserGroup, View
 
 
@@ -139,8 +140,8 @@ def message_json(message: Message, app: App, *, with_metadata: bool) -> Json:
     return data
 
 
-def view_json(view: View, app: App, values: Json) -> Json:
-    """A view object. `values` is its `state.values`. https://docs.slack.dev/reference/views"""
+def view_json(view: View, app: App) -> Json:
+    """A view object. https://docs.slack.dev/reference/views"""
     definition = view.definition
     data: Json = {
         "id": view.id,
@@ -149,7 +150,7 @@ def view_json(view: View, app: App, values: Json) -> Json:
         "blocks": definition["blocks"],
         "private_metadata": definition.get("private_metadata", ""),
         "callback_id": definition.get("callback_id", ""),
-        "state": {"values": values},
+        "state": {"values": values_of(view.blocks, view.input_states)},
         "hash": view.hash,
         "title": definition.get("title") or {"type": "plain_text", "text": "View Title", "emoji": True},
         "clear_on_close": definition.get("clear_on_close", False),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.slack.block_kit.inputs import Value, elements_in, find_element, holds_state, state_of, values_of
+from sandbox.slack.block_kit.inputs import Value, elements_in, find_element, holds_state, state_of
 from sandbox.slack.modals import Submission, apply_response, missing_fields
 from sandbox.slack.outgoing import payloads
 from sandbox.slack.outgoing.app_client import AppClient, Reply
@@ -48,7 +48,7 @@ class UserActions:
         event: Json = {"type": "app_home_opened", "user": user_id, "channel": channel.id, "tab": tab}
         home = self.world.homes.get(user_id)
         if home is not None and tab == "home":
-            event["view"] = view_json(home, actor.app, values_of(home.blocks, home.input_states))
+            event["view"] = view_json(home, actor.app)
         if not self.app_client.subscribed(actor.token, "app_home_opened"):
             return None
         return await self.app_client.deliver(actor.token, actor.team.id, event)

@@ -123,7 +123,7 @@ class TwoWorkspaces:
         if view is None:
             return payload | self._message(user)
         values = {block: {block: state} for block, state in forged.values.items()}
-        shown = view_json(view, slack.app, values)
+        shown = view_json(view, slack.app) | {"state": {"values": values}}
         shown |= {"callback_id": forged.name, "private_metadata": json.dumps(dict(forged.metadata))}
         # As if the attacker could sign: what is refused must be refused for another reason, too.
         shown = ViewSigner(self.acme.cipher).signed(shown, user.team_id, user.id)

@@ -75,7 +75,7 @@ def view_action(actor: Actor, view: View, action: Json) -> Json:
     """block_actions from a Home or a modal, with the view, and without a message or response_url."""
     return _common(actor, "block_actions") | {
         "container": {"type": "view", "view_id": view.id},
-        "view": view_json(view, actor.app, values_of(view.blocks, view.input_states)),
+        "view": view_json(view, actor.app),
         "actions": [action],
     }
 
@@ -83,7 +83,7 @@ def view_action(actor: Actor, view: View, action: Json) -> Json:
 def view_submission(actor: Actor, view: View) -> Json:
     """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_submission"""
     return _common(actor, "view_submission") | {
-        "view": view_json(view, actor.app, values_of(view.blocks, view.input_states)),
+        "view": view_json(view, actor.app),
         "response_urls": [],
     }
 
@@ -91,7 +91,7 @@ def view_submission(actor: Actor, view: View) -> Json:
 def view_closed(actor: Actor, view: View, *, is_cleared: bool) -> Json:
     """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_closed"""
     payload = _common(actor, "view_closed") | {
-        "view": view_json(view, actor.app, values_of(view.blocks, view.input_states)),
+        "view": view_json(view, actor.app),
         "is_cleared": is_cleared,
     }
     del payload["trigger_id"]

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from sandbox.slack.block_kit.inputs import values_of
 from sandbox.slack.shapes import message_json, view_json
-from sandbox.slack.state import Channel, Json, User, View
+from sandbox.slack.state import Channel, Json, User
 from sandbox.slack.world import World
 
 MAX_PEOPLE = 300
@@ -36,7 +35,7 @@ def people(world: World, last_read: LastRead, team_id: str | None = None) -> lis
 def page_state(world: World, user: User, channel: Channel | None, last_read: LastRead) -> Json:
     """Everything on this person's page. `channel` is the open conversation; None on Home."""
     team, app, token = world.teams[user.team_id], world.app, world.active_token(user.team_id)
-    stack = world.modals.get(user.id, [])
+    home, stack = world.homes.get(user.id), world.modals.get(user.id, [])
     return {
         "version": world.version,
         "team": team.name,
@@ -53,8 +52,8 @@ def page_state(world: World, user: User, channel: Channel | None, last_read: Las
         "channels": [_channel_json(conversation, user, last_read) for conversation in conversations(world, user)],
         "open": channel.id if channel else None,
         "messages": _messages(world, user, channel) if channel else [],
-        "home": _view_json(world, world.homes.get(user.id)),
-        "modal": _view_json(world, stack[-1] if stack else None),
+        "home": view_json(home, app) if home else None,
+        "modal": view_json(stack[-1], app) if stack else None,
         "modals": len(stack),
     }
 
@@ -102,10 +101,6 @@ def _unread(channel: Channel | None, user: User, last_read: LastRead) -> int:
         return 0
     newest_read = last_read.get((user.id, channel.id), "")
     return sum(ts > newest_read for ts in channel.messages)
-
-
-def _view_json(world: World, view: View | None) -> Json | None:
-    return view_json(view, world.app, values_of(view.blocks, view.input_states)) if view else None
 
 
 def _role(user: User) -> str:

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from sandbox.slack.block_kit.blocks import check_view
-from sandbox.slack.block_kit.inputs import values_of
 from sandbox.slack.block_kit.parts import with_ids
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Json, Trigger, View
@@ -107,4 +106,4 @@ def _trigger(call: Call) -> Trigger:
 
 
 def _response(call: Call, view: View) -> Json:
-    return {"ok": True, "view": view_json(view, call.world.app, values_of(view.blocks, view.input_states))}
+    return {"ok": True, "view": view_json(view, call.world.app)}
