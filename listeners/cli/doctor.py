@@ -67,7 +67,7 @@ async def _results(terminal: Terminal) -> AsyncIterator[CheckResult]:
 
 
 def _cipher(settings: Settings) -> Cipher:
-    """Return the cipher for the operator's keys, or for a throwaway key if there are none yet: checks create none."""
+    """Return the cipher for the operator's keys, or for a temporary key if there are none yet: checks create no key."""
     file = sqlite_file(settings.database_url)
     if file and not settings.encryption_keys and not (file.parent / KEY_FILE).exists():
         return Cipher.of([Fernet.generate_key().decode()])

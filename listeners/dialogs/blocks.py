@@ -59,7 +59,7 @@ def divider() -> Block:
 
 
 def actions(*elements: Block) -> list[Block]:
-    """A row of buttons; no block without any."""
+    """A row of buttons. Without buttons there is no block."""
     return [{"type": "actions", "elements": list(elements)}] if elements else []
 
 

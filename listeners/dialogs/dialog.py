@@ -72,7 +72,7 @@ async def provide(
     repetitions: Repetitions,
     next_: Callable[[], Awaitable[BoltResponse]],
 ) -> BoltResponse:
-    """Check what the view carries. A Home of another version carries nothing; a dialog is not used any more."""
+    """Check the data that a view carries. In Home, unsigned data is ignored; a dialog with unsigned data is refused."""
     shown: View = body.get("view") or {}
     view = view_signer.checked(shown, workspace_id, body["user"]["id"]) if shown else {}
     seen = shown | {"private_metadata": ""} if view is None else view

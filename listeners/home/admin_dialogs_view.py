@@ -70,7 +70,7 @@ def signal_channels_view(workspace: Workspace, shown_at: int, note: str | None =
 
 
 def limits_view(workspace: Workspace, retention_days: int, note: str | None = None) -> View:
-    """`retention_days` is the operator's upper limit. Apart from it, only shorter times are offered."""
+    """`retention_days` is the operator's upper limit. Only this limit and shorter times are offered."""
     blocks = noted(note)
     for row, field in _LIMITS:
         current = getattr(workspace, row.name)

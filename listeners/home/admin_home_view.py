@@ -123,7 +123,7 @@ def routing_blocks(state: HomeState) -> Iterator[Block]:
 
 
 def policy_blocks(state: HomeState) -> Iterator[Block]:
-    """When people are notified, and of what they have to be notified."""
+    """When people are notified, and what they cannot mute."""
     yield header("Notification policy")
     yield _preference_menu(TELL_DRIS, state)
     if state.workspace.tell_dris:  # otherwise every job change is posted in the channel
@@ -142,7 +142,7 @@ def policy_blocks(state: HomeState) -> Iterator[Block]:
 def limits_blocks(state: HomeState) -> Iterator[Block]:
     workspace = state.workspace
     yield header(LIMITS.title)
-    days = min(workspace.retention_days or state.retention_days, state.retention_days)  # which the operator limits
+    days = min(workspace.retention_days or state.retention_days, state.retention_days)  # the operator's limit
     calls = f" and calls it up to {workspace.salesforce_daily_calls:,} times a day" if state.salesforce else ""
     limits = (
         f"Up to {workspace.posts_per_minute:,} messages a minute."

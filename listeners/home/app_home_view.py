@@ -64,7 +64,7 @@ def _for_members(state: HomeState) -> Iterator[Block]:
 
 
 def _with_block_ids(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Slack gives a block without an id another one each time, and a press in an older Home names the old one."""
+    """Slack gives a block without an id a new one each time, but a press in an older Home names the old one."""
     seen = Counter[str]()
     for block in blocks:
         action_ids = _action_ids(block)

@@ -26,7 +26,8 @@ def chart(days: Sequence[DayCount]) -> Block:
     """
     # A week is from Monday to Sunday. The first and the last may be shorter.
     weeks = [list(week) for _, week in groupby(days, key=lambda day: (day.number + _THURSDAY) // 7)]
-    largest = max(LONGEST_BAR, *map(_total_of_week, weeks)) if weeks else LONGEST_BAR  # one of one is no full bar
+    # At least the longest bar, so that a single job change is not a full bar.
+    largest = max(LONGEST_BAR, *map(_total_of_week, weeks)) if weeks else LONGEST_BAR
     lines = []
     for week in weeks:
         first_day = datetime.fromtimestamp(week[0].number * DAY_MS / 1_000, UTC)

@@ -56,7 +56,7 @@ def channel_picker(workspace: Workspace) -> Block:
 
 
 def on_hold(state: HomeState) -> str:
-    """How many job changes wait for the default channel, as a sentence after others; empty if none does."""
+    """A sentence with the number of job changes that wait for the default channel; empty if none do."""
     if not state.waiting:
         return ""
     return f" {counted(state.waiting, 'job change')} {'is' if state.waiting == 1 else 'are'} on hold until then."

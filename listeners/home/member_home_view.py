@@ -100,7 +100,7 @@ def _identities_text(member: MemberHome) -> str:
 
 
 def owner_text(owner: str, name: str | None) -> str:
-    """An owner in Salesforce, in mrkdwn. `name` None is not known."""
+    """An owner in Salesforce, in mrkdwn. `name` is None if it is not known."""
     return f"{escape(name, 60)}, `{code(owner, 120)}`" if name else f"`{code(owner, 120)}`"
 
 

@@ -20,7 +20,7 @@ MOST_BYTES_IN_FLIGHT = 32 * 1024 * 1024
 
 
 class TooManyBytesError(Exception):
-    """The bodies that are arriving take too much memory already."""
+    """The bodies that are arriving already take too much memory."""
 
 
 class BodyTooLargeError(Exception):

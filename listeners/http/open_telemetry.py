@@ -25,7 +25,7 @@ _LOWER_HALF = (1 << 64) - 1
 
 
 def exporting() -> SpanProcessor:
-    """Return what sends spans in batches, from a thread of its own, to the collector that the environment names."""
+    """Return what sends spans in batches, in a thread of its own, to the collector that the environment names."""
     return BatchSpanProcessor(OTLPSpanExporter())
 
 
@@ -75,7 +75,7 @@ class OpenTelemetryTraces(Traces):
 
 
 class _Ids(RandomIdGenerator):
-    """Random ids, except for the trace and the span of the next first span of a trace."""
+    """Random ids, unless `first` has the ids of a trace and of its first span."""
 
     first: tuple[int, int] | None = None
 

@@ -111,7 +111,7 @@ def create_runner(
 
 
 def _limit_slow_reader(request: web.Request, seconds: float) -> None:
-    """Have the system drop the connection if nothing of an answer is accepted: aiohttp would wait for ever."""
+    """Have the system drop a connection whose client accepts nothing of an answer: aiohttp would wait forever."""
     connection = request.transport.get_extra_info("socket") if request.transport else None
     if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
         with suppress(OSError):  # the client is gone

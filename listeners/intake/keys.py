@@ -28,7 +28,7 @@ def register(app: AsyncApp) -> None:
 
 
 async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home) -> None:
-    """Open the dialog before the key is created, so that no key is created unseen."""
+    """Open the dialog before the key is created: a key that cannot be shown is not created."""
     kind = dialog.action["action_id"].removeprefix(f"{MAKE_KEY}_")
 
     async def make_view() -> View:

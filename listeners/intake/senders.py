@@ -122,7 +122,7 @@ async def merge(dialog: Dialog, added_senders: AddedSenders, preferences: Prefer
 
 @updates(TITLE)
 async def send_again(dialog: Dialog, added_senders: AddedSenders) -> View:
-    """Receive a refused payload with the mapping of today."""
+    """Receive a refused payload again, with the current mapping."""
     number, _, name = dialog.action["value"].partition(":")
     received = await added_senders.send_again(dialog.workspace_id, int(number))
     note = "It is no longer kept."

@@ -148,7 +148,7 @@ def opened_in_home(view: View, home: View) -> View:
 
 
 def home_behind(view: View) -> View | None:
-    """The Home in which a dialog was opened. None: it was opened in a message."""
+    """The Home in which a dialog was opened. None means that it was opened in a message."""
     home = data_of(view).get("home")
     return None if home is None else {"private_metadata": home}
 

@@ -75,7 +75,7 @@ FORM = Form(CHANGE_BUTTONS, TITLE, "Save", [field for fields in _BUTTONS for fie
 
 
 def buttons_line(workspace: Workspace) -> str:
-    """The buttons, as Home says it."""
+    """The buttons, as Home lists them."""
     if not workspace.card_buttons:
         return "None. Add a link to your CRM, or start a workflow in Slack."
     labels = ", ".join(f"“{escape(button.label, LONGEST_LABEL)}”" for button in workspace.card_buttons)

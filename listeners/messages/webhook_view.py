@@ -38,7 +38,7 @@ FORM = Form(CHANGE_WEBHOOK, TITLE, "Save", [URL, EVENTS, SECRET])
 
 
 def webhook_line(webhook: OutgoingWebhook | None) -> str:
-    """Where events are sent, as Home says it."""
+    """Where events are sent, as Home shows it."""
     if webhook is None:
         return "None. Send what happens to job changes to your own program."
     host = f"`{code(webhook.host, 100)}`"
@@ -68,7 +68,7 @@ def webhook_view(webhook: OutgoingWebhook | None, url: str | None, note: str | N
 
 
 def secret_view(secret: str, old_until: int | None) -> View:
-    """`old_until` is until when the earlier secret also signs, in milliseconds; None: it does not."""
+    """`old_until` is the time in milliseconds until which the earlier secret also signs; None if it does not."""
     view = message_view(TITLE, f"Copy the signing secret now. It is shown only once:\n```{secret}```")
     notes = ["Check the signature of each request with a library of https://www.standardwebhooks.com."]
     if old_until is not None:

@@ -159,7 +159,7 @@ def advanced_view(book: CurrentRules, note: str | None = None) -> View:
 
 
 def pool_view(book: CurrentRules, name: str | None) -> View:
-    """`name` None opens the dialog for a new one."""
+    """If `name` is None, the dialog is for a new one."""
     pool = book.shown.pools.get(name) if name else None
     members = pool.members if pool else ()
     picked = [member.user for member in members if member.weight == 1 and is_slack_user(member.user)][:MOST_PICKED]
@@ -176,7 +176,7 @@ def pool_view(book: CurrentRules, name: str | None) -> View:
 
 
 def mapping_view(book: CurrentRules, name: str | None) -> View:
-    """`name` None opens the dialog for a new one."""
+    """If `name` is None, the dialog is for a new one."""
     table = book.shown.mappings.get(name, {}) if name else {}
     lines = "\n".join(f"{owner} = {recipient}" for owner, recipient in table.items())
     if len(lines) > LONGEST_TEXT:

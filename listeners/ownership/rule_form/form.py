@@ -234,12 +234,12 @@ class RuleForm:
                 return conditions.rows[f"when.{name}"].block
         fallback = NAME.name if self.keeps_fallback_user else FALLBACK_USER.name
         fields = {"deliver": CHANNEL.name, "fallback": fallback, "name": NAME.name}
-        return fields.get(path.partition(".")[0], TELL.slot_id(0))  # of the rule as a whole: it has nobody to notify
+        return fields.get(path.partition(".")[0], TELL.slot_id(0))  # the rule as a whole has nobody to notify
 
     def _slot_field(self, chain: Chain, number: int) -> str:
         """The field of a source, by its index in the JSON."""
         places = chain.raw()[1]
         if number >= len(places):
-            return NAME.name  # of a source that is not shown
+            return NAME.name  # the error is about a source that is not shown
         needs = chain.slots[places[number]].needs
         return chain.fields.more_id(places[number], needs) if needs else chain.fields.slot_id(places[number])

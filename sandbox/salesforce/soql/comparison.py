@@ -28,7 +28,7 @@ def key(field: Field, value: Value) -> Comparable | None:
 
 
 def literal(field: Field, value: Literal) -> Comparable | None:
-    """The literal in a comparable form. Raises SalesforceError if it has not the type of the field."""
+    """The literal in a comparable form. Raises SalesforceError if it does not have the type of the field."""
     if value is None or value == "":
         return None
     if field.type in {"id", "reference"}:
