@@ -9,7 +9,7 @@ from domain.rule_versions import EVERYTHING_ELSE, RuleFigures, SeenVersion
 from sandbox.salesforce.schema import lookup
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import CHANGED_BY_OTHERS, NO_DRAFT, NO_VERSION, Rulebook
-from services.ownership.rules.current_rules import CurrentRules
+from services.ownership.rules.current_rules import CurrentRules, SaveResult
 from services.ownership.rules.edits import mark_of
 from services.ownership.rules.owner_sources import Owner, UserField
 from services.ownership.rules.presets import presets
@@ -50,7 +50,7 @@ async def test_unseen_changes_are_not_overwritten(world, book):
     assert (await book.publish_draft(where, "U2", SeenVersion(0))).text == CHANGED_BY_OTHERS
     await book.publish(where, "U3", OTHER, None)
     assert (await book.publish_draft(where, "U1", drafted)).text == NO_DRAFT
-    assert (await book.publish(where, "U1", RULES, 0)).text == CHANGED_BY_OTHERS
+    assert await book.publish(where, "U1", RULES, 0) == SaveResult(False, CHANGED_BY_OTHERS)
     assert (await book.read(where)).rules == OTHER
 
 
