@@ -7,7 +7,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -60,7 +60,8 @@ class ApiClient:
     clock: Clock
     key: str
     bytes_in_flight: BytesInFlight
-    woken: list[bool] = field(default_factory=list)
+    woken: list[bool]
+    routes: list[web.RouteDef]
 
     async def post(self, data: object, path: str = PATH, **headers: str) -> ClientResponse:
         """Send `data` authorized and as JSON unless `headers` say otherwise. Bytes are sent unchanged."""
@@ -113,9 +114,11 @@ async def open_intake(
     app = web.Application()
     in_flight = BytesInFlight()
     limits = {"body_seconds": body_seconds, "bytes_in_flight": in_flight}
-    app.add_routes(api.routes(intake, keys, allowance, metrics, **limits))
+    routes = api.routes(intake, keys, allowance, metrics, **limits)
+    app.add_routes(routes)
     async with TestClient(TestServer(app)) as client:
-        yield ApiClient(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), in_flight, woken)
+        key = await keys.make("T1", BEARER, "U_ADMIN")
+        yield ApiClient(client, keys, metrics, clock, key, in_flight, woken, routes)
 
 
 async def error_of(answer: ClientResponse) -> list[tuple[str, str]]:
@@ -580,7 +583,9 @@ async def test_a_body_that_does_not_arrive_times_out(database, clock):
 @pytest.mark.parametrize("ending", [b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"])
 async def test_a_sender_that_disconnects_leaves_no_traceback_in_the_log(intake_api, caplog, ending):
     """Otherwise anybody could fill the log."""
-    runner = create_runner(intake_api.client.app)  # the test server cancels the handler, which would hide the error
+    app = web.Application()
+    app.add_routes(intake_api.routes)
+    runner = create_runner(app)  # the test server cancels the handler, which would hide the error
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     _, writer = await asyncio.open_connection(*runner.addresses[0])
