@@ -123,6 +123,9 @@ async def test_rules_with_unknown_fields_are_refused_with_all_errors(world, book
     assert result.stored is False
     assert "Fix 2 errors" in result.text
     assert [issue.path for issue in result.issues] == ["rules.0.tell.0.field", "rules.0.tell.1.field"]
+    await book.save_draft(world.workspace_id, "U1", RuleSet(rules=(wrong,)), None, "x")
+    seen = (await book.read(world.workspace_id)).seen
+    assert await book.publish_draft(world.workspace_id, "U1", seen) == result
     assert (await book.read(world.workspace_id)).rules == RULES
 
 
