@@ -15,7 +15,7 @@ KEPT_MS = 10 * 60_000
 
 
 @dataclass(frozen=True)
-class LookUp:
+class Lookup:
     """
     What Salesforce returned for the batch.
 
@@ -59,7 +59,7 @@ class LookUp:
 
 
 @dataclass(frozen=True)
-class LookUpPostponed:
+class LookupPostponed:
     """Salesforce cannot be queried now. `due_at` is when to try again, in milliseconds."""
 
     due_at: int
@@ -67,22 +67,22 @@ class LookUpPostponed:
 
 
 @dataclass(frozen=True)
-class KeptLookUp:
+class KeptLookup:
     """What was looked up for job changes that wait for Slack. `connected_at` is when the org was connected."""
 
-    looked_up: LookUp = field(repr=False)
+    looked_up: Lookup = field(repr=False)
     job_change_ids: frozenset[str]
     required: RequiredRecords
     connected_at: int | None
 
 
 @dataclass(frozen=True)
-class KeptLookUps:
-    """The latest look-up of each workspace. Another replica, or this process after a restart, asks again."""
+class KeptLookups:
+    """The latest lookup of each workspace. Another replica, or this process after a restart, asks again."""
 
-    _kept: dict[str, KeptLookUp] = field(default_factory=dict, init=False)
+    _kept: dict[str, KeptLookup] = field(default_factory=dict, init=False)
 
-    def keep(self, workspace_id: str, kept: KeptLookUp, now: int) -> None:
+    def keep(self, workspace_id: str, kept: KeptLookup, now: int) -> None:
         """Keep the records of job changes, so that Salesforce is not asked for them again."""
         for ended in [key for key, other in self._kept.items() if not other.looked_up.is_valid(now)]:
             del self._kept[ended]
@@ -92,8 +92,8 @@ class KeptLookUps:
 
     def take(
         self, workspace_id: str, job_change_ids: Collection[str], required: RequiredRecords, now: int
-    ) -> KeptLookUp | None:
-        """Return the look-up of a batch, or None if it was not kept for all of it and for the same rules."""
+    ) -> KeptLookup | None:
+        """Return the lookup of a batch, or None if it was not kept for all of it and for the same rules."""
         kept = self._kept.get(workspace_id)
         if kept is None or not kept.looked_up.is_valid(now) or kept.required != required:
             return None

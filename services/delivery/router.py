@@ -20,7 +20,7 @@ from domain.messages.notices import NO_DEFAULT_CHANNEL
 from domain.salesforce import CallsMade
 from domain.states import DEFAULT_CHANNEL, Outcome
 from domain.workspace import Workspace
-from services.delivery.look_ups import KeptLookUp, KeptLookUps, LookUp, LookUpPostponed
+from services.delivery.lookups import KeptLookup, KeptLookups, Lookup, LookupPostponed
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
 from services.ownership.choice.case import Case
@@ -77,7 +77,7 @@ class Router:
     notices: Notices
     now: Callable[[], int]
     journal: Journal = UNCOUNTED
-    _kept: KeptLookUps = field(default_factory=KeptLookUps, init=False, repr=False)
+    _kept: KeptLookups = field(default_factory=KeptLookups, init=False, repr=False)
 
     async def route(self, batch: Batch) -> bool:
         """Decide a claimed batch and store the result. Return whether there are deliveries to post now."""
@@ -88,7 +88,7 @@ class Router:
         readable, unreadable = await _read(batch, self.now())
         changes = {item.id: item.change for item in readable}
         looked_up = await self._look_up(workspace, changes, rules, batch.salesforce_problem)
-        if isinstance(looked_up, LookUpPostponed):
+        if isinstance(looked_up, LookupPostponed):
             result = BatchResult(
                 (), [RoutingPostponed(item.id, looked_up.due_at, looked_up.reason) for item in readable]
             )
@@ -96,7 +96,7 @@ class Router:
             result = await self._decide(workspace, readable, rules, looked_up)
             if waiting := [item.job_change_id for item in result.postponed]:
                 connected_at = await self._connected_at(workspace.id)
-                kept = KeptLookUp(looked_up, frozenset(waiting), rules.required, connected_at)
+                kept = KeptLookup(looked_up, frozenset(waiting), rules.required, connected_at)
                 self._kept.keep(workspace.id, kept, self.now())
         routed = [*unreadable, *result.routed]
         daily_limit = workspace.salesforce_daily_calls
@@ -110,7 +110,7 @@ class Router:
 
     async def _look_up(
         self, workspace: Workspace, changes: Mapping[str, JobChange], rules: Rules, problem: str | None
-    ) -> LookUp | LookUpPostponed:
+    ) -> Lookup | LookupPostponed:
         """
         Look up the records of the whole batch, or postpone it while the workspace is willing to wait.
 
@@ -120,10 +120,10 @@ class Router:
         if kept is not None and kept.connected_at == await self._connected_at(workspace.id):
             return kept.looked_up
         if problem is not None:
-            return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=problem)
+            return Lookup(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=problem)
         try:
             records = await self.decider.find_records(workspace.id, changes, rules)
-            return LookUp(records, described=self.decider.schemas.described(workspace.id, rules.required.fields))
+            return Lookup(records, described=self.decider.schemas.described(workspace.id, rules.required.fields))
         except (TransientError, PermanentError) as error:
             return await self._after_error(workspace, error)
 
@@ -133,7 +133,7 @@ class Router:
 
     async def _after_error(
         self, workspace: Workspace, error: TransientError | PermanentError
-    ) -> LookUp | LookUpPostponed:
+    ) -> Lookup | LookupPostponed:
         """
         Pause Salesforce for every replica.
 
@@ -146,11 +146,11 @@ class Router:
         await self.database.run(pauses.pause, workspace.id, SALESFORCE, until, now, reason)
         patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
         if now < patience_ends:
-            return LookUpPostponed(min(until, patience_ends), reason)
-        return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=reason)
+            return LookupPostponed(min(until, patience_ends), reason)
+        return Lookup(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=reason)
 
     async def _decide(
-        self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: LookUp
+        self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: Lookup
     ) -> BatchResult:
         cases = {item.id: case_of(item.id, item.change, looked_up.records, looked_up.trouble) for item in readable}
         decided = await self.decider.decide(workspace.id, cases, rules)
@@ -224,7 +224,7 @@ def _routed(
     choice: Choice,
     workspace: Workspace,
     rules: Rules,
-    looked_up: LookUp,
+    looked_up: Lookup,
     notes: Reasons,
 ) -> Routed:
     plan = plan_deliveries(job_change_id, choice, workspace, case.change.signal)

@@ -741,7 +741,7 @@ async def test_a_private_channel_whose_members_cannot_be_read_trusts_the_signatu
 
 @pytest.mark.parametrize("is_private", [False, True])
 async def test_a_press_in_a_channel_asks_slack_for_nothing_about_the_channel(acme, is_private):
-    """Slack has shown the person the message, and allows about 50 look-ups of channels a minute."""
+    """Slack has shown the person the message, and allows about 50 lookups of channels a minute."""
     if is_private:
         sent, message, _ = await in_private_channel(acme)
     else:

@@ -1,4 +1,4 @@
-"""Members, user groups and channels: look-ups, fields and pagination."""
+"""Members, user groups and channels: lookups, fields and pagination."""
 
 import pytest
 from slack_sdk.errors import SlackApiError

@@ -271,7 +271,7 @@ async def test_posting_that_always_fails_is_tried_once_more_after_half_an_hour(w
     assert (await world.outcome(job_change_id))[0] == Outcome.FAILED
 
 
-async def test_without_a_look_up_it_is_sent_once_more_and_then_fails(world, channel):
+async def test_without_a_lookup_it_is_sent_once_more_and_then_fails(world, channel):
     """We may not read a channel: there is one more attempt with the same id, and then a person decides."""
     world.slack.faults.add(POST, status=500, perform=True, times=None, when=is_message)
 

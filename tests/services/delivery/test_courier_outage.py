@@ -133,7 +133,7 @@ async def test_an_outage_of_posting_alone_fails_nothing(world, seconds):
 
 
 async def test_a_channel_gets_the_message_when_slack_has_recovered(world):
-    """A failed look-up is not a second doubt, and an outage lets nothing fail."""
+    """A failed lookup is not a second doubt, and an outage lets nothing fail."""
     await world.default_channel()
     outage = world.slack.faults.add("*", status=503, times=None)
     job_change_id = await world.deliver()

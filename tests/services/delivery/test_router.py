@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from domain.decision.reasons import ReasonCode
 from domain.decision.sentences import for_reader
-from services.delivery.look_ups import KEPT_MS, KeptLookUp, KeptLookUps, LookUp
+from services.delivery.lookups import KEPT_MS, KeptLookup, KeptLookups, Lookup
 from services.delivery.router import LEASE_MS
 from services.journal import Journal
 from services.ownership.rulebook import Rulebook
@@ -154,42 +154,42 @@ REQUIRED = RequiredRecords()
 
 def kept(*job_change_ids, looked_up=None, required=REQUIRED):
     records = BatchRecords({}, base_url="https://acme.my.salesforce.com")
-    return KeptLookUp(looked_up or LookUp(records), frozenset(job_change_ids), required, connected_at=1)
+    return KeptLookup(looked_up or Lookup(records), frozenset(job_change_ids), required, connected_at=1)
 
 
 def test_what_was_looked_up_is_used_for_ten_minutes():
     """Waiting again does not make it younger."""
-    look_ups, ends_at = KeptLookUps(), SOMEDAY + KEPT_MS
-    look_ups.keep("T1", kept("jc-1", "jc-2"), SOMEDAY)
+    lookups, ends_at = KeptLookups(), SOMEDAY + KEPT_MS
+    lookups.keep("T1", kept("jc-1", "jc-2"), SOMEDAY)
 
-    taken = look_ups.take("T1", ["jc-1", "jc-2"], REQUIRED, SOMEDAY + 60_000)
-    look_ups.keep("T1", kept("jc-2", looked_up=taken.looked_up), SOMEDAY + 60_000)
-    again = look_ups.take("T1", ["jc-2"], REQUIRED, ends_at - 1)
-    look_ups.keep("T1", kept("jc-2", looked_up=again.looked_up), ends_at - 1)
+    taken = lookups.take("T1", ["jc-1", "jc-2"], REQUIRED, SOMEDAY + 60_000)
+    lookups.keep("T1", kept("jc-2", looked_up=taken.looked_up), SOMEDAY + 60_000)
+    again = lookups.take("T1", ["jc-2"], REQUIRED, ends_at - 1)
+    lookups.keep("T1", kept("jc-2", looked_up=again.looked_up), ends_at - 1)
 
     assert [item.looked_up.kept_until for item in (taken, again)] == [ends_at, ends_at]
     assert (taken.looked_up.calls, taken.looked_up.has_succeeded) == (None, False)
-    assert look_ups.take("T1", ["jc-2"], REQUIRED, ends_at) is None
+    assert lookups.take("T1", ["jc-2"], REQUIRED, ends_at) is None
 
 
 def test_what_was_looked_up_is_used_for_the_same_job_changes_and_rules_only():
     """What belongs to another batch stays for it."""
-    look_ups = KeptLookUps()
-    look_ups.keep("T1", kept("jc-1"), SOMEDAY)
-    look_ups.keep("T2", kept("jc-2"), SOMEDAY)
+    lookups = KeptLookups()
+    lookups.keep("T1", kept("jc-1"), SOMEDAY)
+    lookups.keep("T2", kept("jc-2"), SOMEDAY)
 
-    assert look_ups.take("T1", ["jc-1"], RequiredRecords(companies=True), SOMEDAY) is None
-    assert look_ups.take("T1", ["jc-1", "jc-9"], REQUIRED, SOMEDAY) is None
-    assert look_ups.take("T1", ["jc-1"], REQUIRED, SOMEDAY) is not None
-    assert look_ups.take("T1", ["jc-1"], REQUIRED, SOMEDAY) is None
-    assert look_ups.take("T2", ["jc-2"], REQUIRED, SOMEDAY) is not None
+    assert lookups.take("T1", ["jc-1"], RequiredRecords(companies=True), SOMEDAY) is None
+    assert lookups.take("T1", ["jc-1", "jc-9"], REQUIRED, SOMEDAY) is None
+    assert lookups.take("T1", ["jc-1"], REQUIRED, SOMEDAY) is not None
+    assert lookups.take("T1", ["jc-1"], REQUIRED, SOMEDAY) is None
+    assert lookups.take("T2", ["jc-2"], REQUIRED, SOMEDAY) is not None
 
 
-def test_look_ups_that_are_over_are_forgotten():
+def test_lookups_that_are_over_are_forgotten():
     """A workspace that never comes back keeps no memory. One without an answer of Salesforce keeps none at all."""
-    look_ups = KeptLookUps()
-    look_ups.keep("T1", kept("jc-1"), SOMEDAY)
-    look_ups.keep("T2", kept("jc-2", looked_up=LookUp(None)), SOMEDAY)
-    look_ups.keep("T3", kept("jc-3"), SOMEDAY + KEPT_MS)
+    lookups = KeptLookups()
+    lookups.keep("T1", kept("jc-1"), SOMEDAY)
+    lookups.keep("T2", kept("jc-2", looked_up=Lookup(None)), SOMEDAY)
+    lookups.keep("T3", kept("jc-3"), SOMEDAY + KEPT_MS)
 
-    assert look_ups._kept.keys() == {"T3"}
+    assert lookups._kept.keys() == {"T3"}

@@ -200,7 +200,7 @@ async def test_a_job_change_that_crashes_the_courier_blocks_no_other(world, chan
 
 
 class StumblingSlack:
-    """A look-up with a bug, the first three times."""
+    """A lookup with a bug, the first three times."""
 
     def __init__(self, inner):
         self.inner, self.stumbles = inner, 0
