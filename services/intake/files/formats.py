@@ -54,13 +54,16 @@ class RowsFile:
 def detect_format(path: Path) -> RowsFile:
     """Detect the format of a file, reading it once. Raises UnreadableFileError, OSError."""
     digest, utf8 = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    head, is_valid = b"", True
+    head, is_utf8 = b"", True
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             head = head or chunk
             digest.update(chunk)
-            is_valid = is_valid and _decodes(utf8, chunk)
-    encoding = _encoding(head, is_utf8=is_valid)
+            try:
+                utf8.decode(chunk)
+            except UnicodeDecodeError:
+                is_utf8 = False
+    encoding = _encoding(head, is_utf8=is_utf8)
     text = head.decode(encoding, "replace")
     if not text.strip("\x00 \t\r\n"):
         raise UnreadableFileError(f"{path} is empty")
@@ -69,14 +72,6 @@ def detect_format(path: Path) -> RowsFile:
         return RowsFile(path, size, digest.hexdigest(), kind, encoding)
     separator, header, before = _columns(text)
     return RowsFile(path, size, digest.hexdigest(), kind, encoding, separator, header, before)
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
-    try:
-        decoder.decode(chunk)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _encoding(head: bytes, *, is_utf8: bool) -> str:
@@ -126,15 +121,12 @@ def _sample(lines: Sequence[str], separator: str) -> list[list[str]]:
 
 
 def _header(lines: Sequence[str], separator: str, before: int) -> tuple[tuple[str, ...], int]:
+    """Return the unique names, and the number of lines before the first row."""
     reader = csv.reader(lines, delimiter=separator)
     try:
         cells = next((row for row in reader if any(cell.strip() for cell in row)), [])
     except csv.Error:
         cells = []
-    return _unique(cells), before + reader.line_num
-
-
-def _unique(cells: Sequence[str]) -> tuple[str, ...]:
     names: list[str] = []
     for number, cell in enumerate(cells, 1):
         name = free = cell.strip() or f"column {number}"
@@ -142,4 +134,4 @@ def _unique(cells: Sequence[str]) -> tuple[str, ...]:
         while free in names:
             free, suffix = f"{name} {suffix}", suffix + 1
         names.append(free)
-    return tuple(names)
+    return tuple(names), before + reader.line_num

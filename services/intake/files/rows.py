@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -62,19 +62,16 @@ def _csv_rows(text: TextIO, file: RowsFile) -> Iterator[FileRow]:
         except csv.Error as error:
             yield FileRow(line, {}, f"cannot be read ({error}); perhaps a quote is not closed")
             continue
-        if line > file.lines_before and any(cells):
-            yield _csv_row(
-                line, [_ESCAPED_FORMULA.sub(r"\1", cell) for cell in cells] if is_corrected_file else cells, file
-            )
-
-
-def _csv_row(line: int, cells: Sequence[str], file: RowsFile) -> FileRow:
-    content = dict(zip(file.header, cells, strict=False))
-    content.pop(REFUSED_LINE, None)
-    content.pop(REFUSED_BECAUSE, None)
-    if any(cells[len(file.header) :]):
-        return FileRow(line, content, f"has {len(cells)} cells, but the header has {len(file.header)}")
-    return FileRow(line, content)
+        if line <= file.lines_before or not any(cells):
+            continue
+        if is_corrected_file:
+            cells = [_ESCAPED_FORMULA.sub(r"\1", cell) for cell in cells]
+        content = dict(zip(file.header, cells, strict=False))
+        content.pop(REFUSED_LINE, None)
+        content.pop(REFUSED_BECAUSE, None)
+        has_more = any(cells[len(file.header) :])
+        fault = f"has {len(cells)} cells, but the header has {len(file.header)}" if has_more else None
+        yield FileRow(line, content, fault)
 
 
 def _lines(text: TextIO) -> Iterator[FileRow]:

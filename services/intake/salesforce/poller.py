@@ -188,17 +188,12 @@ def _limit_reached(source: Source, connection: SalesforceConnection, daily_limit
         return "Salesforce is now connected to another org. Remove this object and add it again"
     if connection.our_calls_on(now) >= daily_limit * OUR_PART:
         return f"most of the app's daily limit of {daily_limit:,} API calls is used up"
-    if _is_nearly_used_up(connection, now):
-        return "the org's daily API limit is almost reached"
-    return None
-
-
-def _is_nearly_used_up(connection: SalesforceConnection, now: int) -> bool:
-    """Whether the org's limit is nearly used up. An answer counts for 15 minutes: only reading brings a new one."""
     used, limit, answered_at = connection.api_used, connection.api_limit, connection.last_success_at
     if used is None or limit is None or answered_at is None:
-        return False
-    return used >= limit * ORG_PART and now - answered_at < RETRY_MS
+        return None
+    # Only another call returns new numbers, so these count for 15 minutes.
+    is_nearly_used_up = used >= limit * ORG_PART and now - answered_at < RETRY_MS
+    return "the org's daily API limit is almost reached" if is_nearly_used_up else None
 
 
 def _move_keys(job_change: Mapping[str, object]) -> list[str]:

@@ -34,19 +34,15 @@ class Proposal:
 
 def proposals(described: ObjectInfo) -> list[Proposal]:
     """Return proposals for an object: two kinds of job change for people, one per record for other objects."""
-    if described.name not in {"Contact", "Lead"}:
-        return [_one_per_record(described)]
-    return [*_joined(described), *_left(described)]
-
-
-def _one_per_record(described: ObjectInfo) -> Proposal:
+    if described.name in {"Contact", "Lead"}:
+        return [*_joined(described), *_left(described)]
     guessed = dict(_guesses(described, people_of=described.fields.values()))
     if "person.full_name" not in guessed.values() and described.field("Name"):
         guessed["Name"] = "person.full_name"
     guessed["CreatedDate"] = "detected_at"
     signal = {"signal": "contact_tracking"}
     definition = {"map": guessed, "set": signal, "where": [], "event": ["Id"], "dated_by": "CreatedDate"}
-    return Proposal(described.name, described.name, described.label, definition)
+    return [Proposal(described.name, described.name, described.label, definition)]
 
 
 def _joined(described: ObjectInfo) -> Iterator[Proposal]:

@@ -84,7 +84,11 @@ def _of_record(result: Payload, metadata: Payload) -> dict[str, object] | None:
 def _of_earlier_watch(payload: Payload) -> dict[str, object] | None:
     positions = part(payload, "changes", "position_changes")
     started = parts(positions.get("new_positions"))
-    ended = [change for change in parts(positions.get("changed_positions")) if _has_ended(change)]
+    ended = [
+        change
+        for change in parts(positions.get("changed_positions"))
+        if (end := part(change, "changes", "end_date")).get("current") and not end.get("previous")
+    ]
     if not (started or ended):
         return None
     current = _job(next((part(position, "details") for position in started), {}))
@@ -159,11 +163,6 @@ def _named(name: object) -> dict[str, object]:
 def _is_of_position(change: Payload) -> bool:
     name = change.get("field")
     return isinstance(name, str) and (name == _TITLE or name.startswith(_EMPLOYMENT))
-
-
-def _has_ended(position: Payload) -> bool:
-    end = part(position, "changes", "end_date")
-    return bool(end.get("current")) and not end.get("previous")
 
 
 def _latest_first(jobs: Iterable[Payload]) -> list[Payload]:

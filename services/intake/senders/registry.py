@@ -67,7 +67,14 @@ def read(raw: object, source: str | None = None, own: RowMapping | None = None) 
     workspace's mapping for the sender. A job change in our own format is returned unchanged.
     """
     if isinstance(raw, list) and source is not None:
-        return _read_all(raw, source, own)
+        if not 1 <= len(raw) <= MOST_PEOPLE:
+            raise InvalidJobChangeError([Fault("", f"must have 1 to {MOST_PEOPLE:,} items")])
+        readings = [read(item, source, own) for item in raw if not isinstance(item, list)]
+        return Reading(
+            tuple(job_change for reading in readings for job_change in reading.job_changes),
+            tuple(reason for reading in readings for reason in reading.skipped),
+            any(reading.is_test for reading in readings),
+        )
     if not isinstance(raw, dict):
         return Reading((raw,))
     if is_ours(raw) and (own is None or source is None):
@@ -79,18 +86,6 @@ def read_sample(sender: Sender) -> dict[str, Any]:
     """Return the job change of a sender's sample, in the format of JobChange.parse."""
     (job_change,) = sender.read(sender.sample).job_changes
     return JobChange.parse(job_change).model_dump(mode="json", exclude_none=True)
-
-
-def _read_all(raws: list[object], source: str, own: RowMapping | None) -> Reading:
-    """Read the items of a list as one payload."""
-    if not 1 <= len(raws) <= MOST_PEOPLE:
-        raise InvalidJobChangeError([Fault("", f"must have 1 to {MOST_PEOPLE:,} items")])
-    readings = [read(raw, source, own) for raw in raws if not isinstance(raw, list)]
-    return Reading(
-        tuple(job_change for reading in readings for job_change in reading.job_changes),
-        tuple(reason for reading in readings for reason in reading.skipped),
-        any(reading.is_test for reading in readings),
-    )
 
 
 def is_ours(raw: object) -> bool:
