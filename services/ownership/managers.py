@@ -75,7 +75,12 @@ class Managers:
 
 def report_queries(matching: OwnerMatching, user_id: str, email: str | None) -> list[RecordQuery]:
     """Return the queries for the user whom a Slack user may be in Salesforce, in the order in which they are tried."""
-    identities = _salesforce_identities(matching, user_id, email)
+    # These are the rules for matching owners with Slack users, in the opposite direction.
+    identities = [owner for owner, linked_user in matching.links.items() if linked_user == user_id]
+    if email is not None:
+        local, _, slack_domain = email.rpartition("@")
+        aliases = [f"{local}@{domain}" for domain, alias in matching.alias_domains.items() if alias == slack_domain]
+        identities += [email, *aliases]
     addresses = [identity for identity in identities if "@" in identity]
     addresses += [f"{address}{OF_SANDBOX}" for address in addresses]
     compared = {
@@ -90,17 +95,3 @@ def report_queries(matching: OwnerMatching, user_id: str, email: str | None) -> 
         for by, values in compared.items()
         if by and values
     ]
-
-
-def _salesforce_identities(matching: OwnerMatching, user_id: str, email: str | None) -> list[str]:
-    """
-    The email addresses and user ids that a Slack user may have in Salesforce.
-
-    This applies the matching of owners in the opposite direction.
-    """
-    linked = [owner for owner, linked_user in matching.links.items() if linked_user == user_id]
-    if email is None:
-        return linked
-    local, _, slack_domain = email.rpartition("@")
-    aliases = [f"{local}@{domain}" for domain, alias in matching.alias_domains.items() if alias == slack_domain]
-    return [*linked, email, *aliases]

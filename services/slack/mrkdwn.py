@@ -55,7 +55,13 @@ def plain(text: str, limit: int) -> str:
     A cut ends in an ellipsis. Invisible text becomes a dash, because Slack refuses empty text. Right-to-left text is
     isolated with two more characters, so that the line around it keeps its direction.
     """
-    line = _cut(_one_line(text), limit)
+    line = _one_line(text)
+    if len(line) > limit:
+        end = limit - 1
+        # Do not cut between a letter and its accent, or within a joined emoji.
+        while end > 0 and (unicodedata.combining(line[end]) or _ZERO_WIDTH_JOINER in line[end - 1 : end + 1]):
+            end -= 1
+        line = line[: end or limit - 1].rstrip() + _ELLIPSIS
     if all(unicodedata.category(char)[0] in "CZ" for char in line):
         return _NOTHING
     if not line.isascii() and any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in line):
@@ -125,31 +131,19 @@ def rich_text(mrkdwn: str) -> dict[str, Any]:
     for match in _REFERENCE.finditer(mrkdwn):
         if match.start() > end:
             elements.append({"type": "text", "text": unescape(mrkdwn[end : match.start()])})
-        elements.append(_rich_text_reference(match["target"], unescape(match["label"] or "")))
+        target, label = match["target"], unescape(match["label"] or "")
+        if target.startswith("@"):
+            elements.append({"type": "user", "user_id": target[1:]})
+        elif target.startswith("!date^"):
+            _, seconds, form = target.split("^", 2)
+            elements.append({"type": "date", "timestamp": int(seconds), "format": form, "fallback": label})
+        else:
+            elements.append({"type": "link", "url": unescape(target), "text": label})
         end = match.end()
     if mrkdwn[end:]:
         elements.append({"type": "text", "text": unescape(mrkdwn[end:])})
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
 
 
-def _rich_text_reference(target: str, label: str) -> dict[str, Any]:
-    if target.startswith("@"):
-        return {"type": "user", "user_id": target[1:]}
-    if target.startswith("!date^"):
-        _, seconds, form = target.split("^", 2)
-        return {"type": "date", "timestamp": int(seconds), "format": form, "fallback": label}
-    return {"type": "link", "url": unescape(target), "text": label}
-
-
 def _one_line(text: str) -> str:
     return " ".join(_DIRECTION_CONTROLS.sub("", _BREAKS.sub(" ", text)).split())
-
-
-def _cut(line: str, limit: int) -> str:
-    if len(line) <= limit:
-        return line
-    end = limit - 1
-    # Do not cut between a letter and its accent, or within a joined emoji.
-    while end > 0 and (unicodedata.combining(line[end]) or _ZERO_WIDTH_JOINER in line[end - 1 : end + 1]):
-        end -= 1
-    return line[: end or limit - 1].rstrip() + _ELLIPSIS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from domain.decision.reasons import ReasonCode
@@ -229,7 +229,8 @@ def _mapped_recipient(source: Mapped, context: RuleContext) -> Candidate:
     table = context.rules.mappings.get(source.table, {})
     if owner.user is None and owner.person_id is None:
         return replace(owner, source=source.table)
-    recipient = next((table[key] for key in _mapping_keys(owner) if key in table), None)
+    keys = [owner.user.id if owner.user else None, owner.email.lower() if owner.email else None, owner.person_id]
+    recipient = next((table[key] for key in keys if key and key in table), None)
     if recipient is None:
         problem = ReasonCode.NOT_IN_MAPPING.of(table=source.table)
         return Candidate(source.table, owner.label.rstrip(","), None, owner.user, problem=problem)
@@ -252,15 +253,6 @@ def _manager(source: Manager, context: RuleContext, above: Sequence[Candidate]) 
     why = ReasonCode.MANAGES.of(person=report.user.name, because=because)
     manager = record_user("manager", f"the manager of {report.user.name}", why, report.user.manager)
     return with_full_user(manager, context.case)
-
-
-def _mapping_keys(candidate: Candidate) -> Iterator[str]:
-    if candidate.user:
-        yield candidate.user.id
-    if candidate.email:
-        yield candidate.email.lower()
-    if candidate.person_id:
-        yield candidate.person_id
 
 
 def _opportunity(account: Account | None, which: OfOpportunity) -> Opportunity | None:

@@ -161,7 +161,10 @@ class Salesforce:
 
     async def _run(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> tuple[Answer, CallsMade]:
         """Calls without an answer are counted here."""
-        client, answered = await self._client(session), False
+        client, answered = self._clients.get(session.workspace_id), False
+        if client is None or client.session != session:
+            client = await asyncio.to_thread(_create_client, session, self.sessions.now, self.measures, self.network)
+            self._clients[session.workspace_id] = client
         try:
             async with asyncio.timeout(self.deadline_seconds):
                 answer = await asyncio.get_running_loop().run_in_executor(self._threads, work, client)
@@ -175,13 +178,6 @@ class Salesforce:
                 calls, now = client.take_call_count(), self.sessions.now()
                 await self.sessions.database.run(connections.count_calls, session.workspace_id, now, calls)
         return answer, CallsMade(client.take_call_count(), client.usage)
-
-    async def _client(self, session: Session) -> SalesforceClient:
-        client = self._clients.get(session.workspace_id)
-        if client is None or client.session != session:
-            client = await asyncio.to_thread(_create_client, session, self.sessions.now, self.measures, self.network)
-            self._clients[session.workspace_id] = client
-        return client
 
 
 def _create_client(session: Session, now: Callable[[], int], measures: Measures, network: Network) -> SalesforceClient:

@@ -114,18 +114,13 @@ class BotTokens:
             if newer is None:
                 raise RenewalRefusedError from error
             return newer.token
-        new = _token_in(answer, stored.owner_id, self.now())
+        seconds = answer.get("expires_in")
+        if not isinstance(seconds, int):
+            raise TransientError("Slack sent an invalid response to oauth.v2.access")
+        token, refresh_token = text_of(answer, "access_token"), text_of(answer, "refresh_token")
+        new = RotatingToken(token, refresh_token, self.now() + seconds * 1_000, stored.owner_id)
         # It is stored before anything uses it, as soon as the database is available: only this process knows it.
         await self.database.run_until_available(
             tokens.store, self.cipher, self.client_id, workspace_id, stored.refresh_token, new
         )
         return new.token
-
-
-def _token_in(answer: Json, owner_id: str, now: int) -> RotatingToken:
-    """Raises TransientError for an answer without a token."""
-    seconds = answer.get("expires_in")
-    if not isinstance(seconds, int):
-        raise TransientError("Slack sent an invalid response to oauth.v2.access")
-    token, refresh_token = text_of(answer, "access_token"), text_of(answer, "refresh_token")
-    return RotatingToken(token, refresh_token, now + seconds * 1_000, owner_id)
