@@ -25,14 +25,9 @@ class PublishedRules:
 
 @dataclass(frozen=True)
 class DraftRules:
-    """
-    A draft. `revision` grows with each change; `based_on` is the version it started from.
-
-    `original_names` are like those of `PublishedRules`.
-    """
+    """A draft. `revision` grows with each change. `original_names` are like those of `PublishedRules`."""
 
     revision: int
-    based_on: int
     rules: str = field(repr=False)
     changed_at: int
     changed_by: str

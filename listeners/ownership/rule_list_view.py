@@ -114,12 +114,7 @@ def _status(book: CurrentRules) -> str:
     if book.draft is None:
         return f":white_check_mark: {published}" if book.version else published
     by = f"{mention(book.draft.changed_by)}, {slack_time(book.draft.changed_at)}"
-    notice = (
-        " Another version was published since it was started. Discard it and start again."
-        if book.draft.based_on != book.version
-        else " It takes effect when you publish it."
-    )
-    return f":pencil2: *This is a draft*, last changed by {by}.{notice}\n{published}"
+    return f":pencil2: *This is a draft*, last changed by {by}. It takes effect when you publish it.\n{published}"
 
 
 def _buttons(book: CurrentRules) -> list[Block]:

@@ -82,7 +82,7 @@ SMALL = RuleSet.parse(
     }
 )
 FULL = SMALL.model_copy(update={"rules": SMALL.rules * 499})  # one rule 499 times: parsed apart they fill 440 MB
-DRAFT = DraftRules(3, 1, "", SOMEDAY, "U0123456789")
+DRAFT = DraftRules(3, "", SOMEDAY, "U0123456789")
 BOOK = CurrentRules(2, FULL, DRAFT, FULL)
 CHANGE = JobChange.parse(sample_job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
 
