@@ -120,3 +120,17 @@ async def test_a_message_that_changes_while_it_is_redrawn_is_redrawn_again(datab
     assert (last.version, last.lease_until) == (3, SOMEDAY + 3 + LEASE_MS)
     await database.run(redraws.finish, last, SOMEDAY + 4)
     assert await marked(database) == []
+
+
+async def test_a_process_that_lost_its_lease_does_not_end_the_redraw_of_another(database):
+    """It may have drawn what was there before."""
+    job_change_id, post_id = await send(database)
+    await database.run(redraws.mark, job_change_id, SOMEDAY)
+    (slow,) = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
+    (other,) = await database.run(redraws.claim, SOMEDAY + LEASE_MS, LEASE_MS, 9)
+
+    await database.run(redraws.finish, slow, SOMEDAY + LEASE_MS + 1)
+
+    assert [post for post, *_ in await marked(database)] == [post_id]
+    await database.run(redraws.finish, other, SOMEDAY + LEASE_MS + 2)
+    assert await marked(database) == []

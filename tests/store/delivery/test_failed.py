@@ -9,7 +9,7 @@ from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import lanes, posts, routing, trace
 from store.delivery.failed import failed_among, oldest, page, retry
 from store.delivery.settlements import Failed
-from store.schema import deliveries, job_changes
+from store.schema import deliveries, earlier_posts, job_changes
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -60,6 +60,20 @@ async def test_a_delivery_that_failed_is_posted_again(database):
     assert (again.destination, [each.job_change_id for each in again.deliveries]) == ("U_DANA", [job_change_id])
     assert not again.in_doubt
     assert await database.run(outcome_of, job_change_id) == NO_OUTCOME
+
+
+async def test_retrying_one_leaves_the_messages_of_other_failed_deliveries_alone(database):
+    """The message of the one that is retried is remembered, as it may have arrived."""
+    retried = await fail_in_posting(database, "U_DANA")
+    other = await fail_in_posting(database, "U_OMAR")
+
+    await database.run(retry, [retried], LATER)
+
+    remembered = select(deliveries.c.job_change_id).join(earlier_posts, earlier_posts.c.delivery_id == deliveries.c.id)
+    assert await database.run(lambda connection: connection.execute(remembered).scalars().all()) == [retried]
+    assert await database.run(delivery_states, other) == [DeliveryState.FAILED]
+    with_post = select(deliveries.c.job_change_id).where(deliveries.c.post_id.is_not(None))
+    assert await database.run(lambda connection: connection.execute(with_post).scalars().all()) == [other]
 
 
 async def test_a_retried_delivery_is_tried_as_long_as_a_new_one(database):

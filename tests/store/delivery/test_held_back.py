@@ -140,6 +140,22 @@ async def test_a_retry_is_held_back_if_quiet_hours_have_begun(run):
     assert len(await run(claim, EIGHT)) == 1
 
 
+async def test_holding_a_reader_back_leaves_the_messages_of_others_alone(run):
+    """They are claimed in the same moment."""
+    await prefer(run, NIGHT)
+    await run(add_routed, "U_DANA", now=at("19 17:59"))
+    (claimed,) = await run(claim, at("19 17:59"))
+    await run(settle, [Postponed(claimed, at("19 17:59"), at("19 18:01"), "Slack was away")])
+    await run(add_routed, "U_OMAR", now=at("19 18:00"))
+
+    (other,) = await run(claim, at("19 18:01"))
+
+    assert other.destination == "U_OMAR"
+    lane = await run(lane_of, "U_OMAR")
+    assert lane.lease is not None
+    assert lane.kept_until is None
+
+
 async def test_a_retry_of_a_failed_job_change_is_held_back_too(run):
     """The retry makes its lane due, and the trace says why nothing is sent."""
     (job_change_id,) = await run(add_routed, "U_DANA", now=at("19 17:00"))
