@@ -137,7 +137,7 @@ class Directory:
         return listing is not None
 
     async def _fetch(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
-        allowance = await self._allowance(workspace_id)
+        allowance = await self.database.run(_allowance, workspace_id, self.now())
         if len(emails) <= allowance.total:
             answers = await self._look_up(workspace_id, emails[: allowance.now])
             return {email: answers.get(email, Member(None, UNKNOWN, allowance.wait)) for email in emails}
@@ -194,10 +194,6 @@ class Directory:
             await self.database.run(listings.restart, listing, self.now() + REFUSED_RETRY_MS)
             raise
 
-    async def _allowance(self, workspace_id: str) -> Allowance:
-        """Return what is allowed now, over all replicas. After Slack asked to wait, that grows evenly from zero."""
-        return await self.database.run(_allowance, workspace_id, self.now())
-
     async def _look_up(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
         by_email: dict[str, Member] = {}
         for start in range(0, len(emails), LOOKUPS_AT_ONCE):
@@ -228,6 +224,7 @@ class Directory:
 
 
 def _allowance(connection: Connection, workspace_id: str, now: int) -> Allowance:
+    """Return what is allowed now, over all replicas. After Slack asked to wait, that grows evenly from zero."""
     since, paused_until = now - _MINUTE, pauses.last_until(connection, workspace_id, subject(LOOKUP))
     count, first = members.lookups_since(connection, workspace_id, since)
     total, wait = max(0, LOOKUPS_A_MINUTE - count), (first + _MINUTE - now if first else _MINUTE) / 1_000

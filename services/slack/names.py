@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from domain.errors import PermanentError, TransientError
 from domain.states import is_person
@@ -17,8 +17,20 @@ _ID = re.compile(r"\b[UWCG](?=[A-Z]*[0-9])[A-Z0-9]{8,20}\b")
 
 async def names_in(slack: Slack, workspace_id: str, texts: Iterable[str]) -> dict[str, str]:
     """Return the names behind the Slack ids in these texts, by id. Ids that cannot be looked up are left out."""
-    names = _look_up(slack, workspace_id, ids_in(texts)[:MOST_LOOKUPS])
-    return {slack_id: name async for slack_id, name in names if name}
+    names: dict[str, str] = {}
+    for slack_id in ids_in(texts)[:MOST_LOOKUPS]:
+        try:
+            if is_person(slack_id):
+                user = await slack.user(workspace_id, slack_id)
+                name = user.name if user else None
+            else:
+                channel = await slack.channel(workspace_id, slack_id)
+                name = f"#{channel.name}" if channel else None
+        except (PermanentError, TransientError):
+            break
+        if name:
+            names[slack_id] = name
+    return names
 
 
 def ids_in(texts: Iterable[str]) -> list[str]:
@@ -28,16 +40,3 @@ def ids_in(texts: Iterable[str]) -> list[str]:
 
 def with_names(text: str, names: Mapping[str, str]) -> str:
     return _ID.sub(lambda match: names.get(match[0], match[0]), text)
-
-
-async def _look_up(slack: Slack, workspace_id: str, ids: Iterable[str]) -> AsyncIterator[tuple[str, str | None]]:
-    for slack_id in ids:
-        try:
-            if is_person(slack_id):
-                user = await slack.user(workspace_id, slack_id)
-                yield slack_id, user.name if user else None
-            else:
-                channel = await slack.channel(workspace_id, slack_id)
-                yield slack_id, f"#{channel.name}" if channel else None
-        except (PermanentError, TransientError):
-            return

@@ -25,10 +25,9 @@ class Candidate:
 
     `label` describes it in a sentence, such as "the contact's owner, Dana Reyes,". `why` is the reason that the message
     gives if it is notified; None means that it cannot be. `problem` says why it cannot be, as far as that is known
-    before Slack is asked. `is_absent`
-    is true if there is no record that could have an owner. `person_id` is the email address, Slack user id or
-    Salesforce user id by which a rule names a person. `group`, `queue` (an id in Salesforce) and `channel` are set in
-    place of a person.
+    before Slack is asked. `is_absent` is true if there is no record that could have an owner. `person_id` is the email
+    address, Slack user id or Salesforce user id by which a rule names a person. `group`, `queue` (an id in Salesforce)
+    and `channel` are set in place of a person.
     """
 
     source: str

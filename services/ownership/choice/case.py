@@ -140,7 +140,6 @@ def lookup_of(key: str, change: JobChange, required: RequiredRecords) -> PersonL
     If rules require companies, the accounts of both are looked up by id, domain and name; otherwise only by id.
     """
     ids = change.salesforce
-
     kinds = {key.kind for key in required.person_keys}
     custom = {f"custom.{name}": value for name, value in change.custom.items() if f"custom.{name}" in kinds}
     return PersonLookup(

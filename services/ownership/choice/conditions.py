@@ -129,13 +129,16 @@ class PreparedRules:
 
     def first_match(self, case_side: CaseSide) -> Rule | None:
         """The first rule that matches. None means that the catch-all applies."""
+        in_segments = self.segments.any_value
+        for segment in case_side.segments:  # an account can be in several
+            in_segments |= self.segments.matching(segment)
         candidates = (
             self.sides.matching(case_side.side)
             & self.signals.matching(case_side.signal)
             & self.change_types.matching(case_side.change_type)
             & self.relationships.matching(case_side.relationship)
             & self.personas.matching(case_side.persona)
-            & self._of_segments(case_side.segments)
+            & in_segments
         )
         while candidates:
             lowest = candidates & -candidates
@@ -147,13 +150,6 @@ class PreparedRules:
             else:
                 return rule
         return None
-
-    def _of_segments(self, segments: frozenset[Segment]) -> int:
-        """The rules that match any of the segments. An account can be in several."""
-        matching = self.segments.any_value
-        for segment in segments:
-            matching |= self.segments.matching(segment)
-        return matching
 
 
 def _shared_tests(whens: Sequence[Conditions]) -> list[tuple[SharedTest, ...]]:

@@ -103,9 +103,8 @@ def _check_source(source: Source | Informed, path: str, org: OrgSchema) -> Itera
     elif isinstance(source, ChannelField):
         yield from _check_field(source.field, f"{path}.field", org)
     elif isinstance(source, UserField):
-        issues = list(_check_field(source.field, f"{path}.field", org))
+        yield from _check_field(source.field, f"{path}.field", org)
         field = org.fields.get(source.field.lower())
-        yield from issues
         if field is not None and "User" not in field.refers_to:
             yield RuleIssue(f"{path}.field", f"{source.field} is not a lookup to a user")
     elif isinstance(source, TeamRole):

@@ -40,7 +40,18 @@ class Scorecard:
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {"rules_version": self.version, "rules": [_as_dict(score) for score in self.scores]}
+        rules = [
+            {
+                "rule": score.name,
+                "key": score.key,
+                "number": score.number,
+                "state": score.state,
+                "acted_on_less_than_half": score.is_ignored,
+                **{f"last_{days}_days": asdict(score.figures[days]) for days in WINDOWS},
+            }
+            for score in self.scores
+        ]
+        return {"rules_version": self.version, "rules": rules}
 
 
 def _scores(rules: RuleSet, figures: Mapping[str, Mapping[int, RuleFigures]]) -> Sequence[RuleScore]:
@@ -60,14 +71,3 @@ def _scores(rules: RuleSet, figures: Mapping[str, Mapping[int, RuleFigures]]) ->
     )
     deleted = (RuleScore(key, key, RuleState.DELETED, None, figures[key]) for key in sorted(figures.keys() - scores))
     return (*scores.values(), *deleted)
-
-
-def _as_dict(score: RuleScore) -> dict[str, object]:
-    return {
-        "rule": score.name,
-        "key": score.key,
-        "number": score.number,
-        "state": score.state,
-        "acted_on_less_than_half": score.is_ignored,
-        **{f"last_{days}_days": asdict(score.figures[days]) for days in WINDOWS},
-    }
