@@ -27,11 +27,7 @@ class OrgSchemas:
     _cache: dict[tuple[str, str], tuple[int, ObjectInfo | None]] = field(default_factory=dict, init=False, repr=False)
 
     async def readable(self, workspace_id: str, sobjects: Collection[str]) -> dict[str, frozenset[str]]:
-        """
-        The fields that the app can read, in lower case, by sObject. What cannot be described now is left out.
-
-        Raises WorkspaceGoneError.
-        """
+        """The fields that the app can read, in lower case, by sObject. What cannot be described now is left out."""
         readable: dict[str, frozenset[str]] = {}
         for sobject in sobjects:
             try:

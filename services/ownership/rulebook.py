@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from domain.audit import AuditEntry
+from domain.day_counts import counted
 from domain.errors import PermanentError, TransientError
 from domain.rule_versions import ACTION, PublishedRules, SeenVersion
 from services.ownership.org_schema import OrgSchemas
@@ -127,9 +128,8 @@ class Rulebook:
     ) -> SaveResult:
         issues = tuple(await self.check(workspace_id, rules))
         if errors := [issue for issue in issues if not issue.is_warning]:
-            return SaveResult(False, f"Nothing was published. {_fix_first(errors)}", issues)
-        count = len(rules.in_force)
-        in_force = "1 rule in force" if count == 1 else f"{count} rules in force"
+            return SaveResult(False, f"Nothing was published. Fix {counted(len(errors), 'error')} first.", issues)
+        in_force = f"{counted(len(rules.in_force), 'rule')} in force"
         version = await stored(self._change(actor, "published", note or in_force))
         if version is None:
             return SaveResult(False, CHANGED_BY_OTHERS)
@@ -150,7 +150,8 @@ class Rulebook:
         """Publish rules from JSON. If there are any errors, all of them are returned and nothing changes."""
         rules = parse(text)
         if isinstance(rules, InvalidRulesError):
-            return SaveResult(False, f"Nothing was imported. {_fix_first(rules.issues)}", rules.issues)
+            count = counted(len(rules.issues), "error")
+            return SaveResult(False, f"Nothing was imported. Fix {count} first.", rules.issues)
         published = (await self.read(workspace_id)).rules
         return await self.publish(workspace_id, actor, with_known_keys(rules, published), None, "imported from JSON")
 
@@ -181,7 +182,3 @@ def parse(text: str) -> RuleSet | InvalidRulesError:
         return InvalidRulesError([RuleIssue("", "are nested too deeply")])
     except InvalidRulesError as error:
         return error
-
-
-def _fix_first(errors: Sequence[RuleIssue]) -> str:
-    return "Fix 1 error first." if len(errors) == 1 else f"Fix {len(errors)} errors first."

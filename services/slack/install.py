@@ -53,9 +53,7 @@ class SlackInstall:
     Slack's methods for installing.
 
     `client` is as in services/slack/api.py. `tokens` returns a workspace's bot token or None. `wait` takes
-    seconds, and `now` returns them.
-
-    Every method raises WorkspaceGoneError, PermanentError or TransientError.
+    seconds, and `now` returns them. Every method raises WorkspaceGoneError, PermanentError or TransientError.
     """
 
     client: AsyncWebClient = field(repr=False)
@@ -126,7 +124,7 @@ class SlackInstall:
         channels = {
             channel.id: channel
             for channel in map(ChannelInfo.of, raw)
-            if (not channel.is_archived and (channel.is_member or not channel.is_private))
+            if not channel.is_archived and (channel.is_member or not channel.is_private)
         }
         return ChannelList(sorted(channels.values(), key=lambda channel: channel.name), following, wait)
 

@@ -23,7 +23,7 @@ REASONS = {
     "users:read.email": "Match Salesforce owners to Slack members by email address.",
     "channels:read": "List public channels to choose from, and notice when a chosen channel is renamed or archived.",
     "groups:read": "The same for private channels that the app was invited to. It cannot see any others.",
-    "im:history": ("After a crash, check the app's own direct messages, so that no message is sent twice."),
+    "im:history": "After a crash, check the app's own direct messages, so that no message is sent twice.",
     "usergroups:read": (
         "See who is in a user group, if a rule assigns job changes to one. Without this permission, such a rule skips"
         " the group."
