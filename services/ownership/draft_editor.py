@@ -20,12 +20,6 @@ UNREADABLE = "This version of the app cannot read the published rules, so they c
 ATTEMPTS = 5
 
 
-def _summary(step: str, rule: Rule) -> str:
-    summaries = {UP: "moved {} up", DOWN: "moved {} down", DELETE: "deleted {}"}
-    summaries[SWITCH] = "turned {} off" if rule.enabled else "turned {} on"
-    return summaries[step].format(f"“{rule.name}”")
-
-
 def presets_for(org: OrgSchema | None) -> tuple[Rule, ...]:
     """The preset rules, with this org's fields for customer success managers and SDRs."""
     return presets(*_csm_and_sdr(org))
@@ -71,7 +65,10 @@ class DraftEditor:
         changed = STEPS[step](book.shown, number)
         if changed == book.shown:
             return SaveResult(True, "The rule is already there.")
-        summary = _summary(step, book.shown.rules[number])
+        rule = book.shown.rules[number]
+        summaries = {UP: "moved {} up", DOWN: "moved {} down", DELETE: "deleted {}"}
+        summaries[SWITCH] = "turned {} off" if rule.enabled else "turned {} on"
+        summary = summaries[step].format(f"“{rule.name}”")
         return await self.rulebook.save_draft(workspace_id, actor, changed, seen, summary)
 
     async def change(self, workspace_id: str, actor: str, mark: str, rule: Rule, place: int) -> SaveResult:

@@ -88,5 +88,4 @@ def _kind(field: OrgField) -> str | None:
     words = f"{field.name} {field.label}".lower()
     if "linkedin" in words and not any(other in words for other in ("company", "account", "token", "id__c")):
         return LINKEDIN
-    is_address = field.type == "email"
-    return EMAIL if is_address else None
+    return EMAIL if field.type == "email" else None

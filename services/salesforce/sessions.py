@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -199,7 +200,11 @@ class SalesforceSessions:
         await self.database.run(connections.remove, workspace_id)
         token = connection.refresh_token or connection.access_token
         if token is not None:
-            await self._revoke(connection.login_url, token)
+            # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_revoke_token.htm
+            url, form = f"{connection.login_url}/services/oauth2/revoke", {"token": token}
+            with suppress(aiohttp.ClientError, TimeoutError):  # an admin can revoke it in Salesforce Setup
+                async with self.http.post(url, data=form, timeout=TIMEOUT, allow_redirects=False):
+                    pass
         return True
 
     async def uses_operator_org(self, workspace_id: str) -> bool:
@@ -286,15 +291,6 @@ class SalesforceSessions:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TransientError(f"Salesforce did not respond ({type(error).__name__})") from error
         return read_tokens(status, body, connection.login_url)
-
-    async def _revoke(self, login_url: str, token: str) -> None:
-        """https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_revoke_token.htm"""
-        url = f"{login_url}/services/oauth2/revoke"
-        try:
-            async with self.http.post(url, data={"token": token}, timeout=TIMEOUT, allow_redirects=False):
-                return
-        except (aiohttp.ClientError, TimeoutError):
-            return  # the token is deleted here; an admin can revoke it in Salesforce Setup
 
 
 def _session(connection: SalesforceConnection, instance_url: str | None, access_token: str | None) -> Session | None:
