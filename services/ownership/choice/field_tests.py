@@ -15,8 +15,8 @@ TextTest = Callable[[str | None], bool]
 def text_of(fields: Fields | None, name: str) -> str | None:
     """The text that tests compare, case-folded. None means that there is no record, or that the field is empty."""
     value = None if fields is None else fields.get(name.lower())
-    if value is None or isinstance(value, bool):
-        return None if value is None else str(value).casefold()
+    if value is None:
+        return None
     return f"{value:.15g}" if isinstance(value, float) else str(value).casefold()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from domain.job_change.parts import ChangeType
 from services.ownership.rules.owner_sources import (
     Informed,
-    OfOpportunity,
     OpportunityOwner,
     Owner,
     Sender,
@@ -37,6 +36,7 @@ def presets(csm_field: str | None = CSM_FIELD, sdr_field: str | None = SDR_FIELD
     are None, the chains start with the next source.
     """
     contact, account = Owner(of="contact"), Owner(of="account")
+    open_deal, lost_deal = OpportunityOwner(which="open"), OpportunityOwner(which="last_lost")
     csm: tuple[Source, ...] = (*_field(csm_field), TeamRole(of="account", role=CSM_ROLE), account)
     sdr = _field(sdr_field)
     return (
@@ -44,15 +44,11 @@ def presets(csm_field: str | None = CSM_FIELD, sdr_field: str | None = SDR_FIELD
         _rule("A new hire or promotion at a target account", "current", "target", (*sdr, account), _HIRES),
         _rule("Leaves a customer", "past", "customer", (*csm, contact)),
         _rule("Joins a customer", "current", "customer", (*csm, contact), _JOINS),
-        _rule("Leaves an open opportunity", "past", "open_opportunity", (_opportunity_owner("open"), account, contact)),
-        _rule(
-            "Joins an open opportunity", "current", "open_opportunity", (_opportunity_owner("open"), account), _JOINS
-        ),
+        _rule("Leaves an open opportunity", "past", "open_opportunity", (open_deal, account, contact)),
+        _rule("Joins an open opportunity", "current", "open_opportunity", (open_deal, account), _JOINS),
         _rule("Joins a target account", "current", "target", (*sdr, account), _JOINS),
         _rule("Leaves a target account", "past", "target", (*sdr, contact)),
-        _rule(
-            "Joins a closed-lost account", "current", "closed_lost", (_opportunity_owner("last_lost"), account), _JOINS
-        ),
+        _rule("Joins a closed-lost account", "current", "closed_lost", (lost_deal, account), _JOINS),
         _rule(
             "Joins a company that is not in Salesforce",
             "current",
@@ -123,7 +119,3 @@ def _rule(
 
 def _field(name: str | None) -> tuple[Source, ...]:
     return (UserField(field=name),) if name else ()
-
-
-def _opportunity_owner(which: OfOpportunity) -> Source:
-    return OpportunityOwner(which=which)
