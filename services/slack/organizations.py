@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from domain.errors import PermanentError, TransientError
@@ -79,17 +80,12 @@ class Organizations:
             return
         stored = [await self.database.run(workspaces.find_team, team.id) for team in teams]
         free = [team.id for team, own in zip(teams, stored, strict=True) if own is None or not own.is_active]
-        preferred = await self._default_channels_team(old)
+        channel = None
+        if old.default_channel_id is not None:
+            with suppress(PermanentError):
+                channel = await self.slack.channel(old.id, old.default_channel_id)
+        preferred = channel.team_id if channel else None
         if free:
             team_id = preferred if preferred in free else free[0]
             await self.database.run(organizations.stand_for, enterprise_id, team_id)
             log.info("What was stored for the organization %s now belongs to its workspace %s", enterprise_id, team_id)
-
-    async def _default_channels_team(self, workspace: Workspace) -> str | None:
-        if workspace.default_channel_id is None:
-            return None
-        try:
-            channel = await self.slack.channel(workspace.id, workspace.default_channel_id)
-        except PermanentError:
-            return None
-        return channel.team_id if channel else None
