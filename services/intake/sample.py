@@ -22,6 +22,7 @@ NO_ADDRESS = (
 _PERSON = {"full_name": "Ada Smith (sample)", "emails": ["ada@usergems-test.example"]}
 _PREVIOUS = {"title": "VP Sales", "company": {"name": "Initech (sample)"}}
 _CURRENT = {"title": "CRO", "company": {"name": "Globex (sample)"}}
+_SHOWN = ("change_type", "person", "previous", "current")
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,10 @@ class SampleSender:
             return None, f"The app could not read your Slack profile, so no test was sent. {error}"
         if user is None or user.email is None:
             return None, NO_ADDRESS
-        added = await self.intake.accept(workspace_id, _sample(user.email) | _shown(sample or {}))
+        # What a message shows of a job change. The source, the id and the DRI remain those of a test.
+        shown = {name: sample[name] for name in _SHOWN if name in sample} if sample else {}
+        added = await self.intake.accept(workspace_id, _sample(user.email) | shown)
         return (added.id, "") if added else (None, "The app is no longer installed in this workspace.")
-
-
-def _shown(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """What a message shows of a job change. It keeps the source, the id and the DRI of a test."""
-    return {name: sample[name] for name in ("change_type", "person", "previous", "current") if name in sample}
 
 
 def _sample(email: str) -> dict[str, Any]:

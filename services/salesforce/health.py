@@ -58,7 +58,9 @@ def lines(
 
 def source_line(source: Source) -> HealthLine:
     """Describe an object that job changes are imported from."""
-    label, counts = source_label(source.name), _counts(source)
+    label, counts = source_label(source.name), f"{counted(source.found, 'job change')} imported"
+    if source.refused:
+        counts += f", {counted(source.refused, 'record')} refused (most recently {source.refusal})"
     if source.state == PAUSED:
         return _checked(source, Health.FAIR, f"{label} is paused: {counts},")
     if source.problem:
@@ -76,14 +78,6 @@ def source_label(name: str) -> str:
     """Return the name of a source as people read it, such as "Contact (left)" for `Contact:left`."""
     sobject, _, kind = name.partition(":")
     return f"{sobject} ({kind})" if kind else sobject
-
-
-def _counts(source: Source) -> str:
-    imported = f"{counted(source.found, 'job change')} imported"
-    if not source.refused:
-        return imported
-    records = f"{counted(source.refused, 'record')} refused"
-    return f"{imported}, {records} (most recently {source.refusal})"
 
 
 def _connection_lines(connection: ConnectionStatus, failing_since: int | None) -> Iterator[HealthLine]:

@@ -108,16 +108,12 @@ def _columns(text: str) -> tuple[str, tuple[str, ...], int]:
 
 def _likelihood(lines: Sequence[str], separator: str) -> float:
     """Return the number of columns in the first line, reduced if the next lines have another number."""
-    rows = [row for row in _sample(lines, separator) if row]
+    try:
+        rows = [row for row in csv.reader(lines[:_SAMPLE_LINES], delimiter=separator) if row]
+    except csv.Error:
+        return 0.0
     same = sum(len(row) == len(rows[0]) for row in rows) / len(rows) if rows else 0.0
     return (len(rows[0]) - 1) * (0.5 + same) if rows else 0.0
-
-
-def _sample(lines: Sequence[str], separator: str) -> list[list[str]]:
-    try:
-        return list(csv.reader(lines[:_SAMPLE_LINES], delimiter=separator))
-    except csv.Error:
-        return []
 
 
 def _header(lines: Sequence[str], separator: str, before: int) -> tuple[tuple[str, ...], int]:
