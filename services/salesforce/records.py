@@ -62,8 +62,8 @@ class Account:
     An account. `domain` is the host of its website without `www.`.
 
     `parent` and `ultimate`, the top of the hierarchy, have only their name and owner. `open` is the open opportunity
-    that the workspace has chosen; `last_won` and `last_lost` are
-    those closed last. They are None if there is none or they were not queried.
+    that the workspace has chosen; `last_won` and `last_lost` are those closed last. They are None if there is none or
+    they were not queried.
     """
 
     id: str

@@ -28,7 +28,6 @@ _ADVICE = {
 # Salesforce answers these with 400 too, although a retry helps.
 _TRANSIENT = {"unknown_error", "server_error", "temporarily_unavailable", "rate_limit_exceeded"}
 
-
 RESTRICTED_RETRY_SECONDS = 15 * 60.0
 
 # Of `invalid_grant`, if the user's profile does not allow a login now or from here. The token stays valid.

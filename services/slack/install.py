@@ -52,8 +52,8 @@ class SlackInstall:
     """
     Slack's methods for installing.
 
-    `client` is as in services/slack/api.py. `tokens` returns a workspace's bot token or None. `wait` takes
-    seconds, and `now` returns them. Every method raises WorkspaceGoneError, PermanentError or TransientError.
+    `client` is as in services/slack/api.py. `tokens` returns a workspace's bot token or None. `wait` takes seconds, and
+    `now` returns them. Every method raises WorkspaceGoneError, PermanentError or TransientError.
     """
 
     client: AsyncWebClient = field(repr=False)

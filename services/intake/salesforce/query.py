@@ -87,8 +87,8 @@ class SourceQuery:
     """
     The queries of a source. All names in them were checked by `parse`.
 
-    `event` has the paths that together identify a job change. `dated_by` is the path of its date, or
-    FIRST_MATCH. `is_dated_by_time` means that it has a time of day.
+    `event` has the paths that together identify a job change. `dated_by` is the path of its date, or FIRST_MATCH.
+    `is_dated_by_time` means that it has a time of day.
     """
 
     sobject: str

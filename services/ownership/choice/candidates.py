@@ -85,8 +85,8 @@ class SideChoice:
     `recipients` are Slack user ids; `channel` is set in their place. If both are empty, nobody was found. `reasons` say
     why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
     others were skipped. `unmatched` are owners without a Slack user. `place` is the chosen source's place in the rule's
-    chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies
-    the DRI of the other side. `informed` are the Slack users and channels that get the card without the duty to act.
+    chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies the
+    DRI of the other side. `informed` are the Slack users and channels that get the card without the duty to act.
     """
 
     side: Side | None

@@ -46,6 +46,7 @@ MOST_VALUES_IN_ALL = 20_000
 
 MOST_CHARACTERS = 2_000_000
 """Characters of a rule set as JSON."""
+
 MOST_CONTEXT_FIELDS = 4
 
 Values = Annotated[

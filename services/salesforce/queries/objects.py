@@ -12,8 +12,8 @@ class FieldInfo:
     A field that the connected user can read.
 
     `relationship` is the name of the relationship to the record it refers to, which is of one of the objects in
-    `refers_to`. `values` has the active values of a picklist. `is_filterable` is false for fields that cannot have
-    a condition, such as encrypted fields and long texts.
+    `refers_to`. `values` has the active values of a picklist. `is_filterable` is false for fields that cannot have a
+    condition, such as encrypted fields and long texts.
     """
 
     name: str
