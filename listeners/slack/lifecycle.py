@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
-from slack_bolt.request.async_request import AsyncBoltRequest
 from sqlalchemy import Connection
 
 from domain.audit import SLACK, AuditEntry
@@ -30,12 +29,13 @@ def register(app: AsyncApp) -> None:
 async def leave(
     body: dict[str, Any],
     context: AsyncBoltContext,
-    request: AsyncBoltRequest,
     once: Once,
     now: Callable[[], int],
 ) -> None:
     """
     Delete the tokens of the workspace or organization. tokens_revoked may arrive before or after, or alone.
+
+    Slack may deliver an event late, and the app may have been installed again since: then nothing is deleted.
 
     An event that names a workspace never ends the installation of its organization, unless Slack says that it is
     about that one. https://docs.slack.dev/reference/events/app_uninstalled
@@ -44,8 +44,8 @@ async def leave(
     installed_in = context.enterprise_id if is_organization else context.team_id
     if installed_in is None:
         return
-    is_repeated = "x-slack-retry-num" in request.headers and "event_time" in body
-    happened_at = body["event_time"] * 1000 if is_repeated else None
+    event_time = body.get("event_time")  # whole seconds
+    happened_at = event_time * 1_000 + 999 if isinstance(event_time, int) else None
     leave_it, because = _leave_organization if is_organization else _leave_workspace, body["event"]["type"]
     await once(leave_it, installed_in, now(), because, happened_at)
 
@@ -54,7 +54,6 @@ async def lose_tokens(
     event: dict[str, Any],
     body: dict[str, Any],
     context: AsyncBoltContext,
-    request: AsyncBoltRequest,
     once: Once,
     now: Callable[[], int],
 ) -> None:
@@ -64,7 +63,7 @@ async def lose_tokens(
     The event lists user ids under `oauth` and `bot`: https://docs.slack.dev/reference/events/tokens_revoked
     """
     if event.get("tokens", {}).get("bot"):
-        await leave(body, context, request, once, now)
+        await leave(body, context, once, now)
 
 
 async def join_workspaces(
@@ -100,7 +99,7 @@ def _team_ids(event: dict[str, Any]) -> list[str]:
 
 
 def _leave_workspace(connection: Connection, team_id: str, now: int, because: str, happened_at: int | None) -> None:
-    """`happened_at`, in milliseconds, is set for a repeated event, which may be older than the installation."""
+    """`happened_at` is in milliseconds; None if unknown. A late event may be older than the installation."""
     workspace = workspaces.find_team(connection, team_id)
     if workspace is None or (happened_at is not None and happened_at < workspace.installed_at):
         return

@@ -62,6 +62,16 @@ async def test_a_repeated_event_does_not_remove_a_newer_installation(office):
     assert await token_of(office) is not None
 
 
+async def test_an_event_that_slack_delivers_late_does_not_remove_a_newer_installation(office, clock):
+    """It is delivered for the first time, and the app has been installed again since it happened."""
+    clock.advance(seconds=-60)
+    await office.slack.send_event(office.team.id, UNINSTALLED, event_id="Ev10")
+    await office.settled()
+
+    assert (await office.workspace()).is_active
+    assert await token_of(office) is not None
+
+
 async def test_an_event_from_before_the_installation_is_ignored(office, clock):
     """The app was down for the first attempt, and was installed again before the second."""
     clock.advance(seconds=-60)

@@ -151,6 +151,7 @@ async def org(sqlite_url: str) -> AsyncIterator[Org]:
         manifest = Manifest.parse(MANIFEST.read_text()).at(url)
         slack.configure(manifest.values)
         made = Org(slack, url, http, east, west, south, kim, bo, sellers, channels, cipher)
+        slack.world.now = lambda: made.now() / 1_000
         async with app.build(settings, cipher, made.now) as made.app:
             slack.app_url = url
             runner = create_runner(made.app.web)
