@@ -58,6 +58,14 @@ class UnknownCodeError(TransientError):
         self.code = code
 
 
+class TokenRefusedError(TransientError):
+    """Slack refused one message with a token that it accepts otherwise. It may be about the destination."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Vendor(StrEnum):
     """The vendor's name as people read it."""
 

@@ -11,6 +11,7 @@ from domain.errors import (
     DestinationDeadError,
     MessageRefusedError,
     PermanentError,
+    TokenRefusedError,
     TransientError,
     UnknownCodeError,
     WorkspaceGoneError,
@@ -36,6 +37,9 @@ LEASE_MS = 30_000
 SLACK = "slack"
 FAILURES_BEFORE_PAUSE = 3
 UNKNOWN_CODE_RETRIES = 2
+TOKEN_RETRIES = 10
+"""For about four minutes, since Slack's answer may be wrong for a while."""
+
 PLAIN_TEXT = 2
 OUTAGE_WAIT_MS = 1_000
 LONGEST_CHECK_MS = 30 * 60_000
@@ -144,18 +148,20 @@ class Courier:
 
     async def _after_transient_error(self, claim: Claim, error: TransientError) -> Settlement:
         now = self.now()
-        if isinstance(error, UnknownCodeError) and not claim.in_doubt:
+        if isinstance(error, UnknownCodeError | TokenRefusedError) and not claim.in_doubt:
             return await self._after_unknown_code(claim, error)
         if error.retry_after is not None:
             return self._wait(claim, now + round(error.retry_after * 1_000), str(error))
         due_at = now + backoff_ms(claim.failures + 1, random())  # noqa: S311
         await self._count_failure(claim.workspace_id, now, str(error))
-        if error.in_doubt or claim.in_doubt:
+        is_in_doubt = error.in_doubt or claim.in_doubt
+        if any(is_hopeless(claim.due_since(delivery), now) for delivery in claim.deliveries):
+            doubt = ". It may have arrived. Retry to send it again." if is_in_doubt else ""
+            return Failed(claim, now, f"it could not be delivered for three days: {str(error).rstrip('.')}{doubt}")
+        if is_in_doubt:
             # It may have been posted just now, so the next attempt keeps the pace of the lane.
             due_at = max(due_at, now + posts.LANE_GAP_MS)
             return InDoubt(claim, now, due_at, str(error), by_answer=error.in_doubt)
-        if any(is_hopeless(claim.due_since(delivery), now) for delivery in claim.deliveries):
-            return Failed(claim, now, f"it could not be delivered for three days: {error}")
         return Postponed(claim, now, due_at, str(error))
 
     def _wait(self, claim: Claim, due_at: int, reason: str) -> Settlement:
@@ -182,14 +188,17 @@ class Courier:
             return Parked(claim, now, str(error), error.code)
         return _moved(claim, now, error, error.code)
 
-    async def _after_unknown_code(self, claim: Claim, error: UnknownCodeError) -> Settlement:
+    async def _after_unknown_code(self, claim: Claim, error: UnknownCodeError | TokenRefusedError) -> Settlement:
         """
-        Try again twice. Then it counts as permanent for these deliveries only: no workspace and no channel has to wait.
+        Try again a few times. Then it counts as permanent for these deliveries only.
+
+        No workspace and no channel has to wait.
 
         In the default channel it may be the message that Slack does not accept, so plainer ones are tried.
         """
         now = self.now()
-        if claim.failures < UNKNOWN_CODE_RETRIES or any(item.last_code != error.code for item in claim.deliveries):
+        retries = TOKEN_RETRIES if isinstance(error, TokenRefusedError) else UNKNOWN_CODE_RETRIES
+        if claim.failures < retries or any(item.last_code != error.code for item in claim.deliveries):
             due_at = now + max(backoff_ms(claim.failures + 1, random()), posts.LANE_GAP_MS)  # noqa: S311
             return Postponed(claim, now, due_at, str(error), code=error.code)
         if claim.destination == DEFAULT_CHANNEL:

@@ -302,7 +302,7 @@ class Slack:
             our_error = failure(method, error)
             authorized.set(None)  # another process may have renewed the token of this request
             if isinstance(our_error, WorkspaceGoneError) and method != "auth.test":
-                our_error = await look_again(self.client, await token_of(self.tokens, workspace_id), our_error)
+                our_error = await look_again(self.client, method, await token_of(self.tokens, workspace_id), our_error)
             if isinstance(our_error, TransientError) and our_error.retry_after is not None:
                 until = (now := self.now()) + round(our_error.retry_after * 1000)
                 await self.database.run(pauses.pause, workspace_id, subject(method), until, now, str(our_error))

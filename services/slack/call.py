@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from domain.errors import PermanentError, TransientError, WorkspaceGoneError
+from domain.errors import PermanentError, TokenRefusedError, TransientError, WorkspaceGoneError
 from services.slack.errors import EXPIRED_WAIT, RenewalRefusedError, error_for
 from services.slack.shapes import Json
 from store.slack.installations import OtherAppError
@@ -118,15 +118,20 @@ def failure(method: str, error: SlackApiError) -> PermanentError | TransientErro
     return error_for(method, response.status_code, answer, response.headers.get("Retry-After"))
 
 
-async def look_again(client: AsyncWebClient, token: str, gone: WorkspaceGoneError) -> PermanentError | TransientError:
+async def look_again(
+    client: AsyncWebClient, method: str, token: str, gone: WorkspaceGoneError
+) -> PermanentError | TransientError:
     """
     Ask auth.test whether the token is invalid, since one answer of a single method may be wrong.
 
+    If the token is valid, a message may have been refused because of its destination, so other messages do not wait.
     "the request originates from an IP address disallowed from making the request" is the same code as an invalid
     token: https://docs.slack.dev/reference/methods/auth.test#errors
     """
     try:
         await call(client, "auth.test", bearer(token), data={})
+        if method == "chat.postMessage":
+            return TokenRefusedError(f"Slack refused the message with {gone.code}, but accepts the token", gone.code)
     except SlackApiError as error:
         second = failure("auth.test", error)
         if isinstance(second, WorkspaceGoneError):

@@ -77,8 +77,8 @@ FAULTS = (
     Fault(
         "an ambiguous answer counts as not sent",
         COURIER,
-        "if error.in_doubt or claim.in_doubt:",
-        "if claim.in_doubt:",
+        "is_in_doubt = error.in_doubt or claim.in_doubt",
+        "is_in_doubt = claim.in_doubt",
     ),
     Fault(
         "a post that a dead process had begun is not in doubt",

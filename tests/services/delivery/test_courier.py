@@ -582,6 +582,38 @@ async def test_after_three_days_of_retries_it_fails(world, dana):
     assert reason.startswith("it could not be delivered for three days: ")
 
 
+async def test_a_message_that_slack_never_confirms_fails_after_three_days(world, dana):
+    """Even if its conversation can be read, and the message is not there."""
+    job_change_id = await world.accept(source_event_id="never confirmed")
+    world.slack.faults.add(POST, error="fatal_error", times=None)
+    await world.worker.drain()
+    world.clock.advance(seconds=73 * 3600)
+
+    await pass_time(world, 200, step=50)
+
+    outcome, _, reason = await world.outcome(job_change_id)
+    assert outcome == Outcome.FAILED
+    assert reason.startswith("it could not be delivered for three days: ")
+    assert reason.endswith(". It may have arrived. Retry to send it again.")
+
+
+async def test_a_reader_for_whom_slack_refuses_the_token_holds_nobody_back(world, dana, channel):
+    """auth.test accepts it, so it may be about this reader: after four minutes the default channel reads it."""
+    world.salesforce.add("Contact", LastName="Li", Email="bo@initech.example", OwnerId=world.add_owner("Omar Haddad"))
+    user = next(user.id for user in world.slack.world.users.values() if user.real_name == "Dana Reyes")
+    world.slack.faults.add(POST, error="account_inactive", times=None, when=lambda asked: asked["channel"] == user)
+    refused = await world.accept(source_event_id="refused")
+    await world.worker.drain()
+    await world.deliver(source_event_id="others", person={"full_name": "Bo Li", "emails": ["bo@initech.example"]})
+    assert len(world.direct_messages("Omar Haddad")) == 1
+    assert await world.outcome(refused) == (None, None, None)
+
+    await pass_time(world, 400, step=10)
+
+    assert (await world.outcome(refused))[:2] == (Outcome.DELIVERED, "channel")
+    assert "account_inactive" in world.channel_messages("job-changes")[0].text
+
+
 async def test_salesforce_links_are_in_the_message(world, dana):
     """A DRI continues in Salesforce."""
     contact = next(iter(world.salesforce.org.rows(world.salesforce.org.sobject("Contact"))))

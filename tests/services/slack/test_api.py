@@ -13,6 +13,7 @@ from domain.errors import (
     DestinationDeadError,
     MessageRefusedError,
     PermanentError,
+    TokenRefusedError,
     TransientError,
     WorkspaceGoneError,
 )
@@ -231,16 +232,28 @@ async def test_a_workspace_is_gone_when_auth_test_agrees(acme, code):
 
 async def test_a_token_that_auth_test_accepts_is_tried_again_later(acme):
     """Slack's code for a wrong address is that of an invalid token. Only the method that failed waits."""
-    acme.sandbox.faults.add("chat.postMessage", error="invalid_auth")
+    acme.sandbox.faults.add("users.info", error="invalid_auth")
 
-    with pytest.raises(TransientError) as failure:
-        await post_something(acme)
-    with pytest.raises(TransientError):
-        await post_something(acme)
+    for _ in range(2):
+        with pytest.raises(TransientError) as failure:
+            await acme.api.user(acme.id, acme.dana.id)
 
-    assert failure.value.retry_after == LOOK_AGAIN_SECONDS
-    assert len(acme.calls_of("chat.postMessage")) == 1
+    assert failure.value.retry_after is not None
+    assert failure.value.retry_after <= LOOK_AGAIN_SECONDS
+    assert len(acme.calls_of("users.info")) == 1
     assert await acme.api.channel(acme.id, acme.wins.id) is not None
+
+
+async def test_a_message_refused_with_an_accepted_token_holds_no_other_message_back(acme):
+    """It may be about the destination, and every message is posted by the same method."""
+    acme.sandbox.faults.add("chat.postMessage", error="account_inactive")
+
+    with pytest.raises(TokenRefusedError) as failure:
+        await post_something(acme)
+
+    assert (failure.value.code, failure.value.retry_after) == ("account_inactive", None)
+    await post_something(acme)
+    assert len(acme.calls_of("chat.postMessage")) == 2
 
 
 async def test_without_a_token_the_workspace_is_gone(acme):
