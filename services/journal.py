@@ -142,7 +142,7 @@ class _Repeated:
 
 @dataclass(frozen=True)
 class Repetitions:
-    """Counts what somebody else can cause, so that each kind is logged once a minute. `now` returns milliseconds."""
+    """Counts what someone else can cause, so that each kind is logged once a minute. `now` returns milliseconds."""
 
     now: Callable[[], int]
     _repeated: dict[Hashable, _Repeated] = field(default_factory=dict, init=False, repr=False)

@@ -1,4 +1,4 @@
-"""Two workspaces on one server: Acme, which has data worth stealing, and Rival, which belongs to somebody else."""
+"""Two workspaces on one server: Acme, which has data worth stealing, and Rival, which belongs to someone else."""
 
 from __future__ import annotations
 

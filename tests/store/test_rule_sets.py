@@ -57,7 +57,7 @@ async def test_the_state_of_pools_is_stored(database):
 
 
 async def test_absences_and_mutes_end(database):
-    """At their time, or when somebody ends them."""
+    """At their time, or when someone ends them."""
     await database.run(add_workspace)
     await database.run(choice_state.set_absence, "T1", "U1", SOMEDAY, SOMEDAY + 10, "U2")
     await database.run(choice_state.set_absence, "T1", "U3", SOMEDAY, None, None)

@@ -380,7 +380,7 @@ def test_at_a_terminal_a_bar_shows_rows_rate_and_time_left(operator, tmp_path):
 
 
 def test_without_a_terminal_progress_is_printed_every_ten_seconds(clock):
-    """Whoever follows the log of a long import sees that it goes on, and how fast."""
+    """The log of a long import shows that it goes on, and how fast."""
     log, run = StringIO(), ImportRun()
     lines = ProgressLines(Terminal({}, build, Console(file=StringIO()), Console(file=log)), 4_000_000, clock)
     for second in range(26):

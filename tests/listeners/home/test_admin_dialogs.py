@@ -318,7 +318,7 @@ async def test_home_counts_the_last_thirty_days(office):
 
 @pytest.mark.both_databases
 async def test_tests_are_not_counted(office):
-    """Neither in the statistics, nor as the last job change, a message to somebody or a report of wrong data."""
+    """Neither in the statistics, nor as the last job change, a message to someone or a report of wrong data."""
 
     def store(connection):
         [job_change_id] = add_routed(connection, office.mo.id, workspace_id=office.team.id)

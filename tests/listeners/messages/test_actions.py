@@ -220,7 +220,7 @@ async def test_an_unclaimed_job_change_can_be_reassigned(acme):
 
 @pytest.mark.both_databases
 async def test_linking_an_unmatched_owner_ends_the_claim_in_the_channel(acme):
-    """They get what nobody has claimed; what somebody is on stays theirs, so that two people are never on it."""
+    """They get what nobody has claimed; what someone is on stays theirs, so that two people are never on it."""
     world = acme.world
     person = {"full_name": "Eva Lund", "emails": ["eva@hooli.example"]}
     owner = world.add_owner("Lee Park", in_slack=False)

@@ -339,7 +339,7 @@ def scenarios() -> dict[str, list[str]]:
     return {
         "the rule notifies nobody": decided(case(), left(CONTACT_OWNER, deliver={"to": "nobody"})),
         "a channel is first in the chain": decided(case(), left(CHANNEL, CONTACT_OWNER)),
-        "a channel comes after somebody who was skipped": decided(case(), left(ACCOUNT_OWNER, CHANNEL), without("kim")),
+        "a channel comes after someone who was skipped": decided(case(), left(ACCOUNT_OWNER, CHANNEL), without("kim")),
         "the fallback is used": decided(
             case(), left(owner("lead"), fallback={"source": "user", "user": "UNINA"}), without("sue")
         ),
@@ -417,7 +417,7 @@ def scenarios() -> dict[str, list[str]]:
             case(), LEFT, replace(away("UGONE"), members={**SLACK, "ugone": Member(None, "deactivated")})
         ),
         "an absent owner without a delegate": decided(case(), LEFT, away(None)),
-        "the delegate of somebody whom the rule names by a Slack id": decided(
+        "the delegate of someone whom the rule names by a Slack id": decided(
             case(), left({"source": "user", "user": "UKIM"}), away("UED")
         ),
         "the delegate is away, too": decided(
@@ -426,7 +426,7 @@ def scenarios() -> dict[str, list[str]]:
         "excluded by an address": decided(case(), guarded(excluded=["KIM@acme.example"])),
         "excluded by a Slack id": decided(case(), guarded(excluded=["UKIM"])),
         "excluded by a Salesforce id": decided(case(), guarded(excluded=[KIM.id])),
-        "somebody else is excluded": decided(case(), guarded(excluded=["UED"])),
+        "someone else is excluded": decided(case(), guarded(excluded=["UED"])),
         "excluded in a group by the Slack id": decided(case(), left(GROUP, guards={"excluded": ["UKIM"]})),
         "the daily limit is reached together with the batch": decided(
             case(), guarded(daily_cap=5), with_people(recent_counts={"UKIM": 3}), BatchState(counts={"UKIM": 2})
@@ -472,7 +472,7 @@ def scenarios() -> dict[str, list[str]]:
             left(ACCOUNT_OWNER),
             with_people(),
         ),
-        "Slack refuses to look somebody up": decided(
+        "Slack refuses to look someone up": decided(
             case(),
             LEFT,
             with_people(members={**SLACK, "kim@acme.example": Member(None, "not_looked_up", error="no scope")}),

@@ -98,7 +98,7 @@ async def test_a_job_change_that_failed_in_routing_is_routed_again(database):
 
 
 async def test_a_retry_is_a_step_in_the_trace(database):
-    """An explanation shows that somebody has retried it."""
+    """An explanation shows that someone has retried it."""
     job_change_id = await fail_in_posting(database)
 
     await database.run(retry, [job_change_id], LATER)
